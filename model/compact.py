@@ -1,0 +1,53 @@
+"""The compact embedder (ours): a small plain convolutional network, shipped with the package.
+
+Plain strided 3x3 convolutions in channels-last order: on CPUs they run several times faster than
+the depthwise networks that are cheaper on paper.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from model.embedder import EMBEDDING_SIZE
+
+
+def _block(n_in: int, n_out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(n_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class CompactEmbedder(nn.Module):
+    """VGGish-like embedding with 1/60 of VGGish's parameters.
+
+    Shapes: float32 [B, 96, 64] -> float32 [B, 128]. Frequency is kept apart until the last
+    layers (it tells instruments apart), then time is pooled by mean and maximum.
+
+    Args:
+        widths: channels of the blocks; each but the first and the last halves both axes.
+    """
+
+    name = "compact"
+    variant = "compact-1"
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128, 192, 256)) -> None:
+        super().__init__()
+        strides = [2] * (len(widths) - 1) + [1]
+        channels = (1, *widths)
+        self.input_norm = nn.BatchNorm1d(64)
+        self.blocks = nn.Sequential(
+            *(_block(a, b, s) for a, b, s in zip(channels, channels[1:], strides, strict=False))
+        )
+        self.to_embedding = nn.Linear(2 * 2 * widths[-1], EMBEDDING_SIZE)
+        self.output_norm = nn.BatchNorm1d(EMBEDDING_SIZE)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        x = self.input_norm(log_mel.transpose(1, 2)).transpose(1, 2)
+        x = self.blocks(x.unsqueeze(1).contiguous(memory_format=torch.channels_last))
+        over_time = torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)  # [B, 2C, 2]
+        embedding: Tensor = self.output_norm(self.to_embedding(over_time.flatten(1)))
+        return embedding

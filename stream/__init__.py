@@ -1,0 +1,1 @@
+"""Live: sources, windows, graph buffer, recogniser, engine, ZeroMQ, dashboard, command line."""

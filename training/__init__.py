@@ -1,0 +1,1 @@
+"""Offline: data sets, mixtures, teachers, losses, fitting, evaluation and export of checkpoints."""
