@@ -1,0 +1,102 @@
+"""The instance correlation graph: seconds of sound as nodes, timbre similarity as edges.
+
+Source: the paper, 3.1 (node = one second, edge = similarity). It uses three scales without saying
+what a scale is; three neighbourhoods from local to global are our reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.similarity import Similarity, cosine
+
+
+@dataclass(frozen=True)
+class InstanceGraph:
+    """A batch of padded graphs.
+
+    Attributes:
+        nodes: float32 [B, N, 128], centred embedding rows.
+        mask: bool [B, N], True where a node is real.
+        steps: int64 [B, N], position of every node in seconds (neighbours in time differ by 1).
+        similarity: float32 [B, N, N], symmetric.
+    """
+
+    nodes: Tensor
+    mask: Tensor
+    steps: Tensor
+    similarity: Tensor
+
+    @classmethod
+    def from_nodes(
+        cls,
+        nodes: Tensor,
+        mask: Tensor | None = None,
+        steps: Tensor | None = None,
+        metric: Similarity = cosine,
+    ) -> InstanceGraph:
+        """The graph of rows [B, N, 128]; by default all real and one second apart."""
+        n_bags, n_nodes = nodes.shape[:2]
+        if mask is None:
+            mask = nodes.new_ones(n_bags, n_nodes, dtype=torch.bool)
+        if steps is None:
+            steps = torch.arange(n_nodes, device=nodes.device).expand(n_bags, n_nodes)
+        return cls(nodes, mask, steps, metric(nodes, nodes))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One neighbourhood rule; its spelled form, such as ``near-3``, stands in checkpoints.
+
+    * ``temporal-K``: nodes at most K seconds away.
+    * ``near-K``: the K most similar other nodes.
+    * ``wide-T``: all nodes with similarity of at least T.
+
+    Every node is its own neighbour on every scale.
+    """
+
+    kind: str
+    value: float
+
+    @classmethod
+    def parse(cls, text: str) -> Scale:
+        """Reads the spelled form.
+
+        Raises:
+            ValueError: the text is no scale.
+        """
+        kind, _, number = text.partition("-")
+        try:
+            value = float(number)
+        except ValueError:
+            value = float("nan")
+        whole = kind in ("temporal", "near")
+        if kind not in ("temporal", "near", "wide") or not (value >= -1) or (whole and value % 1):
+            raise ValueError(
+                f"expected a scale such as 'temporal-1', 'near-3' or 'wide-0.1', found {text!r}"
+            )
+        return cls(kind, value)
+
+    def adjacency(self, graph: InstanceGraph) -> Tensor:
+        """bool [B, N, N]: True at [b, i, j] where node i attends to node j. Padding has no edges."""
+        n_nodes = graph.mask.shape[1]
+        eye = torch.eye(n_nodes, dtype=torch.bool, device=graph.mask.device)
+        both_real = graph.mask.unsqueeze(1) & graph.mask.unsqueeze(2)
+        if self.kind == "temporal":
+            near = (graph.steps.unsqueeze(1) - graph.steps.unsqueeze(2)).abs() <= self.value
+        elif self.kind == "near":
+            n_near = min(int(self.value), n_nodes - 1)
+            others = graph.similarity.masked_fill(~both_real | eye, -torch.inf)
+            nearest = others.topk(n_near, dim=-1).indices
+            near = torch.zeros_like(both_real).scatter_(-1, nearest, True)
+        else:
+            near = graph.similarity >= self.value
+        return (near & both_real) | eye
+
+
+def adjacencies(graph: InstanceGraph, scales: tuple[Scale, ...]) -> Tensor:
+    """bool [B, S, N, N], one neighbourhood a scale."""
+    return torch.stack([scale.adjacency(graph) for scale in scales], dim=1)
