@@ -1,0 +1,27 @@
+"""The one exception family of this package: faults a user can mend, said without a traceback."""
+
+from __future__ import annotations
+
+
+class StreamError(Exception):
+    """What was expected, what was found, what to do."""
+
+
+class SourceError(StreamError):
+    """Audio that cannot be opened or read."""
+
+
+class DeviceError(SourceError):
+    """An audio device, or PortAudio itself, that is missing, ambiguous or refuses to open."""
+
+
+class SettingsError(StreamError):
+    """A setting outside what is allowed, or settings that exclude each other."""
+
+
+class PublishError(StreamError):
+    """An address that cannot be published on."""
+
+
+class ProtocolError(StreamError):
+    """A message that is not of this protocol."""
