@@ -1,0 +1,119 @@
+"""From scores to instruments that begin and end: thresholds, hysteresis, minimum hits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model.labels import LABELS
+from model.log_mel import SAMPLE_RATE_HZ
+from stream.protocol import Event
+from stream.settings import DecisionSettings
+from stream.windows import Window
+
+
+@dataclass
+class _Track:
+    """One label's state; times are seconds in the stream."""
+
+    hits: int = 0
+    misses: int = 0
+    on_id: str = ""
+    t0: float = 0.0
+    last_hit: float = 0.0
+
+
+class Decision:
+    """Turns each window's scores into the set of sounding labels and their events.
+
+    A label turns on after ``min_hits`` windows at its threshold, and off after as many below the
+    lower one. A window speaks for the hop around its centre: an instrument begins half a hop
+    before the centre of its first hit and ends half a hop after that of its last.
+
+    Args:
+        thresholds: label -> score, from the checkpoint's card.
+        hop_s: seconds between windows.
+        source: name in the events.
+        settings: see ``DecisionSettings``.
+    """
+
+    def __init__(
+        self,
+        thresholds: dict[str, float],
+        hop_s: float,
+        source: str,
+        settings: DecisionSettings | None = None,
+    ) -> None:
+        self.settings = settings or DecisionSettings()
+        self._on = np.array([thresholds[label] for label in LABELS])
+        self._off = self._on * self.settings.off_ratio
+        self._hop_s, self._source = hop_s, source
+        self._tracks = [_Track() for _ in LABELS]
+        self._n_windows = 0
+        self._n_events = 0
+
+    @property
+    def warming_up(self) -> bool:
+        """No events yet: too few windows since the start or the last gap."""
+        return self._n_windows < self.settings.warm_up_windows
+
+    @property
+    def active(self) -> list[str]:
+        """Labels that are on, in label order."""
+        return [label for label, t in zip(LABELS, self._tracks, strict=True) if t.on_id]
+
+    def update(self, window: Window, scores: npt.NDArray[np.float32]) -> list[Event]:
+        """The events of one more window with scores [20]."""
+        self._n_windows += 1
+        if self.warming_up:
+            return []
+        half_hop = self._hop_s / 2
+        centre = (window.start + window.n_valid / 2) / SAMPLE_RATE_HZ
+        events = []
+        for index, track in enumerate(self._tracks):
+            score = float(scores[index])
+            if score >= self._on[index]:
+                if not track.on_id and track.hits == 0:
+                    track.t0 = max(0.0, centre - half_hop)
+                track.hits += 1
+            else:
+                track.hits = 0
+            if score >= self._off[index]:
+                track.misses = 0
+                track.last_hit = centre + half_hop
+            else:
+                track.misses += 1
+            if not track.on_id and track.hits >= self.settings.min_hits:
+                self._n_events += 1
+                track.on_id = f"{LABELS[index]}-{self._n_events}"
+                events.append(self._event("on", index, track.t0, score))
+            elif track.on_id and track.misses >= self.settings.min_hits:
+                events.append(self._end(index, score))
+        return events
+
+    def finish(self) -> list[Event]:
+        """Ends whatever is on, at the end of the stream or at a gap; then starts anew."""
+        events = [self._end(i, 0.0) for i, track in enumerate(self._tracks) if track.on_id]
+        self._tracks = [_Track() for _ in LABELS]
+        self._n_windows = 0
+        return events
+
+    def _end(self, index: int, score: float) -> Event:
+        track = self._tracks[index]
+        event = self._event("off", index, max(track.last_hit, track.t0), score)
+        self._tracks[index] = _Track(misses=track.misses)
+        return event
+
+    def _event(self, kind: str, index: int, t: float, score: float) -> Event:
+        track = self._tracks[index]
+        return Event(
+            source=self._source,
+            event="on" if kind == "on" else "off",
+            id=track.on_id,
+            label=LABELS[index],
+            t=t,
+            t0=track.t0,
+            score=score,
+        )

@@ -1,0 +1,194 @@
+"""Microphone and line-in through PortAudio (python-sounddevice), imported only when used."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from stream.errors import DeviceError
+from stream.sources import AudioSource, Block
+
+RING_S = 2.0
+POLL_S = 0.005
+
+
+def portaudio() -> ModuleType:
+    """The sounddevice module.
+
+    Raises:
+        DeviceError: PortAudio is not installed; the message names the package.
+    """
+    try:
+        import sounddevice
+    except OSError:
+        raise DeviceError(
+            "expected PortAudio for audio devices, found none: install it with "
+            "'apt install libportaudio2' (Debian, Ubuntu), 'dnf install portaudio' (Fedora) or "
+            "'brew install portaudio' (macOS); --file, --stdin and --demo work without it"
+        ) from None
+    module: ModuleType = sounddevice
+    return module
+
+
+def list_devices() -> str:
+    """A table of the input devices; the system's default is marked."""
+    sd = portaudio()
+    default = sd.default.device[0]
+    lines = []
+    for device in _inputs(sd):
+        mark = ">" if device["index"] == default else " "
+        lines.append(
+            f"{mark}{device['index']:3d}  {_full_name(sd, device)}  "
+            f"({device['max_input_channels']} in, {device['default_samplerate']:.0f} Hz)"
+        )
+    return "\n".join(lines) if lines else "no input devices found"
+
+
+def find_device(wanted: str | None) -> dict[str, Any]:
+    """The input device of that index, name, part of a name, or ``name, host API``.
+
+    Case does not matter and an exact match wins. None is the system's default.
+
+    Raises:
+        DeviceError: none or several match; the message lists them.
+    """
+    sd = portaudio()
+    inputs = _inputs(sd)
+    if wanted is None:
+        matches = [d for d in inputs if d["index"] == sd.default.device[0]] or inputs[:1]
+    elif wanted.strip().isdigit():
+        matches = [d for d in inputs if d["index"] == int(wanted)]
+    else:
+        text = wanted.casefold().strip()
+        names = [(d, d["name"].casefold(), _full_name(sd, d).casefold()) for d in inputs]
+        matches = [d for d, name, full in names if text in (name, full)]
+        matches = matches or [d for d, _, full in names if text in full]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        asked = "a default input device" if wanted is None else f"an input device {wanted!r}"
+        raise DeviceError(f"expected {asked}, found none; the inputs are:\n{list_devices()}")
+    lines = "\n".join(f"  {d['index']}  {_full_name(sd, d)}" for d in matches)
+    raise DeviceError(
+        f"expected one input device, found {len(matches)} for {wanted!r}:\n{lines}\n"
+        "name it in full, as 'name, host API', or by number"
+    )
+
+
+def _inputs(sd: ModuleType) -> list[dict[str, Any]]:
+    return [dict(d) for d in sd.query_devices() if d["max_input_channels"] > 0]
+
+
+def _full_name(sd: ModuleType, device: dict[str, Any]) -> str:
+    return f"{device['name']}, {sd.query_hostapis(device['hostapi'])['name']}"
+
+
+class DeviceSource(AudioSource):
+    """An input device at its own rate.
+
+    PortAudio's callback copies frames into a ring and counts them, nothing else: it runs on a
+    real-time thread that may not wait, so it takes no lock, and ``read`` looks every 5 ms. A ring
+    that is not read in time is overwritten; the jump in ``Block.position`` says how much.
+
+    Args:
+        device: as for ``find_device``.
+        sample_rate_hz, channels: None for the device's own rate and for at most two channels.
+        blocksize: frames a callback, 0 for the device's choice.
+        latency: PortAudio's ``low``, ``high`` or seconds.
+
+    Raises (``probe``, ``open``): DeviceError.
+    """
+
+    kind = "device"
+    live = True
+
+    def __init__(
+        self,
+        device: str | None = None,
+        sample_rate_hz: int | None = None,
+        channels: int | None = None,
+        blocksize: int = 0,
+        latency: str | float = "low",
+    ) -> None:
+        super().__init__(device or "default")
+        self._wanted = device
+        self._wanted_rate, self._wanted_channels = sample_rate_hz, channels
+        self._blocksize, self._latency = blocksize, latency
+        self._stopped = threading.Event()
+        self._stream: Any = None
+        self._written = 0
+        self._read = 0
+
+    def probe(self) -> None:
+        self._find()
+
+    def _find(self) -> dict[str, Any]:
+        device = find_device(self._wanted)
+        self.name = device["name"].replace("/", "-")
+        self.sample_rate_hz = self._wanted_rate or int(device["default_samplerate"])
+        self.channels = self._wanted_channels or min(2, device["max_input_channels"])
+        if self.channels > device["max_input_channels"]:
+            raise DeviceError(
+                f"expected at most {device['max_input_channels']} channels for "
+                f"{device['name']!r}, found {self.channels}"
+            )
+        return device
+
+    def open(self) -> None:
+        sd = portaudio()
+        device = self._find()
+        self._ring = np.zeros((round(RING_S * self.sample_rate_hz), self.channels), np.float32)
+        try:
+            self._stream = sd.InputStream(
+                device=device["index"],
+                samplerate=self.sample_rate_hz,
+                channels=self.channels,
+                blocksize=self._blocksize,
+                latency=self._latency,
+                dtype="float32",
+                callback=self._callback,
+            )
+            self._stream.start()
+        except (sd.PortAudioError, ValueError) as error:
+            self.close()
+            raise DeviceError(
+                f"{device['name']!r} does not open with {self.channels} channels at "
+                f"{self.sample_rate_hz} Hz ({error}): it offers up to "
+                f"{device['max_input_channels']} channels, {device['default_samplerate']:.0f} Hz"
+            ) from None
+
+    def _callback(self, indata: Any, frames: int, _time: Any, status: Any) -> None:
+        if status.input_overflow:
+            self.xruns += 1
+        start = self._written % len(self._ring)
+        first = min(frames, len(self._ring) - start)
+        self._ring[start : start + first] = indata[:first]
+        self._ring[: frames - first] = indata[first:]
+        self._written += frames
+
+    def read(self) -> Block | None:
+        while (written := self._written) == self._read:
+            if self._stopped.wait(POLL_S):
+                return None
+            if not self._stream.active:
+                raise DeviceError(f"{self.name!r} stopped giving audio: is it still connected?")
+        captured_at = time.monotonic()
+        # Frames that the callback may be overwriting now are given up with those it has overwritten.
+        oldest = written - len(self._ring) + len(self._ring) // 4
+        position = max(self._read, oldest)
+        index = np.arange(position, written) % len(self._ring)
+        samples = self._ring[index]
+        self._read = written
+        return Block(position, samples, captured_at)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None

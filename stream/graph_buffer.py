@@ -1,0 +1,82 @@
+"""The sliding instance graph: the last N seconds as a ring of nodes, updated one row at a time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from model.embedder import EMBEDDING_SIZE
+from model.instance_graph import InstanceGraph
+from model.similarity import Similarity
+
+
+class GraphBuffer:
+    """The last ``n_nodes`` nodes with their similarities, on the compute device.
+
+    Adding a node costs one row of similarities, O(N d); the oldest node's row and column are
+    overwritten. All tensors keep their size and place, so on a GPU nothing waits and nothing
+    moves. The order of the slots means nothing: attention does not depend on it, and time stands
+    in ``steps``.
+
+    Args:
+        n_nodes: N.
+        metric: the similarity.
+        device: where the tensors live.
+    """
+
+    def __init__(self, n_nodes: int, metric: Similarity, device: torch.device) -> None:
+        self.n_nodes = n_nodes
+        self._metric = metric
+        self._nodes = torch.zeros(1, n_nodes, EMBEDDING_SIZE, device=device)
+        self._similarity = torch.zeros(1, n_nodes, n_nodes, device=device)
+        self._steps = torch.zeros(1, n_nodes, dtype=torch.int64, device=device)
+        self._mask = torch.zeros(1, n_nodes, dtype=torch.bool, device=device)
+        self._slots: dict[int, int] = {}  # step -> slot, oldest first
+        self._next = 0
+
+    @property
+    def steps(self) -> list[int]:
+        """Position in seconds of the nodes there are, oldest first."""
+        return list(self._slots)
+
+    @property
+    def slots(self) -> list[int]:
+        """Their slots in the graph's tensors, oldest first."""
+        return list(self._slots.values())
+
+    def add(self, row: Tensor, step: int) -> int:
+        """Puts a node [128] in the oldest's place and returns its slot.
+
+        Nodes that now lie N seconds back or more, as after a gap, are forgotten.
+
+        Raises:
+            ValueError: ``step`` is not after the newest node's.
+        """
+        if self._slots and step <= next(reversed(self._slots)):
+            raise ValueError(f"expected a step after {next(reversed(self._slots))}, found {step}")
+        slot, self._next = self._next, (self._next + 1) % self.n_nodes
+        self._nodes[0, slot] = row
+        self._steps[0, slot] = step
+        self._mask[0, slot] = True
+        similarities = self._metric(self._nodes[0, slot : slot + 1], self._nodes[0])[0]
+        self._similarity[0, slot, :] = similarities
+        self._similarity[0, :, slot] = similarities
+        self._slots[step] = slot
+        self._forget(step - self.n_nodes)
+        return slot
+
+    def graph(self) -> InstanceGraph:
+        """The graph of the present nodes, padded to N slots; a view, valid until the next add."""
+        return InstanceGraph(self._nodes, self._mask, self._steps, self._similarity)
+
+    def clear(self) -> None:
+        """Forgets all nodes."""
+        self._slots.clear()
+        self._mask.zero_()
+        self._next = 0
+
+    def _forget(self, last_step: int) -> None:
+        for step in [step for step in self._slots if step <= last_step]:
+            slot = self._slots.pop(step)
+            if slot not in self._slots.values():
+                self._mask[0, slot] = False

@@ -1,0 +1,57 @@
+"""Settings of the live path, with their defaults and allowed values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from stream.errors import SettingsError
+
+HOPS_S: Final = (0.25, 0.5, 1.0)
+MAX_NODES: Final = 60
+DEFAULT_ADDRESS: Final = "tcp://127.0.0.1:5550"
+
+
+@dataclass(frozen=True)
+class DecisionSettings:
+    """When an instrument counts as sounding.
+
+    Attributes:
+        min_hits: consecutive windows at or above the threshold before ``on``, and below the
+            lower one before ``off``.
+        off_ratio: the lower threshold, as a share of the label's threshold.
+        silence_dbfs: windows with a lower RMS level name no instrument.
+        warm_up_windows: windows at the start of a stream (or after a gap) without events.
+    """
+
+    min_hits: int = 2
+    off_ratio: float = 0.6
+    silence_dbfs: float = -60.0
+    warm_up_windows: int = 1
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """The shape of the stream.
+
+    Attributes:
+        hop_s: seconds between windows: 0.25, 0.5 or 1.
+        nodes: seconds in a graph, 1 to 60.
+        queue_s: seconds of audio that may wait for analysis before the oldest are dropped.
+        decision: see ``DecisionSettings``.
+
+    Raises:
+        SettingsError: a value outside its range.
+    """
+
+    hop_s: float = 0.5
+    nodes: int = 10
+    queue_s: float = 2.0
+    decision: DecisionSettings = DecisionSettings()
+
+    def __post_init__(self) -> None:
+        if self.hop_s not in HOPS_S:
+            allowed = ", ".join(f"{hop:g}" for hop in HOPS_S)
+            raise SettingsError(f"expected a hop of {allowed} seconds, found {self.hop_s:g}")
+        if not 1 <= self.nodes <= MAX_NODES:
+            raise SettingsError(f"expected 1 to {MAX_NODES} nodes, found {self.nodes}")

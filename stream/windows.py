@@ -1,0 +1,84 @@
+"""One-second windows, one every hop, at positions counted in samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from model.log_mel import SAMPLE_RATE_HZ
+
+WINDOW_SAMPLES: Final = SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True)
+class Window:
+    """One second of sound.
+
+    Attributes:
+        index: counts the windows of a stream.
+        start: position of the first sample in the stream, at 16 kHz.
+        samples: float32 [16000].
+        n_valid: samples that are sound; the rest is zero padding (only at an end).
+    """
+
+    index: int
+    start: int
+    samples: npt.NDArray[np.float32]
+    n_valid: int = WINDOW_SAMPLES
+
+    @property
+    def end(self) -> int:
+        return self.start + self.n_valid
+
+    @property
+    def partial(self) -> bool:
+        return self.n_valid < WINDOW_SAMPLES
+
+
+class WindowAssembler:
+    """Cuts a stream of samples into overlapping windows.
+
+    Args:
+        hop_samples: from one window's start to the next, at most a window.
+    """
+
+    def __init__(self, hop_samples: int) -> None:
+        self._hop = hop_samples
+        self._index = 0
+        self.restart(0)
+
+    def restart(self, position: int) -> None:
+        """Continues at another position after a gap; what was held is forgotten."""
+        self._held: npt.NDArray[np.float32] = np.zeros(0, np.float32)
+        self._start = position  # of the next window
+        self._covered = position  # up to here samples have been in a window
+
+    def push(self, samples: npt.NDArray[np.float32]) -> list[Window]:
+        """The windows that these samples complete."""
+        self._held = np.concatenate([self._held, samples])
+        windows = []
+        while len(self._held) >= WINDOW_SAMPLES:
+            windows.append(self._next(self._held[:WINDOW_SAMPLES].copy(), WINDOW_SAMPLES))
+            self._held = self._held[self._hop :]
+        return windows
+
+    def flush(self) -> list[Window]:
+        """The last samples as a padded window, if no window has had them yet."""
+        end = self._start + len(self._held)
+        windows = []
+        if end > self._covered:
+            padded = np.zeros(WINDOW_SAMPLES, np.float32)
+            padded[: len(self._held)] = self._held
+            windows.append(self._next(padded, len(self._held)))
+        self.restart(end)
+        return windows
+
+    def _next(self, samples: npt.NDArray[np.float32], n_valid: int) -> Window:
+        window = Window(self._index, self._start, samples, n_valid)
+        self._covered = window.end
+        self._start += self._hop
+        self._index += 1
+        return window
