@@ -1,10 +1,11 @@
-"""Reading the bus: a subscriber that decodes messages and notices what it lost.
+"""Reading the bus: subscribers that decode messages and notice what they lost.
 
 Whoever does not use Python needs neither this module nor this package: see ``tools/examples``.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import zmq
@@ -35,7 +36,43 @@ class LossCounter:
         return True
 
 
-class Subscriber:
+class _Subscription:
+    """What both subscribers share: the address, the topics, the losses, the way out."""
+
+    _socket: zmq.Socket[bytes] | zmq.asyncio.Socket
+
+    def __init__(
+        self,
+        address: str,
+        topics: tuple[str, ...],
+        context: zmq.Context[zmq.Socket[bytes]] | zmq.asyncio.Context,
+    ) -> None:
+        self.address = address
+        self.losses = LossCounter()
+        self._context = context
+        self._socket = context.socket(zmq.SUB)
+        # A cable pulled out is noticed within seconds, and the connection made anew.
+        self._socket.setsockopt(zmq.HEARTBEAT_IVL, 3000)
+        for topic in topics:
+            self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
+        try:
+            self._socket.connect(address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise PublishError(
+                f"expected an address such as tcp://127.0.0.1:5550, found {address!r} ({error})"
+            ) from None
+
+    def _message(self, frames: list[bytes]) -> Message | None:
+        message = from_frames(frames)
+        return message if self.losses.admit(message) else None
+
+    def close(self) -> None:
+        """Gives the socket back; messages under way are lost."""
+        self._context.destroy(linger=0)
+
+
+class Subscriber(_Subscription):
     """Messages of one publisher, in order.
 
     Args:
@@ -45,54 +82,63 @@ class Subscriber:
     Raises:
         PublishError: the address is none.
 
-    One thread (or one event loop) owns a subscriber.
+    One thread owns a subscriber.
     """
 
+    _socket: zmq.Socket[bytes]
+
     def __init__(self, address: str, topics: tuple[str, ...] = (PREFIX,)) -> None:
-        self.address = address
-        self.losses = LossCounter()
-        self._context = zmq.asyncio.Context()
-        self._socket = zmq.Socket(self._context, zmq.SUB)
-        try:
-            self._socket.connect(address)
-        except zmq.ZMQError as error:
-            self.close()
-            raise PublishError(
-                f"expected an address such as tcp://127.0.0.1:5550, found {address!r} ({error})"
-            ) from None
-        for topic in topics:
-            self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
-        self._async_socket = zmq.asyncio.Socket.from_socket(self._socket)
+        super().__init__(address, topics, zmq.Context())
 
     def receive(self, timeout_s: float | None = None) -> Message | None:
         """The next new message, or None when ``timeout_s`` passes without one.
 
         Raises:
-            ProtocolError: something else arrived.
+            ProtocolError: something else arrived; the next call goes on behind it.
         """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            if not self._socket.poll(None if timeout_s is None else int(timeout_s * 1000)):
+            wait_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not self._socket.poll(None if wait_s is None else int(wait_s * 1000)):
                 return None
-            message = from_frames(self._socket.recv_multipart())
-            if self.losses.admit(message):
+            if message := self._message(self._socket.recv_multipart()):
                 return message
 
     def __iter__(self) -> Iterator[Message]:
-        while (message := self.receive()) is not None:
+        while message := self.receive():
             yield message
-
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        while True:
-            message = from_frames(await self._async_socket.recv_multipart())
-            if self.losses.admit(message):
-                yield message
-
-    def close(self) -> None:
-        """Gives the socket back; messages under way are lost."""
-        self._context.destroy(linger=0)
 
     def __enter__(self) -> Subscriber:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncSubscriber(_Subscription):
+    """As :class:`Subscriber`, for asyncio: one event loop owns it."""
+
+    _socket: zmq.asyncio.Socket
+
+    def __init__(self, address: str, topics: tuple[str, ...] = (PREFIX,)) -> None:
+        super().__init__(address, topics, zmq.asyncio.Context())
+
+    async def receive(self) -> Message:
+        """The next new message.
+
+        Raises:
+            ProtocolError: something else arrived; the next call goes on behind it.
+        """
+        while True:
+            if message := self._message(await self._socket.recv_multipart()):
+                return message
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        while True:
+            yield await self.receive()
+
+    async def __aenter__(self) -> AsyncSubscriber:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         self.close()
