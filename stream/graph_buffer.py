@@ -7,6 +7,7 @@ from torch import Tensor
 
 from model.embedder import EMBEDDING_SIZE
 from model.instance_graph import InstanceGraph
+from model.log_mel import SAMPLE_RATE_HZ
 from model.similarity import Similarity
 
 
@@ -32,37 +33,49 @@ class GraphBuffer:
         self._steps = torch.zeros(1, n_nodes, dtype=torch.int64, device=device)
         self._mask = torch.zeros(1, n_nodes, dtype=torch.bool, device=device)
         self._slots: dict[int, int] = {}  # step -> slot, oldest first
+        self._starts = [0] * n_nodes  # of the node in every slot
         self._next = 0
 
     @property
-    def steps(self) -> list[int]:
-        """Position in seconds of the nodes there are, oldest first."""
-        return list(self._slots)
+    def starts(self) -> list[int]:
+        """Positions of the nodes there are, in samples, oldest first."""
+        return [self._starts[slot] for slot in self._slots.values()]
 
     @property
     def slots(self) -> list[int]:
         """Their slots in the graph's tensors, oldest first."""
         return list(self._slots.values())
 
-    def add(self, row: Tensor, step: int) -> int:
+    def add(self, row: Tensor, start: int) -> int:
         """Puts a node [128] in the oldest's place and returns its slot.
 
-        Nodes that now lie N seconds back or more, as after a gap, are forgotten.
+        Nodes that now lie N seconds back or more, as after a gap, are forgotten. A node in the
+        same second as the newest takes its place.
+
+        Args:
+            row: the embedding.
+            start: position of its window in samples at 16 kHz; whole seconds are its step.
 
         Raises:
-            ValueError: ``step`` is not after the newest node's.
+            ValueError: it lies before the newest node.
         """
-        if self._slots and step <= next(reversed(self._slots)):
-            raise ValueError(f"expected a step after {next(reversed(self._slots))}, found {step}")
-        slot, self._next = self._next, (self._next + 1) % self.n_nodes
+        step = start // SAMPLE_RATE_HZ
+        newest = next(reversed(self._slots), -1)
+        if step < newest:
+            raise ValueError(f"expected a node at {newest} s or later, found one at {step} s")
+        if step == newest:
+            slot = self._slots[newest]
+        else:
+            slot, self._next = self._next, (self._next + 1) % self.n_nodes
+        self._forget(step - self.n_nodes)
+        self._slots[step] = slot
+        self._starts[slot] = start
         self._nodes[0, slot] = row
         self._steps[0, slot] = step
         self._mask[0, slot] = True
         similarities = self._metric(self._nodes[0, slot : slot + 1], self._nodes[0])[0]
         self._similarity[0, slot, :] = similarities
         self._similarity[0, :, slot] = similarities
-        self._slots[step] = slot
-        self._forget(step - self.n_nodes)
         return slot
 
     def graph(self) -> InstanceGraph:
@@ -77,6 +90,4 @@ class GraphBuffer:
 
     def _forget(self, last_step: int) -> None:
         for step in [step for step in self._slots if step <= last_step]:
-            slot = self._slots.pop(step)
-            if slot not in self._slots.values():
-                self._mask[0, slot] = False
+            self._mask[0, self._slots.pop(step)] = False

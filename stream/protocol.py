@@ -129,7 +129,7 @@ class Status(Message, frozen=True, kw_only=True):
     Attributes:
         state: running, ended (the source is at its end) or failed.
         lag_ms: age of the newest estimate's last sample when it was published.
-        real_time_factor: compute time over audio time of the last second; above 1 is too slow.
+        real_time_factor: compute time over audio time of late; above 1 is too slow.
         xruns: overflows that the audio system reported, of unknown length.
         nonfinite: NaN or infinite samples, replaced by zero.
         clipped: samples at full scale.
@@ -204,7 +204,9 @@ def from_frames(frames: list[bytes]) -> Message:
 
 
 def to_json(message: Message) -> str:
-    """A message as one line of JSON, its kind and topic first."""
-    topic = topic_of(message)
-    head = {"type": type(message).__name__.lower(), "topic": topic}
-    return _json.encode(head | msgspec.to_builtins(message)).decode()
+    """A message as one line of JSON, its type first; what only a publisher fills in may be absent."""
+    fields = {"type": type(message).__name__.lower()} | msgspec.to_builtins(message)
+    if not message.session:
+        for name in Message.__struct_fields__:
+            del fields[name]
+    return _json.encode(fields).decode()

@@ -77,14 +77,12 @@ class Recognizer:
         self._graphs = [
             GraphBuffer(settings.nodes, mmgat.metric, self.device) for _ in range(n_phases)
         ]
-        self._starts: list[dict[int, int]] = [{} for _ in range(n_phases)]
         self._input = torch.zeros(1, WINDOW_SAMPLES, pin_memory=self.device.type == "cuda")
 
     def reset(self) -> None:
         """Forgets all nodes, as before another stream."""
-        for graph, starts in zip(self._graphs, self._starts, strict=True):
+        for graph in self._graphs:
             graph.clear()
-            starts.clear()
 
     @torch.inference_mode()
     def __call__(self, window: Window) -> Recognition:
@@ -94,21 +92,15 @@ class Recognizer:
         samples = self._input.to(self.device, non_blocking=True)
         row = self._embedder(self._log_mel.examples(samples))[0]
 
-        phase = (window.start // self._hop) % len(self._graphs)
-        graph, starts = self._graphs[phase], self._starts[phase]
-        step = window.start // SAMPLE_RATE_HZ
-        slot = graph.add(row, step)
-        starts[step] = window.start
-
+        graph = self._graphs[(window.start // self._hop) % len(self._graphs)]
+        slot = graph.add(row, window.start)
         output = self._mmgat(graph.graph())
         packed = torch.cat(
             [output.instance_scores[:, slot], output.bag_scores, output.evidence.flatten(1)], 1
         )
         scores, recent, evidence = np.split(packed[0].cpu().numpy(), [N_LABELS, 2 * N_LABELS])
-        node_starts = [starts[step] for step in graph.steps]
-        self._starts[phase] = dict(zip(graph.steps, node_starts, strict=True))
         return Recognition(
-            scores, recent, evidence.reshape(-1, N_LABELS)[graph.slots], node_starts
+            scores, recent, evidence.reshape(-1, N_LABELS)[graph.slots], graph.starts
         )
 
 

@@ -1,0 +1,165 @@
+"""``mmgat-stream``: the options, and what they exclude. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+
+from model.errors import ModelError
+from stream.errors import SettingsError, StreamError
+from stream.settings import DEFAULT_ADDRESS, StreamSettings
+from stream.sources import PCM_FORMATS, AudioSource, FileSource, StdinSource
+
+P = ParamSpec("P")
+
+
+def told_plainly(command: Callable[P, int | None]) -> Callable[P, None]:
+    """A command whose user-facing faults are one message and exit code 1; Ctrl+C is a normal end."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except (StreamError, ModelError) as error:
+            click.echo(f"{click.get_current_context().info_name}: {error}", err=True)
+            code = 1
+        except KeyboardInterrupt:
+            code = 0
+        raise SystemExit(code or 0)
+
+    return wrapped
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("-d", "--device", metavar="NAME|ID", help="Audio input: number, name or part of it.")
+@click.option("-l", "--list-devices", is_flag=True, help="Show the audio inputs and exit.")
+@click.option("--file", "file", type=click.Path(path_type=Path), help="Recognise an audio file.")
+@click.option("--stdin", "use_stdin", is_flag=True, help="Raw PCM from standard input.")
+@click.option("--demo", is_flag=True, help="Recognise a bundled clip; no microphone needed.")
+@click.option("-r", "--rate", type=int, help="Sampling rate in Hz (device, --stdin).")
+@click.option("-c", "--channels", type=int, help="Number of channels (device, --stdin).")
+@click.option("--format", "pcm_format", default="s16le", show_default=True,
+              help=f"Sample format of --stdin: {', '.join(PCM_FORMATS)}.")
+@click.option("-b", "--blocksize", type=int, default=0, help="Frames a device block (0: its own).")
+@click.option("--latency", default="low", show_default=True,
+              help="Device latency: low, high or seconds.")
+@click.option("--hop", type=float, default=0.5, show_default=True,
+              help="Seconds between windows: 0.25, 0.5 or 1.")
+@click.option("--nodes", type=int, default=10, show_default=True,
+              help="Seconds in the instance graph, 1 to 60.")
+@click.option("--model", default="compact", show_default=True, metavar="compact|vggish|PATH",
+              help="Model, or a checkpoint's path.")
+@click.option("--weights", type=click.Path(path_type=Path),
+              help="VGGish's published weights, if not in torch.hub's cache.")
+@click.option("--compute", default="auto", show_default=True,
+              type=click.Choice(["auto", "cpu", "cuda"]), help="Compute device.")
+@click.option("--publish", default=DEFAULT_ADDRESS, show_default=True, metavar="ADDRESS|off",
+              help="ZeroMQ address to publish on.")
+@click.option("--jsonl", default="", metavar="PATH|-", help="Write estimates and events as JSON.")
+@click.option("--no-dashboard", is_flag=True, help="Print events instead of the dashboard.")
+@click.option("--speed", default="1", show_default=True, type=click.Choice(["1", "max"]),
+              help="Pace of a file: real time or as fast as possible.")
+@click.option("--diagnose", is_flag=True, help="Report on this machine, its devices and models.")
+@click.version_option(package_name="mmgat-stream")
+@told_plainly
+def main(
+    device: str | None,
+    list_devices: bool,
+    file: Path | None,
+    use_stdin: bool,
+    demo: bool,
+    rate: int | None,
+    channels: int | None,
+    pcm_format: str,
+    blocksize: int,
+    latency: str,
+    hop: float,
+    nodes: int,
+    model: str,
+    weights: Path | None,
+    compute: str,
+    publish: str,
+    jsonl: str,
+    no_dashboard: bool,
+    speed: str,
+    diagnose: bool,
+) -> int:
+    """Recognise musical instruments live.
+
+    Without --device, --file, --stdin or --demo the system's default input is used. Results go to
+    the dashboard, over ZeroMQ (mmgat-listen shows them), and to --jsonl.
+    """  # fmt: skip
+    if list_devices:
+        from stream.devices import list_devices as table
+
+        click.echo(table())
+        return 0
+    settings = StreamSettings(hop_s=hop, nodes=nodes)
+    if diagnose:
+        from stream.diagnose import report
+
+        for line in report(device, model, weights, compute):
+            click.echo(line)
+        return 0
+    if sum((device is not None, file is not None, use_stdin, demo)) > 1:
+        raise SettingsError("expected one of --device, --file, --stdin and --demo, found several")
+    source: AudioSource
+    if file is not None or demo:
+        if rate or channels:
+            raise SettingsError("--rate and --channels describe a device or --stdin, not a file")
+        source = FileSource(file or demo_clip(), paced=speed != "max")
+    elif speed == "max":
+        raise SettingsError(
+            "expected --speed max with --file or --demo: a device or pipe gives its own pace"
+        )
+    elif use_stdin:
+        if rate is None or channels is None:
+            raise SettingsError("expected --rate and --channels with --stdin: raw PCM has no header")
+        source = StdinSource(rate, channels, pcm_format, sys.stdin.fileno())
+    else:
+        from stream.devices import DeviceSource
+
+        source = DeviceSource(device, rate, channels, blocksize, _latency(latency))
+
+    from stream.session import Session, SessionOptions
+
+    publish = "" if publish == "off" else publish
+    wanted = not no_dashboard and jsonl != "-" and bool(publish)
+    options = SessionOptions(
+        model=model,
+        weights=weights,
+        compute=compute,
+        publish=publish,
+        jsonl=jsonl,
+        dashboard=wanted and _has_terminal(use_stdin),
+    )
+    return Session(source, settings, options).run()
+
+
+def demo_clip() -> Path:
+    """The bundled clip."""
+    from importlib.resources import files
+
+    return Path(str(files("stream") / "demo" / "demo.ogg"))
+
+
+def _latency(text: str) -> str | float:
+    if text in ("low", "high"):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(f"expected a latency of low, high or seconds, found {text!r}") from None
+
+
+def _has_terminal(stdin_is_audio: bool) -> bool:
+    """Whether a dashboard can draw and read keys."""
+    if stdin_is_audio:
+        return sys.stdout.isatty() and os.access("/dev/tty", os.R_OK)
+    return sys.stdout.isatty() and sys.stdin.isatty()

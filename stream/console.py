@@ -1,0 +1,68 @@
+"""Sinks that write text: JSON lines, and events in words."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from stream.errors import SettingsError
+from stream.protocol import Event, Message, to_json
+
+
+class JsonLines:
+    """One JSON object a line to a file, or to standard output for ``-``.
+
+    Raises:
+        SettingsError: the file cannot be written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._file: TextIO
+        if path == "-":
+            self._file = sys.stdout
+        else:
+            try:
+                self._file = Path(path).open("w", encoding="utf-8")
+            except OSError as error:
+                raise SettingsError(
+                    f"expected a file to write JSON lines to, found {path!r} ({error.strerror})"
+                ) from None
+
+    def __call__(self, message: Message) -> None:
+        print(to_json(message), file=self._file, flush=True)
+
+    def close(self) -> None:
+        """Closes a file; standard output stays open."""
+        if self._file is not sys.stdout:
+            self._file.close()
+
+
+class EventPrinter:
+    """Instruments that begin and end, for a person to read."""
+
+    def __call__(self, message: Message) -> None:
+        if isinstance(message, Event):
+            since = f"  (since {clock(message.t0)})" if message.event == "off" else ""
+            print(f"{clock(message.t)}  {message.label:18s}{message.event:3s}{since}", flush=True)
+
+
+class Summary:
+    """How long each instrument sounded, for the closing line."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, message: Message) -> None:
+        if isinstance(message, Event) and message.event == "off":
+            played = self.seconds.get(message.label, 0.0) + message.t - message.t0
+            self.seconds[message.label] = played
+
+    def __str__(self) -> str:
+        rows = sorted(self.seconds.items(), key=lambda row: -row[1])
+        return ", ".join(f"{label} {s:.1f} s" for label, s in rows) or "no instrument"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss.s."""
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
