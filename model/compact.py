@@ -43,7 +43,7 @@ class CompactEmbedder(nn.Module):
         )
         self.to_embedding = nn.Linear(2 * 2 * widths[-1], EMBEDDING_SIZE)
         self.output_norm = nn.BatchNorm1d(EMBEDDING_SIZE)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, log_mel: Tensor) -> Tensor:
         x = self.input_norm(log_mel.transpose(1, 2)).transpose(1, 2)

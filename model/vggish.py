@@ -158,17 +158,15 @@ def load_vggish(
 
 def _load(path: Path) -> dict[str, Any]:
     """A published .pth file; nothing but tensors and numpy arrays is unpickled."""
-    array_parts = [
-        (np.core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct")
-        if np.lib.NumpyVersion(np.__version__) < "2.0.0"
-        else (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
+    reconstruct = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
+    array_parts: list[Any] = [
+        reconstruct,
+        (reconstruct, "numpy.core.multiarray._reconstruct"),  # as numpy 1 wrote it
         np.ndarray,
         np.dtype,
         type(np.dtype(np.float32)),
         type(np.dtype(np.float64)),
     ]
-    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
-        array_parts.append(np._core.multiarray._reconstruct)  # type: ignore[attr-defined]
     try:
         with torch.serialization.safe_globals(array_parts):
             state = torch.load(path, map_location="cpu", weights_only=True)

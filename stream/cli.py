@@ -1,4 +1,4 @@
-"""``mmgat-stream``: the options, and what they exclude. Nothing heavy is imported before it is needed."""
+"""``mmgat-stream``: the options and what they exclude; nothing heavy is imported early."""
 
 from __future__ import annotations
 
@@ -44,27 +44,66 @@ def told_plainly(command: Callable[P, int | None]) -> Callable[P, None]:
 @click.option("--demo", is_flag=True, help="Recognise a bundled clip; no microphone needed.")
 @click.option("-r", "--rate", type=int, help="Sampling rate in Hz (device, --stdin).")
 @click.option("-c", "--channels", type=int, help="Number of channels (device, --stdin).")
-@click.option("--format", "pcm_format", default="s16le", show_default=True,
-              help=f"Sample format of --stdin: {', '.join(PCM_FORMATS)}.")
+@click.option(
+    "--format",
+    "pcm_format",
+    default="s16le",
+    show_default=True,
+    help=f"Sample format of --stdin: {', '.join(PCM_FORMATS)}.",
+)
 @click.option("-b", "--blocksize", type=int, default=0, help="Frames a device block (0: its own).")
-@click.option("--latency", default="low", show_default=True,
-              help="Device latency: low, high or seconds.")
-@click.option("--hop", type=float, default=0.5, show_default=True,
-              help="Seconds between windows: 0.25, 0.5 or 1.")
-@click.option("--nodes", type=int, default=10, show_default=True,
-              help="Seconds in the instance graph, 1 to 60.")
-@click.option("--model", default="compact", show_default=True, metavar="compact|vggish|PATH",
-              help="Model, or a checkpoint's path.")
-@click.option("--weights", type=click.Path(path_type=Path),
-              help="VGGish's published weights, if not in torch.hub's cache.")
-@click.option("--compute", default="auto", show_default=True,
-              type=click.Choice(["auto", "cpu", "cuda"]), help="Compute device.")
-@click.option("--publish", default=DEFAULT_ADDRESS, show_default=True, metavar="ADDRESS|off",
-              help="ZeroMQ address to publish on.")
+@click.option(
+    "--latency", default="low", show_default=True, help="Device latency: low, high or seconds."
+)
+@click.option(
+    "--hop",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="Seconds between windows: 0.25, 0.5 or 1.",
+)
+@click.option(
+    "--nodes",
+    type=int,
+    default=10,
+    show_default=True,
+    help="Seconds in the instance graph, 1 to 60.",
+)
+@click.option(
+    "--model",
+    default="compact",
+    show_default=True,
+    metavar="compact|vggish|PATH",
+    help="Model, or a checkpoint's path.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="VGGish's published weights, if not in torch.hub's cache.",
+)
+@click.option(
+    "--compute",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="Compute device.",
+)
+@click.option(
+    "--publish",
+    default=DEFAULT_ADDRESS,
+    show_default=True,
+    metavar="ADDRESS|off",
+    help="ZeroMQ address to publish on.",
+)
 @click.option("--jsonl", default="", metavar="PATH|-", help="Write estimates and events as JSON.")
 @click.option("--no-dashboard", is_flag=True, help="Print events instead of the dashboard.")
-@click.option("--speed", default="1", show_default=True, type=click.Choice(["1", "max"]),
-              help="Pace of a file: real time or as fast as possible.")
+@click.option(
+    "--speed",
+    default="1",
+    show_default=True,
+    type=click.Choice(["1", "max"]),
+    help="Pace of a file: real time or as fast as possible.",
+)
 @click.option("--diagnose", is_flag=True, help="Report on this machine, its devices and models.")
 @click.version_option(package_name="mmgat-stream")
 @told_plainly
@@ -120,7 +159,9 @@ def main(
         )
     elif use_stdin:
         if rate is None or channels is None:
-            raise SettingsError("expected --rate and --channels with --stdin: raw PCM has no header")
+            raise SettingsError(
+                "expected --rate and --channels with --stdin: raw PCM has no header"
+            )
         source = StdinSource(rate, channels, pcm_format, sys.stdin.fileno())
     else:
         from stream.devices import DeviceSource

@@ -23,7 +23,7 @@ class JsonLines:
             self._file = sys.stdout
         else:
             try:
-                self._file = Path(path).open("w", encoding="utf-8")
+                self._file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115  (closed by close)
             except OSError as error:
                 raise SettingsError(
                     f"expected a file to write JSON lines to, found {path!r} ({error.strerror})"

@@ -29,8 +29,9 @@ class Decision:
     """Turns each window's scores into the set of sounding labels and their events.
 
     A label turns on after ``min_hits`` windows at its threshold, and off after as many below the
-    lower one. A window speaks for the hop around its centre: an instrument begins half a hop
-    before the centre of its first hit and ends half a hop after that of its last.
+    lower one. A window speaks for the hop around its centre, the first and the last one of a
+    stream also for its outer half: so an instrument begins half a hop before the centre of its
+    first hit and ends half a hop after that of its last.
 
     Args:
         thresholds: label -> score, from the checkpoint's card.
@@ -53,6 +54,7 @@ class Decision:
         self._tracks = [_Track() for _ in LABELS]
         self._n_windows = 0
         self._n_events = 0
+        self._end_s = 0.0
 
     @property
     def warming_up(self) -> bool:
@@ -69,20 +71,23 @@ class Decision:
         self._n_windows += 1
         if self.warming_up:
             return []
-        half_hop = self._hop_s / 2
         centre = (window.start + window.n_valid / 2) / SAMPLE_RATE_HZ
+        begins = centre - self._hop_s / 2
+        if self._n_windows == 1:
+            begins = window.start / SAMPLE_RATE_HZ
+        self._end_s = window.end / SAMPLE_RATE_HZ
         events = []
         for index, track in enumerate(self._tracks):
             score = float(scores[index])
             if score >= self._on[index]:
                 if not track.on_id and track.hits == 0:
-                    track.t0 = max(0.0, centre - half_hop)
+                    track.t0 = max(begins, window.start / SAMPLE_RATE_HZ)
                 track.hits += 1
             else:
                 track.hits = 0
             if score >= self._off[index]:
                 track.misses = 0
-                track.last_hit = centre + half_hop
+                track.last_hit = min(centre + self._hop_s / 2, self._end_s)
             else:
                 track.misses += 1
             if not track.on_id and track.hits >= self.settings.min_hits:
@@ -95,6 +100,9 @@ class Decision:
 
     def finish(self) -> list[Event]:
         """Ends whatever is on, at the end of the stream or at a gap; then starts anew."""
+        for track in self._tracks:
+            if not track.misses:
+                track.last_hit = self._end_s
         events = [self._end(i, 0.0) for i, track in enumerate(self._tracks) if track.on_id]
         self._tracks = [_Track() for _ in LABELS]
         self._n_windows = 0

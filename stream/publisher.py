@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -50,8 +51,7 @@ class Publisher:
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
             raise PublishError(_why_not(address, error)) from None
-        endpoint: bytes = self._socket.getsockopt(zmq.LAST_ENDPOINT)
-        self.address = endpoint.rstrip(b"\0").decode()
+        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
         self._woken.setblocking(False)
@@ -90,7 +90,7 @@ class Publisher:
         while True:
             closing = self._closing.is_set()
             wait_s = 0.0 if closing else max(0.0, next_status - time.monotonic())
-            ready = dict(poller.poll(1000 * wait_s))
+            ready = dict(poller.poll(math.ceil(1000 * wait_s)))
             if self._woken.fileno() in ready:
                 self._woken.recv(4096)
             if self._socket in ready and self._socket.recv()[:1] == b"\x01" and self._last_hello:
