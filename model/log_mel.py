@@ -47,6 +47,7 @@ class LogMel(nn.Module):
 
     Shapes: float32 [B, T] mono at 16 kHz -> float32 [B, 1 + (T - 400) // 160, 64]. Frames are not
     padded: samples that do not fill a frame are left out. Silence gives ln(0.01) everywhere.
+    Inside it computes in float64: in float32 the rounding of a loud tone shows in the quiet bands.
 
     Raises:
         ValueError: T is below one frame (400 samples).
@@ -58,8 +59,8 @@ class LogMel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         window = torch.hann_window(FRAME_SAMPLES, periodic=True, dtype=torch.float64)
-        self.register_buffer("window", window.float(), persistent=False)
-        self.register_buffer("mel", torch.from_numpy(mel_matrix()).float(), persistent=False)
+        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("mel", torch.from_numpy(mel_matrix()), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         if waveform.shape[-1] < FRAME_SAMPLES:
@@ -68,7 +69,7 @@ class LogMel(nn.Module):
             )
         frames = waveform.unfold(-1, FRAME_SAMPLES, FRAME_HOP_SAMPLES) * self.window
         magnitude = torch.fft.rfft(frames, FFT_SIZE).abs()
-        return torch.log(magnitude @ self.mel + LOG_OFFSET)
+        return torch.log(magnitude @ self.mel + LOG_OFFSET).float()
 
     def examples(self, windows: Tensor) -> Tensor:
         """One-second windows [B, 16000] -> the first 96 frames of each, [B, 96, 64]."""

@@ -1,0 +1,84 @@
+"""A small untrained model and synthetic sound that the tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+import torch
+
+from model.checkpoint import Card, save_checkpoint
+from model.compact import CompactEmbedder
+from model.labels import LABELS
+from model.mmgat import MMGAT, MMGATConfig
+from stream.recognizer import Recognizer
+from stream.settings import StreamSettings
+
+Samples = npt.NDArray[np.float32]
+
+
+def untrained_card(**changes: object) -> Card:
+    values: dict[str, object] = {
+        "name": "untrained",
+        "version": "0",
+        "embedder": "compact",
+        "variant": "compact-1",
+        "mmgat": {},
+        "thresholds": dict.fromkeys(LABELS, 0.12),
+    }
+    return Card(**(values | changes))  # type: ignore[arg-type]
+
+
+def untrained_mmgat(seed: int = 0, **config: object) -> MMGAT:
+    torch.manual_seed(seed)
+    settings = MMGATConfig(text_size=24, **config)  # type: ignore[arg-type]
+    return MMGAT(settings, torch.randn(len(LABELS), 24)).eval()
+
+
+@pytest.fixture
+def make_recognizer() -> Callable[[StreamSettings], Recognizer]:
+    """Untrained recognisers, all with the same weights."""
+
+    def make(settings: StreamSettings) -> Recognizer:
+        mmgat = untrained_mmgat()
+        return Recognizer(untrained_card(), CompactEmbedder().eval(), mmgat, settings)
+
+    return make
+
+
+@pytest.fixture
+def untrained_checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "untrained.safetensors"
+    mmgat = untrained_mmgat()
+    save_checkpoint(path, untrained_card(), mmgat, CompactEmbedder().state_dict())
+    return path
+
+
+def melody(seconds: float, rate_hz: int, channels: int = 1, seed: int = 0) -> Samples:
+    """Decaying tones of random pitch over faint noise, float32 [frames, channels]."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * rate_hz)
+    t = np.arange(n) / rate_hz
+    sound = rng.normal(0, 0.003, (n, channels))
+    for onset in np.arange(0, seconds, 0.31):
+        pitch_hz = 220 * 2 ** (rng.integers(0, 24) / 12)
+        age = np.clip(t - onset, 0, None)
+        tone = 0.3 * np.sin(2 * np.pi * pitch_hz * age) * np.exp(-4 * age)
+        sound += (tone * (t >= onset))[:, None]
+    return sound.astype(np.float32)
+
+
+@pytest.fixture
+def wav(tmp_path: Path) -> Callable[..., Path]:
+    """Writes samples to a 32-bit float WAV file."""
+
+    def write(samples: Samples, rate_hz: int, name: str = "clip.wav") -> Path:
+        path = tmp_path / name
+        soundfile.write(path, samples, rate_hz, subtype="FLOAT")
+        return path
+
+    return write

@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.checkpoint import load_checkpoint, require_space, save_checkpoint
+from model.errors import CheckpointError
+from tests.conftest import untrained_card, untrained_mmgat
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "lab.safetensors"
+    save_checkpoint(path, untrained_card(name="lab"), untrained_mmgat())
+    return path
+
+
+def edit_card(path: Path, **changes: object) -> None:
+    card = path.with_suffix(".json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | changes))
+
+
+def test_a_saved_checkpoint_loads_with_the_same_numbers(path: Path) -> None:
+    loaded, model = load_checkpoint(path), untrained_mmgat()
+    nodes = torch.randn(1, 4, 128)
+    assert loaded.card.name == "lab"
+    assert torch.equal(
+        loaded.mmgat(loaded.mmgat.graph(nodes)).bag_scores, model(model.graph(nodes)).bag_scores
+    )
+
+
+def test_either_file_or_neither_suffix_names_it(path: Path) -> None:
+    for spelled in (path, path.with_suffix(".json"), path.with_suffix("")):
+        assert load_checkpoint(spelled).card.name == "lab"
+
+
+def test_a_truncated_file_is_refused(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="damaged.*expected sha256"):
+        load_checkpoint(path)
+
+
+def test_a_foreign_file_is_refused(path: Path) -> None:
+    from model.checkpoint import sha256_of
+
+    path.write_bytes(b"not safetensors at all")
+    edit_card(path, sha256=sha256_of(path))
+    with pytest.raises(CheckpointError, match="does not fit its card"):
+        load_checkpoint(path)
+
+
+def test_a_missing_card_is_refused(path: Path) -> None:
+    path.with_suffix(".json").unlink()
+    with pytest.raises(CheckpointError, match="expected a card"):
+        load_checkpoint(path)
+
+
+def test_a_card_that_is_not_json_is_refused(path: Path) -> None:
+    path.with_suffix(".json").write_text("{")
+    with pytest.raises(CheckpointError, match="not JSON"):
+        load_checkpoint(path)
+
+
+def test_another_format_is_refused_with_both_numbers(path: Path) -> None:
+    edit_card(path, format=7)
+    with pytest.raises(CheckpointError, match="expected checkpoint format 1, found 7"):
+        load_checkpoint(path)
+
+
+def test_other_labels_are_refused_with_both_lists(path: Path) -> None:
+    edit_card(path, labels=["kazoo"])
+    with pytest.raises(CheckpointError, match="accordion, banjo.*found kazoo"):
+        load_checkpoint(path)
+
+
+def test_a_card_of_other_sizes_is_refused(path: Path) -> None:
+    values = json.loads(path.with_suffix(".json").read_text())["mmgat"]
+    edit_card(path, mmgat=values | {"hidden": 64})
+    with pytest.raises(CheckpointError, match="does not fit its card"):
+        load_checkpoint(path)
+
+
+def test_missing_thresholds_are_refused(path: Path) -> None:
+    edit_card(path, thresholds={"piano": 0.5})
+    with pytest.raises(CheckpointError, match="no thresholds for .*accordion"):
+        load_checkpoint(path)
+
+
+def test_an_unknown_model_is_refused_with_the_shipped_names() -> None:
+    with pytest.raises(CheckpointError, match=r"a model of \['compact', 'vggish'\].*'nosuch"):
+        load_checkpoint("nosuch")
+
+
+def test_rows_of_another_space_are_refused_with_both_names() -> None:
+    with pytest.raises(CheckpointError, match=r"compact \(compact-1\), found rows of vggish \(relu"):
+        require_space(untrained_card(), "vggish", "relu+pca+8bit")
+
+
+@pytest.mark.parametrize("name", ["compact", "vggish"])
+def test_shipped_checkpoints_load_and_their_cards_are_complete(name: str) -> None:
+    card = load_checkpoint(name).card
+    assert card.name == name
+    assert card.text_encoder
+    assert all({"source", "licence"} <= set(row) for row in card.training_data)
+    assert card.training_data
+    assert all({"name", "value", "on", "command"} <= set(row) for row in card.metrics)
+    assert card.metrics

@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from model.instance_graph import InstanceGraph, Scale, adjacencies
+
+
+def graph_of(similarity: list[list[float]], steps: list[int] | None = None) -> InstanceGraph:
+    n = len(similarity)
+    return InstanceGraph(
+        nodes=torch.zeros(1, n, 128),
+        mask=torch.ones(1, n, dtype=torch.bool),
+        steps=torch.tensor([steps or list(range(n))]),
+        similarity=torch.tensor([similarity]),
+    )
+
+
+SIMILAR = [[1.0, 0.9, 0.1, 0.5], [0.9, 1.0, 0.2, 0.3], [0.1, 0.2, 1.0, 0.8], [0.5, 0.3, 0.8, 1.0]]
+
+
+def neighbours(scale: str, graph: InstanceGraph) -> list[list[int]]:
+    rows = Scale.parse(scale).adjacency(graph)[0]
+    return [row.nonzero().flatten().tolist() for row in rows]
+
+
+def test_temporal_neighbours_are_adjacent_seconds() -> None:
+    assert neighbours("temporal-1", graph_of(SIMILAR)) == [[0, 1], [0, 1, 2], [1, 2, 3], [2, 3]]
+
+
+def test_a_gap_in_time_is_no_neighbourhood() -> None:
+    graph = graph_of(SIMILAR, steps=[0, 1, 7, 8])
+    assert neighbours("temporal-1", graph) == [[0, 1], [0, 1], [2, 3], [2, 3]]
+
+
+def test_near_neighbours_are_the_k_most_similar_and_oneself() -> None:
+    assert neighbours("near-1", graph_of(SIMILAR)) == [[0, 1], [0, 1], [2, 3], [2, 3]]
+
+
+def test_wide_neighbours_are_all_at_least_that_similar() -> None:
+    assert neighbours("wide-0.4", graph_of(SIMILAR)) == [[0, 1, 3], [0, 1], [2, 3], [0, 2, 3]]
+
+
+def test_padding_has_no_edges_but_to_itself() -> None:
+    nodes = torch.randn(1, 5, 128, generator=torch.Generator().manual_seed(0))
+    mask = torch.tensor([[True, True, True, False, False]])
+    graph = InstanceGraph.from_nodes(nodes, mask)
+    scales = tuple(map(Scale.parse, ("temporal-2", "near-4", "wide--1")))
+    edges = adjacencies(graph, scales)[0]
+    assert not edges[:, :3, 3:].any()
+    assert not edges[:, 3:, :3].any()
+    assert edges.diagonal(dim1=1, dim2=2).all()
+
+
+@pytest.mark.parametrize("text", ["near", "near-1.5", "hops-2", "wide-x", ""])
+def test_what_is_no_scale_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a scale such as"):
+        Scale.parse(text)
