@@ -99,7 +99,7 @@ def music_columns(class_names: Sequence[str]) -> list[int]:
 def to_labels(
     scores: npt.NDArray[np.floating], columns: Sequence[Sequence[int]]
 ) -> npt.NDArray[np.float32]:
-    """Class scores [..., n_classes] -> label scores float32 [..., 20], the largest of each label."""
+    """Class scores [..., n_classes] -> label scores float32 [..., 20], each label's largest."""
     return np.stack([scores[..., list(c)].max(axis=-1) for c in columns], axis=-1).astype(
         np.float32
     )

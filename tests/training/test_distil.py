@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training import distil, rows
+from training.audioset import TrainingDataError
+from training.mixtures import KINDS
+from training.student import N_MN04, N_YAMNET, jitter
+from training.teach import write_shard
+
+
+def fill(cache: Path, split: str, n_clips: int) -> None:
+    rng = np.random.default_rng(n_clips)
+    (cache / "shards").mkdir(exist_ok=True)
+    labels = rng.random((n_clips, 10, 20)) < 0.3
+    kinds = np.array([KINDS[number % 2] for number in range(n_clips)])
+    write_shard(
+        cache / "shards" / f"{split}-0000.npz",
+        {
+            "log_mel": rng.normal(-2, 1, (n_clips, 2, 10, 96, 64)).astype(np.float16),
+            "labels": labels,
+            "known": np.broadcast_to((kinds != "music")[:, None, None], labels.shape),
+            "mn04": rng.random((n_clips, N_MN04)).astype(np.float16),
+            "mn04_embedding": rng.random((n_clips, 384)).astype(np.float16),
+            "yamnet": rng.random((n_clips, 10, N_YAMNET)).astype(np.float16),
+            "kind": kinds,
+        },
+    )
+
+
+@pytest.fixture
+def shards(cache: Path) -> Path:
+    fill(cache, "train", 6)
+    fill(cache, "validation", 4)
+    return cache
+
+
+def test_training_goes_on_after_the_last_epoch_and_rows_follow(
+    data: Path, teachers: Path, shards: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(distil, "BATCH_CLIPS", 3)
+    embedder = distil.run(data, teachers, shards, epochs=2, threads=1, stop_after=1)
+    distil.run(data, teachers, shards, epochs=2, threads=1)
+    log = (shards / "distil" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in log] == [1, 2]
+
+    written = rows.run(data, teachers, shards, embedder=embedder, threads=1)
+    with np.load(written["train"]) as file:
+        assert file["rows"].shape == (12, 10, 128)
+        assert file["instance"].shape == file["instance_weight"].shape == (12, 10, 20)
+        assert file["bag"].shape == file["bag_weight"].shape == (12, 20)
+        assert sorted(file["clip"]) == sorted([0, 1, 2, 3, 4, 5] * 2)
+
+
+def test_music_rows_have_the_teachers_opinion_and_mixtures_the_exact_labels():
+    columns = [[index] for index in range(20)]
+    shard = {
+        "kind": np.array(["music", "sequenced"]),
+        "labels": np.zeros((2, 10, 20), bool),
+        "known": np.stack([np.zeros((10, 20), bool), np.ones((10, 20), bool)]),
+        "yamnet": np.full((2, 10, 521), 0.4),
+        "mn04": np.full((2, 527), 0.7),
+    }
+    shard["labels"][1, 3, 5] = True
+    shard["known"][1, 4, 6] = False
+    found = rows.targets(shard, columns, columns)
+    assert np.allclose(found["instance"][0], 0.4)
+    assert np.allclose(found["bag"][0], 0.7)
+    assert found["instance"][1].sum() == found["bag"][1].sum() == 1
+    assert found["bag"][1, 5] == 1
+    assert found["instance_weight"][1, 4, 6] == found["bag_weight"][1, 6] == 0
+
+
+def test_jitter_leaves_silence_silent():
+    silence = torch.full((2, 3, 96, 64), float(np.log(0.01)))
+    heard = jitter(silence, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(heard, silence, rtol=0, atol=1e-4)
+
+
+def test_rows_without_an_embedder_say_what_to_run(tmp_path: Path):
+    with pytest.raises(TrainingDataError, match="run distil first"):
+        rows.load_embedder(tmp_path / "absent.safetensors")

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from model.labels import INDEX
+from training.collect import RATE_HZ
+from training.mixtures import Player, at_level, mix, second_levels
+from training.playing import CLIP_SAMPLES
+
+
+def tone(hz: float, first: int, last: int, level: float = 0.3) -> np.ndarray:
+    """A sine in the seconds first..last-1 of a clip, silence elsewhere."""
+    audio = np.zeros(CLIP_SAMPLES, np.float32)
+    time = np.arange((last - first) * RATE_HZ) / RATE_HZ
+    audio[first * RATE_HZ : last * RATE_HZ] = level * np.sin(2 * np.pi * hz * time)
+    return audio
+
+
+def test_labels_are_on_in_exactly_the_seconds_that_were_played():
+    clip = mix([Player(tone(220, 0, 4), "cello"), Player(tone(880, 3, 9), "flute")], "sequenced")
+    assert np.flatnonzero(clip.labels[:, INDEX["cello"]]).tolist() == [0, 1, 2, 3]
+    assert np.flatnonzero(clip.labels[:, INDEX["flute"]]).tolist() == [3, 4, 5, 6, 7, 8]
+    assert clip.labels.sum() == 10
+    assert clip.known.all()
+
+
+def test_the_clip_is_the_sum_of_its_players():
+    players = [Player(tone(220, 0, 4), "cello"), Player(tone(880, 3, 9), "flute")]
+    np.testing.assert_allclose(mix(players, "x").audio, players[0].audio + players[1].audio)
+
+
+def test_a_player_forty_decibels_down_is_neither_present_nor_absent():
+    quiet = Player(tone(880, 0, 10, level=0.003), "flute")
+    clip = mix([Player(tone(220, 0, 5), "cello"), quiet], "sequenced")
+    assert not clip.labels[:, INDEX["flute"]].any()
+    assert not clip.known[:, INDEX["flute"]].any()
+
+
+def test_a_look_alike_masks_a_label_only_while_it_sounds():
+    clip = mix([Player(tone(220, 2, 5), None, frozenset({"violin"}))], "sequenced")
+    assert np.flatnonzero(~clip.known[:, INDEX["violin"]]).tolist() == [2, 3, 4]
+
+
+def test_a_label_that_is_surely_present_is_known_in_spite_of_a_look_alike():
+    players = [
+        Player(tone(220, 0, 10), "violin"),
+        Player(tone(330, 0, 10), None, frozenset({"violin"})),
+    ]
+    clip = mix(players, "sequenced")
+    assert clip.known[:, INDEX["violin"]].all()
+
+
+def test_levels_are_of_the_loudest_second():
+    loud = at_level(tone(220, 2, 5), -20.0)
+    assert second_levels(loud).max() == pytest.approx(-20.0, abs=0.01)
+    assert not at_level(np.zeros(CLIP_SAMPLES, np.float32), -20.0).any()

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import teach
+from training.audioset import TrainingDataError
+from training.mixtures import ClipMaker
+
+
+def test_finished_shards_are_kept_and_missing_ones_made(data: Path, teachers: Path, cache: Path):
+    run = {"n_train": 4, "n_validation": 2, "clips_a_shard": 2, "workers": 1}
+    assert teach.run(data, teachers, cache, **run) == 3
+    first, second = teach.shard_paths(cache, "train")
+    content, stamp = second.read_bytes(), first.stat().st_mtime_ns
+    second.unlink()
+    teach.run(data, teachers, cache, **run)
+    assert first.stat().st_mtime_ns == stamp
+    assert np.array_equal(
+        np.load(second)["labels"], teach.read_shards(cache, "train")["labels"][2:]
+    )
+    assert second.read_bytes()[:4] == content[:4]
+
+    joined = teach.read_shards(cache, "train")
+    assert joined["log_mel"].shape == (4, 2, 10, 96, 64)
+    assert joined["yamnet"].shape == (4, 10, 521)
+    assert joined["mn04"].shape == (4, 527)
+    assert joined["mn04_embedding"].shape == (4, 384)
+
+
+def test_the_same_index_gives_the_same_clip(data: Path, cache: Path):
+    one, two = (ClipMaker(data / "audio", cache, "train").clip(5) for _ in range(2))
+    np.testing.assert_array_equal(one.audio, two.audio)
+    np.testing.assert_array_equal(one.labels, two.labels)
+
+
+def test_train_and_validation_share_no_music_file(data: Path, cache: Path):
+    train, held_out = (
+        set(ClipMaker(data / "audio", cache, split).tracks) for split in ("train", "validation")
+    )
+    assert train
+    assert held_out
+    assert not train & held_out
+
+
+def test_without_stems_the_message_says_what_to_run(data: Path, cache: Path):
+    (cache / "stems.json").unlink()
+    with pytest.raises(TrainingDataError, match="run collect and render first"):
+        ClipMaker(data / "audio", cache, "train")
+
+
+def test_a_folder_without_taggers_is_refused(tmp_path: Path):
+    with pytest.raises(TrainingDataError, match=r"taggers\.py"):
+        teach.load_teachers(tmp_path)

@@ -1,0 +1,86 @@
+"""What a microphone and a room do to a clip, for the student's ears only (ours)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from model.log_mel import SAMPLE_RATE_HZ
+
+REVERB_TAIL_SAMPLES: Final = 16_000
+PEAK_LIMIT: Final = 0.999
+
+
+def _room(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """An impulse response: the direct sound, then noise that decays by 60 dB in 0.1 to 1 s."""
+    t60 = rng.uniform(0.1, 1.0) * SAMPLE_RATE_HZ
+    time = np.arange(REVERB_TAIL_SAMPLES)
+    tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / t60)
+    tail[: int(rng.uniform(16, 400))] = 0.0
+    response = tail * (10 ** (rng.uniform(-18, 0) / 20) / max(1e-9, np.sqrt((tail**2).sum())))
+    response[0] = 1.0
+    return np.asarray(response)
+
+
+def _spectral_shape(
+    rng: np.random.Generator, hz: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Gain per frequency: a tilt, perhaps a bump, perhaps a missing top or bottom."""
+    octaves = np.log2(np.maximum(hz, 30.0) / 1000.0)
+    gain_db = rng.uniform(-3, 3) * octaves
+    if rng.random() < 0.5:
+        centre, width = rng.uniform(-3, 2.5), rng.uniform(0.5, 1.5)
+        gain_db = gain_db + rng.uniform(-8, 8) * np.exp(-(((octaves - centre) / width) ** 2))
+    if rng.random() < 0.25:
+        gain_db = gain_db - 36 * np.maximum(0, np.log2(np.maximum(hz, 1) / rng.uniform(3500, 8000)))
+    if rng.random() < 0.2:
+        gain_db = gain_db - 18 * np.maximum(0, np.log2(rng.uniform(80, 350) / np.maximum(hz, 1)))
+    return np.asarray(10 ** (gain_db / 20))
+
+
+def _noise(rng: np.random.Generator, samples: int) -> npt.NDArray[np.float64]:
+    """White or pink noise, or mains hum with harmonics; RMS 1."""
+    kind = rng.choice(["white", "pink", "hum"])
+    if kind == "hum":
+        time = np.arange(samples) / SAMPLE_RATE_HZ
+        mains = float(rng.choice([50.0, 60.0]))
+        waves = [rng.random() / k * np.sin(2 * np.pi * mains * k * time) for k in (1, 2, 3, 4, 6)]
+        noise = np.sum(waves, axis=0) + 1e-3 * rng.standard_normal(samples)
+    else:
+        noise = rng.standard_normal(samples)
+        if kind == "pink":
+            spectrum = np.fft.rfft(noise)
+            noise = np.fft.irfft(spectrum / np.sqrt(np.arange(1, len(spectrum) + 1)), samples)
+    return np.asarray(noise / np.sqrt((noise**2).mean()))
+
+
+def augment(audio: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """One random hearing of a clip: room, colour, noise, overload, level.
+
+    Shapes: float32 [T] mono at 16 kHz -> float32 [T], in [-1, 1]. The loudest tenth of a second
+    ends between about -35 and -2 dBFS; digital silence stays so, or becomes faint noise.
+    """
+    x = audio.astype(np.float64)
+    samples = len(x)
+    if rng.random() < 0.7:
+        size = 1 << (samples + REVERB_TAIL_SAMPLES - 1).bit_length()
+        spectrum = np.fft.rfft(x, size)
+        if rng.random() < 0.5:
+            spectrum *= np.fft.rfft(_room(rng), size)
+        hz = np.linspace(0.0, SAMPLE_RATE_HZ / 2, size // 2 + 1)
+        spectrum *= _spectral_shape(rng, hz)
+        x = np.fft.irfft(spectrum, size)[:samples]
+    block = SAMPLE_RATE_HZ // 10
+    levels = np.sqrt((x[: samples // block * block].reshape(-1, block) ** 2).mean(axis=1))
+    loudest = levels.max(initial=0.0)
+    if rng.random() < 0.5:
+        reference = loudest if loudest > 1e-5 else 10 ** (rng.uniform(-70, -40) / 20)
+        x += _noise(rng, samples) * reference * 10 ** (-rng.uniform(12, 55) / 20)
+    if loudest > 1e-5:
+        if rng.random() < 0.1:
+            x = np.tanh(x / loudest * rng.uniform(0.5, 3.0))
+            loudest = float(np.sqrt((x**2).mean()))
+        x *= 10 ** (rng.uniform(-35, -7) / 20) / loudest
+    return np.clip(x, -PEAK_LIMIT, PEAK_LIMIT).astype(np.float32)

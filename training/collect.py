@@ -1,0 +1,157 @@
+"""Unlabelled music for distillation: found in unpacked packages, decoded once, licences noted.
+
+The expected layout is one folder per unpacked Debian package (``dpkg-deb -x``), so that every
+file's licence can be read from ``usr/share/doc/<package>/copyright``.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+from tqdm import tqdm
+
+from training.audioset import TrainingDataError
+
+RATE_HZ: Final = 32_000
+"""Rate of everything cached: what the mn04 teacher hears; the student hears half of it."""
+
+SHORTEST_S: Final = 20.0
+LONGEST_S: Final = 600.0
+AUDIO_SUFFIXES: Final = frozenset({".ogg", ".oga", ".opus", ".flac", ".wav", ".mp3"})
+ARCHIVE_SUFFIXES: Final = frozenset({".pk3", ".zip"})
+
+
+class Track(NamedTuple):
+    """One music file, perhaps inside a zip archive (``member``)."""
+
+    package: str
+    path: Path
+    member: str | None
+    licence: str
+
+    def open(self) -> Any:
+        if self.member is None:
+            return self.path
+        with zipfile.ZipFile(self.path) as archive:
+            return io.BytesIO(archive.read(self.member))
+
+
+def to_mono(
+    audio: npt.NDArray[np.floating], rate_hz: int, to_hz: int = RATE_HZ
+) -> npt.NDArray[np.float32]:
+    """[T] or [T, channels] at ``rate_hz`` -> float32 [T'] at ``to_hz``, mean of the channels."""
+    mono = np.ascontiguousarray(audio.mean(axis=1) if audio.ndim == 2 else audio, np.float32)
+    return mono if rate_hz == to_hz else soxr.resample(mono, rate_hz, to_hz, "HQ")
+
+
+def to_int16(audio: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
+    """Full scale 1.0 -> int16, clipped."""
+    samples: npt.NDArray[np.int16] = np.clip(np.rint(audio * 32_767.0), -32_768, 32_767).astype(
+        np.int16
+    )
+    return samples
+
+
+def _licence_rules(copyright_file: Path) -> list[tuple[str, str]]:
+    """(pattern, short licence name) pairs of a machine-readable Debian copyright file, in order."""
+    if not copyright_file.is_file():
+        return []
+    rules = []
+    for stanza in copyright_file.read_text(encoding="utf-8", errors="replace").split("\n\n"):
+        files = re.search(r"^Files:((?:.*\n)(?:[ \t].*\n)*)", stanza + "\n", re.MULTILINE)
+        licence = re.search(r"^License:[ \t]*(\S.*)$", stanza, re.MULTILINE)
+        if files and licence:
+            rules += [(pattern, licence[1].strip()) for pattern in files[1].split()]
+    return rules
+
+
+def _licence_of(path: str, rules: list[tuple[str, str]]) -> str:
+    """The last rule that matches, as Debian's format says; a source path may be any suffix."""
+    found = "see the package's copyright file"
+    for pattern, licence in rules:
+        named = pattern.rsplit("/", 1)[-1]
+        same_name = not named.startswith("*") and fnmatch.fnmatch(path.rsplit("/", 1)[-1], named)
+        if pattern == "*" or same_name or fnmatch.fnmatch(path, f"*/{pattern}"):
+            found = licence
+    return found
+
+
+def find_tracks(root: Path) -> Iterator[Track]:
+    """Every audio file below ``root/<package>/``, looking into zip archives, in a fixed order."""
+    for package in sorted(p for p in root.iterdir() if p.is_dir()):
+        rules = _licence_rules(package / "usr/share/doc" / package.name / "copyright")
+        for path in sorted(package.rglob("*")):
+            name = path.relative_to(package).as_posix()
+            if path.suffix.lower() in AUDIO_SUFFIXES:
+                yield Track(package.name, path, None, _licence_of(name, rules))
+            elif path.suffix.lower() in ARCHIVE_SUFFIXES and zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    members = sorted(archive.namelist())
+                for member in members:
+                    if Path(member).suffix.lower() in AUDIO_SUFFIXES:
+                        yield Track(package.name, path, member, _licence_of(member, rules))
+
+
+def _decode(track: Track, folder: Path) -> dict[str, Any] | None:
+    """Decode one track into the cache; None when it is no music (too short, or undecodable)."""
+    name = track.member or track.path.as_posix().split(f"/{track.package}/", 1)[-1]
+    target = folder / f"{hashlib.sha1(f'{track.package}/{name}'.encode()).hexdigest()[:16]}.npy"
+    try:
+        info = soundfile.info(track.open())
+        if info.duration < SHORTEST_S:
+            return None
+        if not target.exists():
+            frames = int(LONGEST_S * info.samplerate)
+            audio, rate_hz = soundfile.read(track.open(), frames=frames, dtype="float32")
+            partial = target.with_suffix(".partial.npy")
+            np.save(partial, to_int16(to_mono(audio, rate_hz)))
+            partial.rename(target)
+    except soundfile.LibsndfileError:
+        return None
+    samples = np.load(target, mmap_mode="r").shape[0]
+    return {
+        "package": track.package,
+        "file": name,
+        "licence": track.licence,
+        "minutes": round(samples / RATE_HZ / 60, 2),
+        "cache": target.name,
+    }
+
+
+def run(music: Path, cache: Path, *, workers: int = 2) -> list[dict[str, Any]]:
+    """Decode all music below ``music`` into ``cache/music`` and write ``cache/sources.json``.
+
+    Returns the rows of sources.json: package, file, licence, minutes, cache file (int16 [T], mono,
+    32 kHz). Files that are already there are not decoded again.
+
+    Raises:
+        TrainingDataError: there is no music below the folder.
+    """
+    if not music.is_dir():
+        raise TrainingDataError(f"expected a folder of unpacked packages, found nothing at {music}")
+    folder = cache / "music"
+    folder.mkdir(parents=True, exist_ok=True)
+    tracks = list(find_tracks(music))
+    with ProcessPoolExecutor(workers) as pool:
+        rows = list(tqdm(pool.map(_decode, tracks, [folder] * len(tracks)), "decode", len(tracks)))
+    sources = [row for row in rows if row]
+    if not sources:
+        raise TrainingDataError(
+            f"expected music of at least {SHORTEST_S:g} s in {music}, found none in "
+            f"{len(tracks)} audio files"
+        )
+    (cache / "sources.json").write_text(json.dumps(sources, indent=1))
+    return sources

@@ -1,0 +1,132 @@
+"""The compact embedder's making, step by step: collect, render, mix, distil, rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from training.audioset import TrainingDataError
+
+Folder = click.Path(path_type=Path, file_okay=False)
+cache_option = click.option("--cache", type=Folder, required=True, help="Where results are kept.")
+workers_option = click.option("--workers", default=2, show_default=True, help="Processes.")
+
+
+class Pipeline(click.Group):
+    """A group whose commands report faults of data as one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except TrainingDataError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Pipeline)
+def main() -> None:
+    """Make the compact embedder and the rows MMGAT is fitted to."""
+
+
+@main.command()
+@click.option("--music", type=Folder, required=True, help="Folder of unpacked packages.")
+@cache_option
+@workers_option
+def collect(music: Path, cache: Path, workers: int) -> None:
+    """Find and decode unlabelled music."""
+    from training.collect import run
+
+    sources = run(music, cache, workers=workers)
+    click.echo(f"{len(sources)} files, {sum(row['minutes'] for row in sources):.0f} minutes")
+
+
+@main.command()
+@click.option(
+    "--soundfont",
+    "soundfonts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    required=True,
+    help="A soundfont; repeat for more.",
+)
+@click.option("--scores", type=Folder, help="Folder of MIDI songs to render too.")
+@click.option("--takes", default=2, show_default=True, help="Random stems of each program.")
+@cache_option
+@workers_option
+def render(
+    soundfonts: tuple[Path, ...], scores: Path | None, takes: int, cache: Path, workers: int
+) -> None:
+    """Render stems of every instrument."""
+    from training.render import run
+
+    stems = run(list(soundfonts), scores, cache, takes=takes, workers=workers)
+    click.echo(f"{len(stems)} stems")
+
+
+@main.command()
+@click.option("--data", type=Folder, required=True, help="The data folder, with audio/.")
+@click.option("--teachers", type=Folder, required=True, help="Folder with taggers.py.")
+@click.option("--clips", default=12_000, show_default=True, help="Clips for training.")
+@click.option("--validation-clips", default=800, show_default=True, help="Clips held out.")
+@click.option("--seed", default=0, show_default=True)
+@cache_option
+@workers_option
+def mix(
+    data: Path,
+    teachers: Path,
+    clips: int,
+    validation_clips: int,
+    seed: int,
+    cache: Path,
+    workers: int,
+) -> None:
+    """Make labelled clips and ask the teachers about them."""
+    from training.teach import run
+
+    n_shards = run(
+        data,
+        teachers,
+        cache,
+        n_train=clips,
+        n_validation=validation_clips,
+        workers=workers,
+        seed=seed,
+    )
+    click.echo(f"{n_shards} shards")
+
+
+@main.command()
+@click.option("--data", type=Folder, required=True, help="The data folder.")
+@click.option("--teachers", type=Folder, required=True, help="Folder with YAMNet's class map.")
+@click.option("--epochs", default=10, show_default=True, help="Epochs in all, also after a resume.")
+@click.option("--stop-after", type=int, help="Stop after this epoch of the plan.")
+@click.option("--seed", default=0, show_default=True)
+@cache_option
+def distil(
+    data: Path, teachers: Path, epochs: int, stop_after: int | None, seed: int, cache: Path
+) -> None:
+    """Train the compact embedder; goes on where it was stopped."""
+    from training.distil import run
+
+    click.echo(run(data, teachers, cache, epochs=epochs, stop_after=stop_after, seed=seed))
+
+
+@main.command()
+@click.option("--data", type=Folder, required=True, help="The data folder.")
+@click.option("--teachers", type=Folder, required=True, help="Folder with YAMNet's class map.")
+@click.option(
+    "--embedder",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Weights; the distilled ones if not given.",
+)
+@cache_option
+def rows(data: Path, teachers: Path, embedder: Path | None, cache: Path) -> None:
+    """Embed every clip for MMGAT."""
+    from training.rows import run
+
+    for path in run(data, teachers, cache, embedder=embedder).values():
+        click.echo(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Training of the compact embedder on the shards: resumable after every epoch, seeded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import save_file
+from sklearn.metrics import average_precision_score
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from model.labels import LABELS
+from training.audioset import label_columns, read_class_names, to_labels
+from training.student import N_MN04, N_YAMNET, Batch, Student, class_weights, jitter, losses
+from training.teach import Arrays, read_shards
+
+BATCH_CLIPS: Final = 32
+PEAK_RATE: Final = 3e-3
+WEIGHT_DECAY: Final = 0.02
+EMA_DECAY: Final = 0.998
+TEACHER_SAYS_YES: Final = 0.3
+
+
+def class_tables(data: Path, teachers: Path) -> tuple[list[list[int]], list[list[int]]]:
+    """Columns of the 20 labels in YAMNet's 521 and in AudioSet's 527 classes."""
+    yamnet = read_class_names(teachers / "yamnet_class_map.csv")
+    audioset = read_class_names(data / "audioset-vggish" / "class_labels_indices.csv")
+    return label_columns(yamnet), label_columns(audioset)
+
+
+def batch_of(
+    arrays: Arrays, chosen: npt.NDArray[np.int64], hearings: npt.NDArray[np.int64]
+) -> tuple[Tensor, Batch]:
+    """One hearing of each chosen clip, float32 [B, 10, 96, 64], and its targets."""
+    log_mel = torch.from_numpy(arrays["log_mel"][chosen, hearings].astype(np.float32))
+    keys = ("labels", "known", "yamnet", "mn04", "mn04_embedding")
+    return log_mel, {key: torch.from_numpy(arrays[key][chosen].astype(np.float32)) for key in keys}
+
+
+def mean_average_precision(
+    truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], known: npt.NDArray[np.bool_]
+) -> dict[str, float]:
+    """Average precision of every label with known positives, over the known rows; [n, 20] each."""
+    found = {}
+    for index, label in enumerate(LABELS):
+        rows = known[:, index]
+        if truth[rows, index].any():
+            found[label] = float(average_precision_score(truth[rows, index], scores[rows, index]))
+    return found
+
+
+@torch.inference_mode()
+def validate(student: Student, arrays: Arrays, mn04_columns: list[list[int]]) -> dict[str, Any]:
+    """Masked mAP over labels a second, and agreement with mn04 on held-out music clips."""
+    student.eval()
+    by_second, by_clip = [], []
+    for start in range(0, len(arrays["kind"]), 64):
+        chosen = np.arange(start, min(start + 64, len(arrays["kind"])))
+        out = student(batch_of(arrays, chosen, np.zeros_like(chosen))[0])
+        by_second.append(out["labels"].numpy())
+        by_clip.append(out["mn04"].numpy())
+    labels = mean_average_precision(
+        arrays["labels"].reshape(-1, len(LABELS)),
+        np.concatenate(by_second).reshape(-1, len(LABELS)),
+        arrays["known"].reshape(-1, len(LABELS)),
+    )
+    music = arrays["kind"] == "music"
+    says = to_labels(arrays["mn04"][music].astype(np.float32), mn04_columns) >= TEACHER_SAYS_YES
+    agreement = mean_average_precision(
+        says, to_labels(np.concatenate(by_clip)[music], mn04_columns), np.ones_like(says)
+    )
+    return {
+        "map": round(float(np.mean(list(labels.values()))), 4) if labels else None,
+        "music_map": round(float(np.mean(list(agreement.values()))), 4) if agreement else None,
+        "per_label": {label: round(value, 3) for label, value in labels.items()},
+    }
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """A module's weights as safetensors, which wants plain memory order."""
+    save_file({key: value.contiguous() for key, value in module.state_dict().items()}, path)
+
+
+def run(
+    data: Path,
+    teachers: Path,
+    cache: Path,
+    *,
+    epochs: int = 10,
+    stop_after: int | None = None,
+    seed: int = 0,
+    threads: int = 2,
+) -> Path:
+    """Train for ``epochs`` in all, going on after the last finished one.
+
+    ``stop_after`` ends this run after so many epochs of the plan; the next run goes on.
+
+    Writes into ``cache/distil`` after every epoch: ``embedder.safetensors`` (averaged weights of
+    the embedder alone), ``student.safetensors`` (with heads), ``state.pt`` (to go on from) and a
+    line of ``log.jsonl``. Returns the embedder's path.
+
+    Raises:
+        TrainingDataError: shards or class tables are missing.
+    """
+    torch.set_num_threads(threads)
+    yamnet_columns, mn04_columns = class_tables(data, teachers)
+    yamnet_weights = class_weights(N_YAMNET, yamnet_columns)
+    mn04_weights = class_weights(N_MN04, mn04_columns)
+    train, held_out = read_shards(cache, "train"), read_shards(cache, "validation")
+    n_clips, n_hearings = train["log_mel"].shape[:2]
+    n_steps = -(-n_clips // BATCH_CLIPS)
+
+    torch.manual_seed(seed)
+    student = Student()
+    average = get_ema_multi_avg_fn(EMA_DECAY)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(student, multi_avg_fn=average, use_buffers=True)
+    optimizer = torch.optim.AdamW(student.parameters(), PEAK_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, PEAK_RATE, total_steps=epochs * n_steps, pct_start=0.15
+    )
+    folder = cache / "distil"
+    folder.mkdir(parents=True, exist_ok=True)
+    state_file = folder / "state.pt"
+    parts: dict[str, Any] = {
+        "student": student, "averaged": averaged, "optimizer": optimizer, "schedule": schedule
+    }  # fmt: skip
+    first = 0
+    if state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        first = state["epoch"] + 1
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+
+    for epoch in range(first, min(epochs, stop_after or epochs)):
+        rng = np.random.default_rng((seed, epoch))
+        generator = torch.Generator().manual_seed(seed * 1000 + epoch)
+        order = rng.permutation(n_clips)
+        totals: dict[str, float] = {}
+        student.train()
+        for step in tqdm(range(n_steps), f"epoch {epoch + 1}/{epochs}", mininterval=10):
+            chosen = order[step * BATCH_CLIPS : (step + 1) * BATCH_CLIPS]
+            log_mel, batch = batch_of(train, chosen, rng.integers(n_hearings, size=len(chosen)))
+            parts_of_loss = losses(
+                student(jitter(log_mel, generator)), batch, yamnet_weights, mn04_weights
+            )
+            optimizer.zero_grad(set_to_none=True)
+            torch.stack(list(parts_of_loss.values())).sum().backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
+            optimizer.step()
+            schedule.step()
+            averaged.update_parameters(student)
+            for name, value in parts_of_loss.items():
+                totals[name] = totals.get(name, 0.0) + value.item() / n_steps
+        best = averaged.module
+        assert isinstance(best, Student)
+        line = {"epoch": epoch + 1, "of": epochs, "clips": n_clips}
+        line |= {name: round(value, 4) for name, value in totals.items()}
+        line |= validate(best, held_out, mn04_columns)
+        tqdm.write(json.dumps(line))
+        save_weights(best, folder / "student.safetensors")
+        save_weights(best.embedder, folder / "embedder.safetensors")
+        partial = state_file.with_suffix(".partial")
+        torch.save({"epoch": epoch} | {k: p.state_dict() for k, p in parts.items()}, partial)
+        partial.rename(state_file)
+        with (folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+    return folder / "embedder.safetensors"

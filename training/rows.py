@@ -1,0 +1,115 @@
+"""Rows for MMGAT: the trained compact embedder's view of every clip, with targets and weights.
+
+``rows-<split>.npz`` has, for every hearing of every clip:
+
+    rows             float32 [n, 10, 128]   embeddings, one a second
+    instance         float32 [n, 10, 20]    targets of every second, in [0, 1]
+    instance_weight  float32 [n, 10, 20]    0 where nothing is known
+    bag              float32 [n, 20]        targets of the clip
+    bag_weight       float32 [n, 20]
+    kind             str [n];  clip  int64 [n], the clip each hearing is of
+
+Clips made here have exact targets (the bag is "in any second"). Music has the teachers' opinion:
+YAMNet of every second, mn04 of the whole clip, mapped to the 20 labels by maximum.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tqdm import tqdm
+
+from model.compact import CompactEmbedder
+from training.audioset import TrainingDataError, to_labels
+from training.distil import class_tables
+from training.teach import Arrays, shard_paths
+
+TEACHER_SECOND_WEIGHT: Final = 0.5
+"""YAMNet on a second is a weaker witness than an exact label."""
+
+
+def load_embedder(path: Path) -> CompactEmbedder:
+    """The trained embedder, ready to embed.
+
+    Raises:
+        TrainingDataError: the file is missing or not of this network.
+    """
+    embedder = CompactEmbedder()
+    try:
+        embedder.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise TrainingDataError(
+            f"expected a compact embedder at {path}, found {error}: run distil first"
+        ) from error
+    return embedder.eval()
+
+
+def targets(
+    shard: Arrays, yamnet_columns: list[list[int]], mn04_columns: list[list[int]]
+) -> dict[str, npt.NDArray[np.float32]]:
+    """instance, instance_weight [n, 10, 20] and bag, bag_weight [n, 20] of a shard's clips."""
+    music = shard["kind"] == "music"
+    labels, known = shard["labels"], shard["known"]
+    instance = np.asarray(labels, np.float32)
+    weight = np.asarray(known, np.float32)
+    instance[music] = to_labels(shard["yamnet"][music].astype(np.float32), yamnet_columns)
+    weight[music] = TEACHER_SECOND_WEIGHT
+    bag = np.asarray(labels.any(axis=1), np.float32)
+    bag_weight = np.asarray(labels.any(axis=1) | known.all(axis=1), np.float32)
+    bag[music] = to_labels(shard["mn04"][music].astype(np.float32), mn04_columns)
+    bag_weight[music] = 1.0
+    return {
+        "instance": instance, "instance_weight": weight, "bag": bag, "bag_weight": bag_weight
+    }  # fmt: skip
+
+
+@torch.inference_mode()
+def embed(embedder: CompactEmbedder, log_mel: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+    """[n, 10, 96, 64] -> [n, 10, 128]."""
+    n_clips, n_windows = log_mel.shape[:2]
+    examples = torch.from_numpy(log_mel.astype(np.float32)).flatten(0, 1)
+    rows: npt.NDArray[np.float32] = embedder(examples).unflatten(0, (n_clips, n_windows)).numpy()
+    return rows
+
+
+def run(
+    data: Path, teachers: Path, cache: Path, *, embedder: Path | None = None, threads: int = 2
+) -> dict[str, Path]:
+    """Write ``cache/rows-train.npz`` and ``cache/rows-validation.npz``; returns their paths.
+
+    Raises:
+        TrainingDataError: shards, class tables or the embedder are missing.
+    """
+    torch.set_num_threads(threads)
+    columns = class_tables(data, teachers)
+    network = load_embedder(embedder or cache / "distil" / "embedder.safetensors")
+    written = {}
+    for split in ("train", "validation"):
+        paths = shard_paths(cache, split)
+        if not paths:
+            raise TrainingDataError(f"expected shards of {split} in {cache}: run mix first")
+        collected: dict[str, list[npt.NDArray[Any]]] = {}
+        n_clips = 0
+        for path in tqdm(paths, f"rows ({split})"):
+            with np.load(path) as file:
+                shard = {key: file[key] for key in file.files}
+            size, n_hearings = shard["log_mel"].shape[:2]
+            found: Arrays = dict(targets(shard, *columns))
+            found |= {"kind": shard["kind"], "clip": n_clips + np.arange(size)}
+            for hearing in range(n_hearings):
+                collected.setdefault("rows", []).append(
+                    embed(network, shard["log_mel"][:, hearing])
+                )
+                for key, array in found.items():
+                    collected.setdefault(key, []).append(array)
+            n_clips += size
+        written[split] = cache / f"rows-{split}.npz"
+        joined: dict[str, Any] = {key: np.concatenate(parts) for key, parts in collected.items()}
+        np.savez(written[split], **joined)
+    return written

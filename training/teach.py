@@ -1,0 +1,197 @@
+"""Shards for distillation: what the student hears, exact labels, and what two teachers say.
+
+The teachers (EfficientAT mn04 on the whole clip, YAMNet on every second) hear the clean clip; the
+student hears two random hearings of it, so it also learns that a room is no instrument.
+
+One shard is ``shards/<split>-<number>.npz`` of ``CLIPS_A_SHARD`` clips:
+
+    log_mel         float16 [n, 2, 10, 96, 64]   two hearings, one example a second
+    labels, known   bool    [n, 10, 20]          exact labels; where they are known
+    mn04            float16 [n, 527]             AudioSet probabilities of the clip
+    mn04_embedding  float16 [n, 384]
+    yamnet          float16 [n, 10, 521]         AudioSet probabilities of every second
+    kind            str     [n]
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+import torch
+from tqdm import tqdm
+
+from model.log_mel import SAMPLE_RATE_HZ, LogMel
+from training.audioset import TrainingDataError
+from training.augment import augment
+from training.collect import RATE_HZ
+from training.mixtures import Clip, ClipMaker
+from training.playing import CLIP_S
+
+CLIPS_A_SHARD: Final = 64
+HEARINGS: Final = 2
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def load_teachers(folder: Path) -> tuple[Any, Any]:
+    """(mn04, YAMNet) of the folder's ``taggers.py``.
+
+    Raises:
+        TrainingDataError: there is no taggers.py.
+    """
+    path = folder / "taggers.py"
+    if not path.is_file():
+        raise TrainingDataError(f"expected taggers.py in {folder}, found none")
+    spec = importlib.util.spec_from_file_location("taggers", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Mn04(), module.Yamnet()
+
+
+def hear(audio: npt.NDArray[np.float32], log_mel: LogMel) -> npt.NDArray[np.float16]:
+    """16 kHz clip float32 [160000] -> log-mel examples float16 [10, 96, 64], one a second."""
+    windows = torch.from_numpy(audio[: CLIP_S * SAMPLE_RATE_HZ].reshape(CLIP_S, SAMPLE_RATE_HZ))
+    return np.asarray(log_mel.examples(windows).numpy(), np.float16)
+
+
+@torch.inference_mode()
+def ask_mn04(teacher: Any, audio: npt.NDArray[np.float32]) -> tuple[torch.Tensor, torch.Tensor]:
+    """32 kHz clips [n, 320000] -> probabilities [n, 527] and features [n, 384], in one pass."""
+    net = teacher.net
+    features = net.avgpool(net.features(teacher.log_mel(audio))).flatten(1)
+    return net.classifier(features).sigmoid(), features
+
+
+def make_shard(
+    clips: list[Clip], rngs: list[np.random.Generator], teachers: tuple[Any, Any], log_mel: LogMel
+) -> Arrays:
+    """The arrays of one shard; ``rngs`` decide each clip's hearings."""
+    mn04, yamnet = teachers
+    hearings, seconds = [], []
+    for clip, rng in zip(clips, rngs, strict=True):
+        audio = soxr.resample(clip.audio, RATE_HZ, SAMPLE_RATE_HZ, "HQ")
+        audio = np.pad(audio, (0, max(0, CLIP_S * SAMPLE_RATE_HZ - len(audio))))
+        hearings.append([hear(augment(audio, rng), log_mel) for _ in range(HEARINGS)])
+        seconds.append(yamnet.scores(audio)[:CLIP_S])
+    scores, features = [], []
+    for start in range(0, len(clips), 8):
+        batch = np.stack([clip.audio for clip in clips[start : start + 8]])
+        batch_scores, batch_features = ask_mn04(mn04, batch)
+        scores.append(batch_scores.numpy())
+        features.append(batch_features.numpy())
+    return {
+        "log_mel": np.array(hearings, np.float16),
+        "labels": np.stack([clip.labels for clip in clips]),
+        "known": np.stack([clip.known for clip in clips]),
+        "mn04": np.concatenate(scores).astype(np.float16),
+        "mn04_embedding": np.concatenate(features).astype(np.float16),
+        "yamnet": np.array(seconds, np.float16),
+        "kind": np.array([clip.kind for clip in clips]),
+    }
+
+
+def write_shard(path: Path, arrays: dict[str, Any]) -> None:
+    """Whole or not at all: written beside, then renamed."""
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, **arrays)
+    partial.rename(path)
+
+
+def shard_paths(cache: Path, split: str) -> list[Path]:
+    """Finished shards of a split, in order."""
+    folder = cache / "shards"
+    return sorted(p for p in folder.glob(f"{split}-*.npz") if ".partial" not in p.name)
+
+
+def read_shards(cache: Path, split: str) -> Arrays:
+    """All finished shards of a split, joined.
+
+    Raises:
+        TrainingDataError: there are none.
+    """
+    paths = shard_paths(cache, split)
+    if not paths:
+        raise TrainingDataError(f"expected shards of {split} in {cache / 'shards'}: run mix first")
+    with np.load(paths[0]) as first:
+        per_shard = {key: first[key] for key in first.files}
+    size = len(per_shard["kind"])
+    joined = {
+        key: np.empty((size * len(paths), *array.shape[1:]), array.dtype)
+        for key, array in per_shard.items()
+    }
+    filled = 0
+    for path in paths:
+        with np.load(path) as shard:
+            n_clips = len(shard["kind"])
+            for key, array in joined.items():
+                array[filled : filled + n_clips] = shard[key]
+        filled += n_clips
+    return {key: array[:filled] for key, array in joined.items()}
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start_worker(teachers: Path, audio_folder: Path, cache: Path, seed: int) -> None:
+    torch.set_num_threads(1)
+    _worker["teachers"] = load_teachers(teachers)
+    _worker["makers"] = {
+        split: ClipMaker(audio_folder, cache, split, seed) for split in ("train", "validation")
+    }
+    _worker["log_mel"] = LogMel()
+    _worker["seed"] = seed
+
+
+def _work(job: tuple[str, int, int, Path]) -> None:
+    split, number, size, path = job
+    if path.exists():
+        return
+    indices = range(number * size, (number + 1) * size)
+    clips = [_worker["makers"][split].clip(index) for index in indices]
+    rngs = [np.random.default_rng((_worker["seed"], 1 + len(split), index)) for index in indices]
+    write_shard(path, make_shard(clips, rngs, _worker["teachers"], _worker["log_mel"]))
+
+
+def run(
+    data: Path,
+    teachers: Path,
+    cache: Path,
+    *,
+    n_train: int = 12_000,
+    n_validation: int = 800,
+    clips_a_shard: int = CLIPS_A_SHARD,
+    workers: int = 2,
+    seed: int = 0,
+) -> int:
+    """Write the shards that are missing, validation first; returns how many there are now.
+
+    Raises:
+        TrainingDataError: recordings, stems, music or teachers are missing.
+    """
+    folder = cache / "shards"
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "validation"):
+        ClipMaker(data / "audio", cache, split, seed)  # packs the notes once, finds faults early
+    jobs = [
+        (split, number, clips_a_shard, folder / f"{split}-{number:04d}.npz")
+        for split, n_clips in (("validation", n_validation), ("train", n_train))
+        for number in range(-(-n_clips // clips_a_shard))
+    ]
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(teachers, data / "audio", cache, seed),
+    ) as pool:
+        for _ in tqdm(pool.map(_work, jobs), "shards", len(jobs)):
+            pass
+    return len(shard_paths(cache, "train")) + len(shard_paths(cache, "validation"))
