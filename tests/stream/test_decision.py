@@ -1,0 +1,65 @@
+import numpy as np
+
+from model.labels import INDEX, LABELS
+from stream.decision import Decision
+from stream.protocol import Event
+from stream.settings import DecisionSettings
+from stream.windows import WINDOW_SAMPLES, Window
+
+SAMPLES = np.zeros(WINDOW_SAMPLES, np.float32)
+THRESHOLDS = dict.fromkeys(LABELS, 0.5)
+
+
+def play(piano: list[float], **settings: float) -> tuple[list[Event], list[list[str]]]:
+    """Events and active labels for one piano score a window, half a second apart."""
+    decision = Decision(THRESHOLDS, 0.5, "lab", DecisionSettings(**settings))  # type: ignore[arg-type]
+    events, active = [], []
+    for index, score in enumerate(piano):
+        scores = np.zeros(len(LABELS), np.float32)
+        scores[INDEX["piano"]] = score
+        events += decision.update(Window(index, index * 8_000, SAMPLES), scores)
+        active.append(decision.active)
+    return events + decision.finish(), active
+
+
+def test_an_instrument_is_on_from_its_first_hits_centre_until_its_last() -> None:
+    events, active = play([0, 0, 0.9, 0.9, 0.9, 0, 0, 0])
+    assert [(e.event, e.label, e.t, e.t0) for e in events] == [
+        ("on", "piano", 1.25, 1.25),
+        ("off", "piano", 2.75, 1.25),
+    ]
+    assert events[0].id == events[1].id
+    assert active == [[], [], [], ["piano"], ["piano"], ["piano"], [], []]
+
+
+def test_one_hit_is_not_enough() -> None:
+    assert play([0, 0.9, 0, 0.9, 0, 0])[0] == []
+
+
+def test_between_the_thresholds_nothing_changes() -> None:
+    assert play([0.4] * 6)[0] == []
+    events, _ = play([0.9, 0.9, *[0.4] * 6, 0, 0])
+    assert [e.event for e in events] == ["on", "off"]
+    assert events[1].t == 3.75 + 0.5
+
+
+def test_one_miss_does_not_end_it() -> None:
+    events, _ = play([0.9, 0.9, 0, 0.9, 0.9])
+    assert [e.event for e in events] == ["on", "off"]
+
+
+def test_what_sounds_throughout_lasts_from_the_first_sample_to_the_last() -> None:
+    events, _ = play([0.9] * 4)
+    assert [(e.event, e.t) for e in events] == [("on", 0.0), ("off", 2.5)]
+
+
+def test_ids_differ_between_two_times_an_instrument_plays() -> None:
+    events, _ = play([0.9, 0.9, 0, 0, 0.9, 0.9, 0, 0])
+    assert [e.event for e in events] == ["on", "off"] * 2
+    assert events[0].id != events[2].id
+
+
+def test_the_warm_up_has_no_events() -> None:
+    events, active = play([0.9] * 5, warm_up_windows=4)
+    assert active == [[], [], [], [], ["piano"]]
+    assert [e.event for e in events] == ["on", "off"]
