@@ -1,0 +1,1 @@
+"""The terminal dashboard: a pure subscriber, which never delays the engine."""

@@ -1,0 +1,90 @@
+"""The base of all widgets: a part of the picture, drawn line by line from the state."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from stream.dashboard.cells import MIX_STEPS, Ink, Line
+from stream.dashboard.state import DashboardState, SourceState
+
+INKS = (
+    "text", "muted", "faint", "bright", "sounding", "quiet", "track", "shadow", "tick", "dark",
+    "ok", "notice", "warning", "error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown: the state, the source chosen, and the time it is shown at."""
+
+    state: DashboardState
+    source: SourceState | None
+    now: float
+    frozen: bool = False
+
+
+class Panel(Widget):
+    """Draws ``lines`` of a view and repaints only when they have changed."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{name}" for name in INKS}
+    ALLOW_SELECT = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view: View | None = None
+        self._lines: list[Line] = []
+        self._styles: dict[Ink, Style] = {}
+
+    @abstractmethod
+    def lines(self, view: View, width: int, height: int) -> list[Line]:
+        """The picture in at most ``height`` lines of at most ``width`` cells."""
+
+    def show(self, view: View) -> None:
+        """Draws ``view``."""
+        self._view = view
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        width, height = self.size
+        if self._view is None or not (width and height):
+            return
+        lines = self.lines(self._view, width, height)
+        if lines != self._lines:
+            self._lines = lines
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        base = self.rich_style
+        width = self.size.width
+        if y >= len(self._lines):
+            return Strip.blank(width, base)
+        segments = [Segment(_printable(text), base + self._style(ink))
+                    for text, ink in self._lines[y]]  # fmt: skip
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _style(self, ink: Ink) -> Style:
+        if ink not in self._styles:
+            styles = self.get_component_styles(f"ink--{ink.name}")
+            color = styles.color
+            if ink.other:
+                other = self.get_component_styles(f"ink--{ink.other}").color
+                color = color.blend(other, ink.step / MIX_STEPS)
+            self._styles[ink] = Style(color=color.rich_color, bold=styles.text_style.bold)
+        return self._styles[ink]
+
+
+def _printable(text: str) -> str:
+    """Text from the network without anything that would steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,174 @@
+"""Messages with everything filled in, a publisher, a clock to set, and the text of a picture."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import zmq
+from textual.pilot import Pilot
+
+from model.labels import LABELS
+from stream.client import AsyncSubscriber
+from stream.dashboard.app import DashboardApp
+from stream.protocol import (
+    Estimate,
+    Event,
+    Hello,
+    Message,
+    ModelInfo,
+    SourceInfo,
+    Status,
+    to_frames,
+)
+
+MIC = "Scarlett"
+NOBODY = "inproc://nobody"
+
+
+def hello(**changes: Any) -> Hello:
+    fields: dict[str, Any] = {
+        "session": "a",
+        "version": "0.1.0",
+        "model": ModelInfo(
+            name="tiny",
+            version="0.3",
+            embedder="compact",
+            variant="compact-1",
+            thresholds=dict.fromkeys(LABELS, 0.5),
+            unverified=["banjo"],
+        ),
+        "labels": list(LABELS),
+        "sources": [SourceInfo(name=MIC, kind="device", sample_rate_hz=48000, channels=2)],
+        "hop_s": 0.5,
+        "nodes": 10,
+    }
+    return Hello(**fields | changes)
+
+
+def estimate(t1: float = 10.0, sounding: tuple[str, ...] = (), **changes: Any) -> Estimate:
+    """The instruments ``sounding`` have a score of 0.9 and even evidence, the others 0.1 and none."""
+    scores = {label: 0.9 if label in sounding else 0.1 for label in LABELS}
+    fields: dict[str, Any] = {
+        "session": "a",
+        "source": MIC,
+        "index": round(2 * t1),
+        "t0": t1 - 1,
+        "t1": t1,
+        "scores": scores,
+        "recent": scores,
+        "active": list(sounding),
+        "evidence": {label: [0.1 if label in sounding else 0.0] * 10 for label in LABELS},
+        "evidence_t0": [t1 - 10 + node for node in range(10)],
+        "level_dbfs": -20.0,
+    }
+    return Estimate(**fields | changes)
+
+
+def status(**changes: Any) -> Status:
+    fields: dict[str, Any] = {
+        "session": "a",
+        "source": MIC,
+        "state": "running",
+        "sample_rate_hz": 48000,
+        "captured": 48000 * 65,
+        "analysed": 48000 * 64,
+        "dropped": 0,
+        "discarded": 0,
+        "queued": 48000,
+        "windows": 128,
+        "xruns": 0,
+        "nonfinite": 0,
+        "clipped": 0,
+        "lag_ms": 130.0,
+        "real_time_factor": 0.12,
+        "level_dbfs": -20.0,
+        "uptime_s": 65.0,
+    }
+    return Status(**fields | changes)
+
+
+def event(kind: str, label: str, t: float, t0: float, **changes: Any) -> Event:
+    fields: dict[str, Any] = {
+        "session": "a",
+        "source": MIC,
+        "event": kind,
+        "id": f"{label}-{t0}",
+        "label": label,
+        "t": t,
+        "t0": t0,
+        "score": 0.8,
+    }
+    return Event(**fields | changes)
+
+
+class Publisher:
+    """A bound XPUB that sends once somebody has subscribed."""
+
+    def __init__(self) -> None:
+        self._socket = zmq.Context.instance().socket(zmq.XPUB)
+        port = self._socket.bind_to_random_port("tcp://127.0.0.1")
+        self.address = f"tcp://127.0.0.1:{port}"
+
+    def subscribed(self) -> bool:
+        return bool(self._socket.poll(0))
+
+    def send(self, *messages: Message | list[bytes]) -> None:
+        for message in messages:
+            frames = message if isinstance(message, list) else to_frames(message)
+            self._socket.send_multipart(frames)
+
+    def close(self) -> None:
+        self._socket.close(linger=0)
+
+
+class Clock:
+    """Monotonic seconds that stand still until they are set."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def dashboard(
+    size: tuple[int, int] = (110, 34), address: str = NOBODY, **options: Any
+) -> AsyncIterator[tuple[DashboardApp, Pilot[None]]]:
+    """The running application without a terminal."""
+    async with AsyncSubscriber(address) as subscriber:
+        app = DashboardApp(subscriber, **options)
+        async with app.run_test(size=size) as pilot:
+            yield app, pilot
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str) -> None:
+    """Lets the application run until ``condition`` holds."""
+    for _ in range(400):
+        if condition():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError(f"not within 8 s: {what}\n{picture(pilot.app)}")
+
+
+async def until_shown(pilot: Pilot[None], *texts: str) -> str:
+    """The picture as soon as all ``texts`` are in it."""
+    await until(pilot, lambda: all(text in picture(pilot.app) for text in texts), f"shows {texts}")
+    return picture(pilot.app)
+
+
+def picture(app: Any) -> str:
+    """The screen as lines of text, read from the exported SVG."""
+    width, height = app.size
+    rows = [[" "] * width for _ in range(height)]
+    cell = r'<text class="[^"]*-r\d+" x="([\d.]+)"[^>]*?-line-(\d+)\)">(.*?)</text>'
+    for x, line, text in re.findall(cell, app.export_screenshot()):
+        if int(line) < height:
+            shown = html.unescape(text).replace("\xa0", " ")
+            column = round(float(x) / 12.2)
+            rows[int(line)][column : column + len(shown)] = shown
+    return "\n".join("".join(row).rstrip() for row in rows)
