@@ -98,17 +98,27 @@ def mix(
 @main.command()
 @click.option("--data", type=Folder, required=True, help="The data folder.")
 @click.option("--teachers", type=Folder, required=True, help="Folder with YAMNet's class map.")
-@click.option("--epochs", default=10, show_default=True, help="Epochs in all, also after a resume.")
+@click.option("--epochs", default=16, show_default=True, help="Epochs in all, also after a resume.")
+@click.option("--threads", default=2, show_default=True, help="One is faster on a busy machine.")
 @click.option("--stop-after", type=int, help="Stop after this epoch of the plan.")
 @click.option("--seed", default=0, show_default=True)
 @cache_option
 def distil(
-    data: Path, teachers: Path, epochs: int, stop_after: int | None, seed: int, cache: Path
+    data: Path,
+    teachers: Path,
+    epochs: int,
+    threads: int,
+    stop_after: int | None,
+    seed: int,
+    cache: Path,
 ) -> None:
     """Train the compact embedder; goes on where it was stopped."""
     from training.distil import run
 
-    click.echo(run(data, teachers, cache, epochs=epochs, stop_after=stop_after, seed=seed))
+    path = run(
+        data, teachers, cache, epochs=epochs, stop_after=stop_after, seed=seed, threads=threads
+    )
+    click.echo(path)
 
 
 @main.command()

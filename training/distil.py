@@ -17,10 +17,14 @@ from tqdm import tqdm
 
 from model.labels import LABELS
 from training.audioset import label_columns, read_class_names, to_labels
+from training.playing import CLIP_S
 from training.student import N_MN04, N_YAMNET, Batch, Student, class_weights, jitter, losses
 from training.teach import Arrays, read_shards
 
 BATCH_CLIPS: Final = 32
+WINDOWS_A_STEP: Final = 5
+"""Seconds of a clip are much alike: half of them, drawn anew at every step, cost half."""
+
 PEAK_RATE: Final = 3e-3
 WEIGHT_DECAY: Final = 0.02
 EMA_DECAY: Final = 0.998
@@ -35,12 +39,18 @@ def class_tables(data: Path, teachers: Path) -> tuple[list[list[int]], list[list
 
 
 def batch_of(
-    arrays: Arrays, chosen: npt.NDArray[np.int64], hearings: npt.NDArray[np.int64]
+    arrays: Arrays,
+    chosen: npt.NDArray[np.int64],
+    hearings: npt.NDArray[np.int64],
+    windows: npt.NDArray[np.int64],
 ) -> tuple[Tensor, Batch]:
-    """One hearing of each chosen clip, float32 [B, 10, 96, 64], and its targets."""
-    log_mel = torch.from_numpy(arrays["log_mel"][chosen, hearings].astype(np.float32))
-    keys = ("labels", "known", "yamnet", "mn04", "mn04_embedding")
-    return log_mel, {key: torch.from_numpy(arrays[key][chosen].astype(np.float32)) for key in keys}
+    """One hearing of each chosen clip, float32 [B, T, 96, 64], and its targets."""
+    log_mel = arrays["log_mel"][chosen[:, None], hearings[:, None], windows[None]]
+    picked = np.ix_(chosen, windows)
+    found = {key: arrays[key][picked] for key in ("labels", "known", "yamnet")}
+    found |= {key: arrays[key][chosen] for key in ("mn04", "mn04_embedding")}
+    targets = {key: torch.from_numpy(array.astype(np.float32)) for key, array in found.items()}
+    return torch.from_numpy(log_mel.astype(np.float32)), targets
 
 
 def mean_average_precision(
@@ -62,7 +72,7 @@ def validate(student: Student, arrays: Arrays, mn04_columns: list[list[int]]) ->
     by_second, by_clip = [], []
     for start in range(0, len(arrays["kind"]), 64):
         chosen = np.arange(start, min(start + 64, len(arrays["kind"])))
-        out = student(batch_of(arrays, chosen, np.zeros_like(chosen))[0])
+        out = student(batch_of(arrays, chosen, np.zeros_like(chosen), np.arange(CLIP_S))[0])
         by_second.append(out["labels"].numpy())
         by_clip.append(out["mn04"].numpy())
     labels = mean_average_precision(
@@ -92,7 +102,7 @@ def run(
     teachers: Path,
     cache: Path,
     *,
-    epochs: int = 10,
+    epochs: int = 16,
     stop_after: int | None = None,
     seed: int = 0,
     threads: int = 2,
@@ -145,7 +155,9 @@ def run(
         student.train()
         for step in tqdm(range(n_steps), f"epoch {epoch + 1}/{epochs}", mininterval=10):
             chosen = order[step * BATCH_CLIPS : (step + 1) * BATCH_CLIPS]
-            log_mel, batch = batch_of(train, chosen, rng.integers(n_hearings, size=len(chosen)))
+            windows = rng.choice(CLIP_S, WINDOWS_A_STEP, replace=False)
+            hearings = rng.integers(n_hearings, size=len(chosen))
+            log_mel, batch = batch_of(train, chosen, hearings, windows)
             parts_of_loss = losses(
                 student(jitter(log_mel, generator)), batch, yamnet_weights, mn04_weights
             )
