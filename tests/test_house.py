@@ -1,0 +1,51 @@
+"""The rules of the house: layout, types and style, held by their tools."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["lint-imports"],
+        [sys.executable, "-m", "mypy"],
+        [sys.executable, "-m", "ruff", "check", "."],
+        [sys.executable, "-m", "ruff", "format", "--check", "."],
+    ],
+    ids=["import contracts", "types", "lint", "format"],
+)
+def test_the_tools_find_nothing(command: list[str]) -> None:
+    if command[0] == "lint-imports":
+        command = [str(Path(sys.executable).with_name("lint-imports"))]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "module", ["stream.cli", "stream.dashboard.__main__", "stream.listen", "stream.tag"]
+)
+def test_commands_start_without_torch_portaudio_or_textual(module: str) -> None:
+    code = (
+        f"import sys, {module}; "
+        "print([m for m in ('torch', 'sounddevice', 'soundfile', 'textual') if m in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_dashboard_never_imports_torch_or_portaudio() -> None:
+    code = (
+        "import sys, stream.dashboard.app, stream.client; "
+        "print([m for m in ('torch', 'sounddevice', 'soundfile', 'soxr') if m in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
