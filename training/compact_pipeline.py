@@ -10,6 +10,9 @@ from training.audioset import TrainingDataError
 
 Folder = click.Path(path_type=Path, file_okay=False)
 cache_option = click.option("--cache", type=Folder, required=True, help="Where results are kept.")
+threads_option = click.option(
+    "--threads", default=2, show_default=True, help="One is faster on a busy machine."
+)
 workers_option = click.option("--workers", default=2, show_default=True, help="Processes.")
 
 
@@ -99,7 +102,7 @@ def mix(
 @click.option("--data", type=Folder, required=True, help="The data folder.")
 @click.option("--teachers", type=Folder, required=True, help="Folder with YAMNet's class map.")
 @click.option("--epochs", default=16, show_default=True, help="Epochs in all, also after a resume.")
-@click.option("--threads", default=2, show_default=True, help="One is faster on a busy machine.")
+@threads_option
 @click.option("--stop-after", type=int, help="Stop after this epoch of the plan.")
 @click.option("--seed", default=0, show_default=True)
 @cache_option
@@ -129,12 +132,13 @@ def distil(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Weights; the distilled ones if not given.",
 )
+@threads_option
 @cache_option
-def rows(data: Path, teachers: Path, embedder: Path | None, cache: Path) -> None:
+def rows(data: Path, teachers: Path, embedder: Path | None, threads: int, cache: Path) -> None:
     """Embed every clip for MMGAT."""
     from training.rows import run
 
-    for path in run(data, teachers, cache, embedder=embedder).values():
+    for path in run(data, teachers, cache, embedder=embedder, threads=threads).values():
         click.echo(path)
 
 
