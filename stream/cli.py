@@ -201,6 +201,9 @@ def _latency(text: str) -> str | float:
 
 def _has_terminal(stdin_is_audio: bool) -> bool:
     """Whether a dashboard can draw and read keys."""
-    if stdin_is_audio:
-        return sys.stdout.isatty() and os.access("/dev/tty", os.R_OK)
-    return sys.stdout.isatty() and sys.stdin.isatty()
+    keys = os.access("/dev/tty", os.R_OK) if stdin_is_audio else sys.stdin.isatty()
+    return keys and sys.stdout.isatty() and sys.stderr.isatty()
+
+
+if __name__ == "__main__":
+    main()

@@ -38,3 +38,7 @@ def main(connect: str, topic: str, count: int | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         pass
+
+
+if __name__ == "__main__":
+    main()

@@ -179,3 +179,7 @@ def main(
     for fault in failed:
         click.echo(f"mmgat-tag: {fault}", err=True)
     return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -64,8 +64,8 @@ class DashboardApp(App[None]):
 
     Args:
         subscriber: where messages come from; the caller closes it.
-        exit_with_engine: leave as soon as every source has ended or failed, or the parent process
-            is no more; otherwise the last picture stays.
+        exit_with_engine: leave as soon as every source has ended or failed; otherwise the last
+            picture stays. When the parent process is no more, it always leaves.
         clock: monotonic seconds; tests inject their own.
     """
 
@@ -165,7 +165,8 @@ class DashboardApp(App[None]):
         return [name for name in self.state.names() if name in self.state.sources]
 
     def _redraw(self) -> None:
-        if self._exit_with_engine and (self.state.over or os.getppid() != self._parent_process):
+        engine_over = self._exit_with_engine and self.state.over
+        if engine_over or os.getppid() != self._parent_process:
             self.exit()
         view = self.view
         live = view.source is not None and view.source.connection(view.now) is Connection.LIVE

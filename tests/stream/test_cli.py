@@ -1,0 +1,219 @@
+"""The commands as a user runs them, in processes of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+
+from model.labels import LABELS
+from tests.conftest import melody
+
+Write = Callable[..., Path]
+
+
+def run(
+    module: str, *arguments: object, data: bytes | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return subprocess.run(command, input=data or b"", capture_output=True, timeout=100, check=False)
+
+
+def stream(*arguments: object, data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return run("stream.cli", "--publish", "off", *arguments, data=data)
+
+
+def lines(result: subprocess.CompletedProcess[bytes]) -> list[dict]:
+    assert result.returncode == 0, result.stderr.decode()
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def estimates(result: subprocess.CompletedProcess[bytes]) -> list[dict]:
+    return [line for line in lines(result) if line["type"] == "estimate"]
+
+
+def test_json_lines_have_what_the_readme_says(wav: Write, untrained_checkpoint: Path) -> None:
+    clip = wav(melody(3.0, 44_100, 2), 44_100)
+    model = untrained_checkpoint
+    found = estimates(stream("--file", clip, "--speed", "max", "--jsonl", "-", "--model", model))
+    assert [(e["t0"], e["t1"]) for e in found] == [(i / 2, i / 2 + 1) for i in range(5)]
+    first = found[0]
+    assert set(first["scores"]) == set(first["recent"]) == set(first["evidence"]) == set(LABELS)
+    assert first["source"] == "clip.wav"
+    assert isinstance(first["active"], list)
+    assert len(found[2]["evidence"]["piano"]) == len(found[2]["evidence_t0"]) == 2
+
+
+def test_a_pipe_gives_what_the_file_gives(wav: Write, untrained_checkpoint: Path) -> None:
+    samples = melody(2.0, 48_000, 2)
+    common = ("--jsonl", "-", "--model", untrained_checkpoint)
+    clip = wav(samples, 48_000)
+    from_file = estimates(stream("--file", clip, "--speed", "max", *common))
+    pipe = ("--stdin", "--rate", 48_000, "--channels", 2, "--format", "f32le")
+    from_pipe = estimates(stream(*pipe, *common, data=samples.tobytes()))
+    for a, b in zip(from_file, from_pipe, strict=True):
+        np.testing.assert_allclose(list(a["scores"].values()), list(b["scores"].values()), atol=2e-6)
+
+
+def test_a_live_pace_gives_the_numbers_of_full_speed(
+    wav: Write, untrained_checkpoint: Path
+) -> None:
+    common = ("--file", wav(melody(1.6, 16_000), 16_000), "--jsonl", "-")
+    model = ("--model", untrained_checkpoint)
+    fast = estimates(stream(*common, *model, "--speed", "max"))
+    live = estimates(stream(*common, *model))
+    assert [e["scores"] for e in live] == [e["scores"] for e in fast]
+
+
+def test_without_a_terminal_events_are_printed_and_a_summary(
+    wav: Write, untrained_checkpoint: Path
+) -> None:
+    clip = wav(melody(3.0, 16_000), 16_000)
+    result = stream("--file", clip, "--speed", "max", "--model", untrained_checkpoint)
+    assert result.returncode == 0
+    assert b" on" in result.stdout
+    assert b"3.0 s captured, 3.0 analysed, 0.0 dropped, 0.0 discarded; heard" in result.stderr
+
+
+def test_a_file_shorter_than_a_window_says_so_and_is_flagged(
+    wav: Write, untrained_checkpoint: Path
+) -> None:
+    clip = wav(melody(0.2, 16_000), 16_000)
+    model = ("--model", untrained_checkpoint)
+    (estimate,) = estimates(stream("--file", clip, "--speed", "max", "--jsonl", "-", *model))
+    assert estimate["partial"]
+    said = stream("--file", clip, "--speed", "max", *model).stderr
+    assert b"shorter than one window" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--file", "nosuch.wav"], "expected an audio file, found nothing at 'nosuch.wav'"),
+        (["--file", __file__], "expected an audio file that libsndfile reads"),
+        (["--demo", "--hop", "0.3"], "expected a hop of 0.25, 0.5, 1 seconds, found 0.3"),
+        (["--demo", "--nodes", "61"], "expected 1 to 60 nodes, found 61"),
+        (["--demo", "--stdin"], "expected one of --device, --file, --stdin and --demo"),
+        (["--stdin"], "expected --rate and --channels with --stdin"),
+        (["--stdin", "--rate", "8000", "--channels", "1", "--format", "mp3"], "a format of"),
+        (["--speed", "max"], "expected --speed max with --file"),
+        (["--device", "x", "--speed", "max"], "expected --speed max with --file"),
+        (["--demo", "--rate", "8000"], "describe a device or --stdin, not a file"),
+        (["--demo", "--model", "nosuch"], "expected a model of"),
+        (["--demo", "--publish", "nowhere"], "expected an address to publish on"),
+        (["--demo", "--jsonl", "/nosuch/folder/x"], "expected a file to write JSON lines to"),
+        (["--device", "x", "--latency", "soon"], "expected a latency of low, high or seconds"),
+        (["--demo", "--model", "vggish", "--weights", "/nosuch"], "vggish_pca_params-970ea276.pth"),
+    ],
+)
+def test_a_users_mistake_is_one_plain_message(arguments: list[str], message: str) -> None:
+    result = run("stream.cli", *arguments)
+    said = result.stderr.decode()
+    assert result.returncode == 1
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_an_address_in_use_is_said_before_anything_is_captured(wav: Write) -> None:
+    with zmq.Context() as context, context.socket(zmq.XPUB) as other:
+        port = other.bind_to_random_port("tcp://127.0.0.1")
+        clip = wav(melody(1.0, 16_000), 16_000)
+        result = run("stream.cli", "--file", clip, "--publish", f"tcp://127.0.0.1:{port}")
+    assert result.returncode == 1
+    assert b"in use" in result.stderr
+    assert result.stdout == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_cleanly_with_everything_published(
+    wav: Write, untrained_checkpoint: Path, number: signal.Signals
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stream.cli", "--file", str(wav(melody(30.0, 8_000), 8_000)),
+         "--jsonl", "-", "--publish", "off", "--model", str(untrained_checkpoint)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(number)
+    rest, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert said == b""
+    found = [json.loads(line) for line in [first, *rest.splitlines()]]
+    assert {e["id"] for e in found if e.get("event") == "on"} == {
+        e["id"] for e in found if e.get("event") == "off"
+    }
+
+
+def test_a_reader_that_leaves_ends_the_stream_quietly(
+    wav: Write, untrained_checkpoint: Path
+) -> None:
+    clip = wav(melody(20.0, 16_000), 16_000)
+    command = (
+        f"{sys.executable} -m stream.cli --file {clip} --speed max --jsonl - --publish off "
+        f"--model {untrained_checkpoint} | head -1"
+    )
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, timeout=100, check=False
+    )
+    assert result.returncode == 0
+    assert result.stderr == b""
+
+
+def test_tag_gives_one_result_a_file_and_does_the_rest_when_one_is_bad(
+    wav: Write, untrained_checkpoint: Path, tmp_path: Path
+) -> None:
+    good = [wav(melody(2.0, 16_000, seed=i), 16_000, f"{i}.wav") for i in range(2)]
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"x" * 99)
+    result = run("stream.tag", good[0], bad, good[1], "--model", untrained_checkpoint)
+    assert result.returncode == 1
+    assert b"bad.wav" in result.stderr
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [Path(f["file"]).name for f in found] == ["0.wav", "1.wav"]
+    assert found[0]["seconds"] == 2.0
+    assert set(found[0]["scores"]) == set(LABELS)
+    assert all({"label", "t0", "t1"} <= set(s) for s in found[0]["segments"])
+
+
+def test_tag_writes_csv_and_audacity_labels(wav: Write, untrained_checkpoint: Path) -> None:
+    clip, model = wav(melody(3.0, 16_000), 16_000), untrained_checkpoint
+    table = run("stream.tag", clip, "--format", "csv", "--model", model).stdout.decode()
+    header, row = csv.reader(io.StringIO(table))
+    assert header == ["file", "seconds", *LABELS]
+    assert row[1] == "3.0"
+    track = run("stream.tag", clip, "--format", "audacity", "--model", model).stdout.decode()
+    t0, t1, label = track.splitlines()[0].split("\t")
+    assert 0 <= float(t0) < float(t1) <= 3.0
+    assert label in LABELS
+
+
+def test_listen_prints_what_is_published(
+    wav: Write, untrained_checkpoint: Path, tmp_path: Path
+) -> None:
+    address = f"ipc://{tmp_path}/bus"
+    listener = subprocess.Popen(
+        [sys.executable, "-m", "stream.listen", "--connect", address, "--count", "12"],
+        stdout=subprocess.PIPE,
+    )
+    engine = subprocess.Popen(
+        [sys.executable, "-m", "stream.cli", "--file", str(wav(melody(30.0, 8_000), 8_000)),
+         "--publish", address, "--model", str(untrained_checkpoint)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    out, _ = listener.communicate(timeout=100)
+    engine.send_signal(signal.SIGINT)
+    assert engine.wait(60) == 0
+    found = [json.loads(line) for line in out.splitlines()]
+    assert len(found) == 12
+    assert len({message["session"] for message in found}) == 1
+    assert {"hello", "estimate", "status"} <= {message["type"] for message in found}

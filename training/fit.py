@@ -1,0 +1,137 @@
+"""Fitting MMGAT on embedding rows: AdamW, one cycle, averaged weights, the best epoch kept."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from model.mmgat import MMGAT, MMGATConfig
+from training.losses import LossWeights, MMGATLoss
+from training.rowset import RowSet, batches
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a network is fitted.
+
+    Attributes:
+        epochs: of one cycle of the learning rate.
+        shortest: rows of the shortest crop of a bag; crops are one half of what is seen.
+        ema: decay of the averaged weights, a step.
+        noise: standard deviation of Gaussian noise on the rows.
+    """
+
+    epochs: int = 12
+    batch: int = 128
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    ema: float = 0.998
+    shortest: int = 1
+    noise: float = 0.1
+    seed: int = 0
+    loss: LossWeights = LossWeights()
+
+
+def fit(
+    train: RowSet,
+    validation: RowSet,
+    text: Tensor,
+    config: MMGATConfig | None = None,
+    settings: FitSettings | None = None,
+    report: Callable[[str], None] = print,
+) -> MMGAT:
+    """MMGAT trained on ``train``; of the epochs the one with the best validation mAP.
+
+    Args:
+        text: float32 [20, E] text embeddings of the labels.
+        report: takes a line an epoch.
+    """
+    config, settings = config or MMGATConfig(), settings or FitSettings()
+    torch.manual_seed(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed)
+    model = MMGAT(config, text)
+    loss = MMGATLoss(config.hidden, settings.loss)
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema))
+    parameters = [*model.parameters(), *loss.parameters()]
+    optimizer = torch.optim.AdamW(
+        parameters, settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    n_steps = settings.epochs * (len(train) // settings.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=n_steps, pct_start=0.2
+    )
+    best, best_map = copy.deepcopy(model), -1.0
+    for epoch in range(settings.epochs):
+        model.train()
+        total = 0.0
+        progress = tqdm(batches(train, settings.batch, generator), f"epoch {epoch}", leave=False)
+        for step, batch in enumerate(progress):
+            if step % 2:
+                batch = batch.crop(generator, settings.shortest)
+            noise = settings.noise * torch.randn(batch.rows.shape, generator=generator)
+            output = model(model.graph(batch.rows + noise, batch.mask()))
+            value = loss(model, output, batch.targets())
+            optimizer.zero_grad()
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            schedule.step()
+            averaged.update_parameters(model)
+            total += float(value)
+        bag, instance = predict(averaged.module, validation)
+        bag_map = mean_average_precision(bag, validation.bag, validation.bag_weight)
+        known = bool(validation.instance_weight.any())
+        instance_map = (
+            mean_average_precision(instance, validation.instance, validation.instance_weight)
+            if known
+            else bag_map
+        )
+        score = (bag_map + instance_map) / 2
+        report(
+            f"epoch {epoch}: loss {total / max(step + 1, 1):.4f}, validation mAP bag {bag_map:.4f}, "
+            f"instances {instance_map:.4f}"
+        )
+        if score > best_map:
+            best, best_map = copy.deepcopy(averaged.module), score
+    return best.eval()
+
+
+@torch.inference_mode()
+def predict(model: MMGAT, rows: RowSet, batch: int = 256) -> tuple[Tensor, Tensor]:
+    """Bag scores [n, 20] and instance scores [n, N, 20]."""
+    model.eval()
+    bags, instances = [], []
+    for start in range(0, len(rows), batch):
+        part = rows.select(torch.arange(start, min(start + batch, len(rows))))
+        output = model(model.graph(part.rows, part.mask()))
+        bags.append(output.bag_scores)
+        instances.append(output.instance_scores)
+    return torch.cat(bags), torch.cat(instances)
+
+
+def average_precisions(scores: Tensor, target: Tensor, weight: Tensor) -> npt.NDArray[np.float64]:
+    """Average precision of each of the 20 labels over known entries; NaN without positives.
+
+    Shapes: all [..., 20]; a target of at least 0.5 is a positive.
+    """
+    values = np.full(scores.shape[-1], np.nan)
+    for label in range(scores.shape[-1]):
+        known = weight[..., label] > 0
+        truth = (target[..., label][known] >= 0.5).numpy()
+        if truth.any():
+            values[label] = average_precision_score(truth, scores[..., label][known].numpy())
+    return values
+
+
+def mean_average_precision(scores: Tensor, target: Tensor, weight: Tensor) -> float:
+    """Mean of ``average_precisions`` over the labels that have positives."""
+    return float(np.nanmean(average_precisions(scores, target, weight)))

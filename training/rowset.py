@@ -1,0 +1,135 @@
+"""Embedding rows with their targets, and batches of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.labels import N_LABELS
+from model.vggish import dequantize
+from training.audioset import TrainingDataError, label_columns, music_columns
+from training.losses import Targets
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """Bags of up to N rows.
+
+    Attributes:
+        rows: float32 [n, N, 128], centred.
+        lengths: int64 [n], valid rows of each bag.
+        bag, bag_weight: float32 [n, 20].
+        instance, instance_weight: float32 [n, N, 20].
+    """
+
+    rows: Tensor
+    lengths: Tensor
+    bag: Tensor
+    bag_weight: Tensor
+    instance: Tensor
+    instance_weight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def select(self, index: Tensor) -> RowSet:
+        """The bags of that index or mask."""
+        return RowSet(**{name: value[index] for name, value in self.__dict__.items()})
+
+    def mask(self) -> Tensor:
+        """bool [n, N]: True where a row is valid."""
+        return torch.arange(self.rows.shape[1]) < self.lengths[:, None]
+
+    def targets(self) -> Targets:
+        return Targets(self.bag, self.bag_weight, self.instance, self.instance_weight)
+
+    def crop(self, generator: torch.Generator, shortest: int) -> RowSet:
+        """A random stretch of every bag, since a live graph grows from one node.
+
+        A weak label may lie outside the stretch, so bag weights shrink with what was cut off.
+        """
+        n, n_rows = self.rows.shape[:2]
+        kept = torch.rand(n, generator=generator) * (self.lengths - shortest + 1).clamp(min=1)
+        kept = torch.minimum(kept.long() + shortest, self.lengths)
+        first = (torch.rand(n, generator=generator) * (self.lengths - kept + 1)).long()
+        index = (torch.arange(n_rows) + first[:, None]).clamp(max=n_rows - 1)
+        bags = torch.arange(n)[:, None]
+        share = (kept / self.lengths)[:, None]
+        valid = (torch.arange(n_rows) < kept[:, None]).unsqueeze(-1)
+        return RowSet(
+            self.rows[bags, index] * valid,
+            kept,
+            self.bag,
+            self.bag_weight * share,
+            self.instance[bags, index],
+            self.instance_weight[bags, index] * valid,
+        )
+
+
+def batches(rows: RowSet, size: int, generator: torch.Generator) -> Iterator[RowSet]:
+    """Batches in random order; the last, smaller one is left out."""
+    order = torch.randperm(len(rows), generator=generator)
+    for start in range(0, len(rows) - size + 1, size):
+        yield rows.select(order[start : start + size])
+
+
+def read_audioset(path: Path, classes: Path, music_only: bool = False) -> RowSet:
+    """AudioSet's released VGGish rows (pre-activation, PCA, 8 bit) with the 20 labels.
+
+    Labels are weak and a missing one is mostly negative, so bags have full weight and instances
+    none.
+
+    Args:
+        path: npz with ``features``, ``lengths`` and packed ``labels``.
+        classes: AudioSet's class_labels_indices.csv.
+        music_only: keep the clips that have a label of music.
+
+    Raises:
+        TrainingDataError: missing or damaged, or without one of the keys.
+    """
+    try:
+        with np.load(path) as file, classes.open(newline="") as table:
+            features, lengths = file["features"], file["lengths"]
+            labels = np.unpackbits(file["labels"], axis=1)[:, :527].astype(bool)
+            names = [row["display_name"] for row in csv.DictReader(table)]
+    except (OSError, KeyError, ValueError) as error:
+        raise TrainingDataError(
+            f"expected AudioSet rows in {path} (features, lengths, labels) and class names in "
+            f"{classes}: {error}"
+        ) from None
+    bag = np.stack([labels[:, columns].any(1) for columns in label_columns(names)], 1)
+    rows = RowSet(
+        rows=dequantize(torch.from_numpy(features).float()),
+        lengths=torch.from_numpy(lengths.astype(np.int64)),
+        bag=torch.from_numpy(bag).float(),
+        bag_weight=torch.ones(len(bag), N_LABELS),
+        instance=torch.zeros(len(bag), features.shape[1], N_LABELS),
+        instance_weight=torch.zeros(len(bag), features.shape[1], N_LABELS),
+    )
+    rows = RowSet(**(rows.__dict__ | {"rows": rows.rows * rows.mask().unsqueeze(-1)}))
+    if music_only:
+        rows = rows.select(torch.from_numpy(labels[:, music_columns(names)].any(1)))
+    return rows
+
+
+def read_rows(path: Path) -> RowSet:
+    """Rows of our own embedder with their targets, as the compact pipeline writes them.
+
+    Raises:
+        TrainingDataError: missing, damaged or of another format.
+    """
+    keys = ("rows", "lengths", "bag", "bag_weight", "instance", "instance_weight")
+    try:
+        with np.load(path) as file:
+            arrays = {key: torch.from_numpy(file[key]) for key in keys}
+    except (OSError, KeyError, ValueError) as error:
+        raise TrainingDataError(
+            f"expected rows in {path} with {', '.join(keys)}: {error}"
+        ) from None
+    return RowSet(**{key: a.long() if key == "lengths" else a.float() for key, a in arrays.items()})
