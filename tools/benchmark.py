@@ -1,0 +1,222 @@
+"""The live path's figures: medians, 95th percentiles and ratios, measured side by side in one run.
+
+    python -m tools.benchmark              all of it, about three minutes
+    python -m tools.benchmark stages start one or more of: stages, latency, file, start
+
+Absolute times depend on the machine and on what else it does; the ratios hardly do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import soundfile
+import zmq
+
+RATE_HZ = 48_000
+REPEATS = 40
+LATENCY_S = 40.0
+
+
+def percentile(values: list[float], share: float) -> float:
+    return float(np.percentile(values, share))
+
+
+def side_by_side(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
+    """Median milliseconds of both, run in turns after a warm-up."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for repeat in range(REPEATS + 3):
+        for runs, function in zip(times, (ours, theirs), strict=True):
+            begun = time.perf_counter()
+            function()
+            if repeat >= 3:
+                runs.append(1000 * (time.perf_counter() - begun))
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def sound(seconds: float, rate_hz: int = RATE_HZ) -> np.ndarray:
+    """Tones and noise, float32 [n]."""
+    t = np.arange(round(seconds * rate_hz)) / rate_hz
+    tones = sum(np.sin(2 * np.pi * f * t * (1 + 0.001 * np.sin(t))) for f in (220, 331, 557))
+    noise = np.random.default_rng(0).normal(0, 0.05, len(t))
+    return (0.2 * tones + noise).astype(np.float32)
+
+
+def stages() -> Iterator[str]:
+    """Front end against torchvggish, resampler against resampy."""
+    import resampy
+    import torch
+    from torchvggish.vggish_input import waveform_to_examples
+
+    from model.log_mel import LogMel
+    from stream.resampler import MonoResampler
+
+    torch.set_num_threads(1)
+    second, log_mel = sound(1.0, 16_000), LogMel()
+    window = torch.from_numpy(second)[None]
+    with torch.inference_mode():
+        ours, theirs = side_by_side(
+            lambda: log_mel.examples(window),
+            lambda: waveform_to_examples(second.astype(np.float64), 16_000),
+        )
+    yield f"front end of one window: {ours:.2f} ms, torchvggish {theirs:.2f}: x{theirs / ours:.1f}"
+    samples, resample = sound(1.0)[:, None], MonoResampler(RATE_HZ)
+    ours, theirs = side_by_side(
+        lambda: resample(samples), lambda: resampy.resample(samples[:, 0], RATE_HZ, 16_000)
+    )
+    yield f"1 s from 48 to 16 kHz: {ours:.2f} ms, resampy {theirs:.2f}: x{theirs / ours:.1f}"
+
+
+def latency() -> Iterator[str]:
+    """Last sample of a window in -> message received on a TCP socket, at real-time pace."""
+    yield f"compact, latency to the socket: {_latency('compact', None)}"
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"vggish (random weights), latency to the socket: {_latency('vggish', Path(folder))}"
+
+
+def _latency(model: str, weights: Path | None) -> str:
+    from stream.engine import Engine
+    from stream.pipeline import Pipeline
+    from stream.publisher import Publisher
+    from stream.recognizer import load_recognizer
+    from stream.settings import StreamSettings
+    from stream.sources import Block, FileSource
+
+    class Timed(FileSource):
+        """Notes when its first sample was due."""
+
+        began = 0.0
+
+        def read(self) -> Block | None:
+            block = super().read()
+            if block is not None and block.position == 0:
+                self.began = block.captured_at - block.end / self.sample_rate_hz
+            return block
+
+    settings = StreamSettings()
+    if weights is not None:
+        weights = _random_vggish(weights)
+    recognizer, _ = load_recognizer(model, settings, "cpu", weights)
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        soundfile.write(file.name, sound(LATENCY_S), RATE_HZ)
+        source = Timed(Path(file.name), paced=True)
+        source.probe()
+        pipeline = Pipeline(recognizer, source.name, RATE_HZ, settings, live=True)
+        publisher = Publisher("tcp://127.0.0.1:*")
+        received: dict[int, float] = {}
+
+        def subscribe() -> None:
+            from stream.protocol import Estimate, from_frames
+
+            with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+                socket.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/estimate/")
+                socket.connect(publisher.address)
+                while socket.poll(5_000):
+                    frames, now = socket.recv_multipart(), time.monotonic()
+                    message = from_frames(frames)
+                    if isinstance(message, Estimate) and not message.partial:
+                        received[message.index] = now - message.t1
+
+        subscriber = threading.Thread(target=subscribe)
+        subscriber.start()
+        engine = Engine(source, pipeline, [publisher], settings)
+        engine.start()
+        engine.wait()
+        subscriber.join()
+        publisher.close()
+    # The first windows warm the caches; the last comes with the end of the file.
+    lags = [1000 * (when - source.began) for index, when in sorted(received.items())[4:-1]]
+    return (
+        f"p50 {percentile(lags, 50):.1f} ms, p95 {percentile(lags, 95):.1f} ms, "
+        f"{len(lags)} windows at hop 0.5, {engine.account.dropped} samples dropped"
+    )
+
+
+def _random_vggish(folder: Path) -> Path:
+    """Random weights in the published form; enough to time the network."""
+    import hashlib
+
+    import torch
+
+    import model.vggish as vggish
+
+    torch.manual_seed(0)
+    state = vggish.VGGishEmbedder().state_dict()
+    pca = {name: state.pop(name).numpy() for name in ("pca_eigen_vectors", "pca_means")}
+    torch.save(state, folder / "vggish.pth")
+    torch.save(pca, folder / "pca.pth")
+    digits = hashlib.sha256((folder / "pca.pth").read_bytes()).hexdigest()[:8]
+    vggish.PCA_FILE = f"vggish_pca_params-{digits}.pth"  # type: ignore[misc]
+    (folder / "pca.pth").rename(folder / vggish.PCA_FILE)
+    return folder / "vggish.pth"
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "stream.cli", *arguments]
+
+
+def file() -> Iterator[str]:
+    """A 60-s file at full speed, and when its first estimate comes."""
+    with tempfile.TemporaryDirectory() as folder:
+        times = {}
+        for seconds in (1, 61):
+            clip = Path(folder) / f"{seconds}.wav"
+            soundfile.write(clip, sound(seconds), RATE_HZ)
+            runs, firsts, peaks = [], [], []
+            for _ in range(3):
+                begun = time.perf_counter()
+                process = subprocess.Popen(
+                    _command("--file", str(clip), "--speed", "max", "--publish", "off",
+                             "--jsonl", "-"),
+                    stdout=subprocess.PIPE,
+                )  # fmt: skip
+                assert process.stdout is not None
+                json.loads(process.stdout.readline())
+                firsts.append(time.perf_counter() - begun)
+                process.stdout.read()
+                _, _, usage = os.wait4(process.pid, 0)
+                process.returncode = 0
+                runs.append(time.perf_counter() - begun)
+                peaks.append(usage.ru_maxrss / 1024)
+            times[seconds] = statistics.median(runs)
+        yield f"60 s of a file at full speed, after start-up: {times[61] - times[1]:.2f} s"
+        yield f"first estimate after process start: {statistics.median(firsts):.2f} s"
+        yield f"peak resident memory, compact: {statistics.median(peaks):.0f} MiB"
+
+
+def start() -> Iterator[str]:
+    """How soon the commands answer."""
+    for arguments in (["--help"], ["--list-devices"]):
+        runs = []
+        for _ in range(7):
+            begun = time.perf_counter()
+            subprocess.run(_command(*arguments), capture_output=True, check=False)
+            runs.append(time.perf_counter() - begun)
+        yield f"mmgat-stream {arguments[0]}: {statistics.median(runs):.2f} s"
+
+
+PARTS = {"stages": stages, "latency": latency, "file": file, "start": start}
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+def main(parts: tuple[str, ...]) -> None:
+    """Measure PARTS of the live path (all by default)."""
+    for part in parts or PARTS:
+        for line in PARTS[part]():
+            click.echo(line)
+
+
+if __name__ == "__main__":
+    main()

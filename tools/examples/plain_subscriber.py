@@ -1,0 +1,21 @@
+"""Instruments as they begin and end, with nothing but pyzmq and msgpack.
+
+    python tools/examples/plain_subscriber.py tcp://127.0.0.1:5550
+"""
+
+import sys
+
+import msgpack
+import zmq
+
+address = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:5550"
+with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+    socket.connect(address)
+    socket.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/event/")
+    try:
+        while True:
+            topic, payload = socket.recv_multipart()
+            event = msgpack.unpackb(payload)
+            print(f"{event['t']:8.2f} s  {event['label']} {event['event']}", flush=True)
+    except KeyboardInterrupt:
+        pass
