@@ -28,7 +28,9 @@ Note = tuple[float, float, int, int]  # beat, beats, key, velocity
 
 def tune(transpose: int, velocity: int = 96) -> list[Note]:
     return [
-        (beat, 0.95, key + transpose, velocity) for beat, key in enumerate(MELODY) if key is not None
+        (beat, 0.95, key + transpose, velocity)
+        for beat, key in enumerate(MELODY)
+        if key is not None
     ]
 
 

@@ -142,5 +142,21 @@ def rows(data: Path, teachers: Path, embedder: Path | None, threads: int, cache:
         click.echo(path)
 
 
-if __name__ == "__main__":
-    main()
+@main.command()
+@click.option("--data", type=Folder, required=True, help="The data folder, for its manifest.")
+@click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
+@click.option("--epochs", default=10, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--threads", default=2, show_default=True, help="One is faster on a busy machine.")
+@cache_option
+def fit(data: Path, out: Path, epochs: int, seed: int, threads: int, cache: Path) -> None:
+    """Fit MMGAT to the rows and write the checkpoint with its card."""
+    import torch
+
+    from training.compact_checkpoint import run
+    from training.fit import FitSettings
+
+    torch.set_num_threads(threads)
+    card = run(data, cache, out, FitSettings(epochs=epochs, seed=seed))
+    for metric in card.metrics:
+        click.echo(f"{metric['name']} {metric['value']} on {metric['on']}")

@@ -60,7 +60,9 @@ def fit(
     generator = torch.Generator().manual_seed(settings.seed)
     model = MMGAT(config, text)
     loss = MMGATLoss(config.hidden, settings.loss)
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema))
+    ema = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(model, multi_avg_fn=ema)
+    smooth: MMGAT = averaged.module  # type: ignore[assignment]
     parameters = [*model.parameters(), *loss.parameters()]
     optimizer = torch.optim.AdamW(
         parameters, settings.learning_rate, weight_decay=settings.weight_decay
@@ -86,8 +88,8 @@ def fit(
             optimizer.step()
             schedule.step()
             averaged.update_parameters(model)
-            total += float(value)
-        bag, instance = predict(averaged.module, validation)
+            total += float(value.detach())
+        bag, instance = predict(smooth, validation)
         bag_map = mean_average_precision(bag, validation.bag, validation.bag_weight)
         known = bool(validation.instance_weight.any())
         instance_map = (
@@ -101,7 +103,7 @@ def fit(
             f"instances {instance_map:.4f}"
         )
         if score > best_map:
-            best, best_map = copy.deepcopy(averaged.module), score
+            best, best_map = copy.deepcopy(smooth), score
     return best.eval()
 
 

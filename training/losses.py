@@ -112,7 +112,7 @@ class MMGATLoss(nn.Module):
         )
         positive = targets.bag * targets.bag_weight
         pooled = output.features.mean(1, keepdim=True).expand(-1, len(self.groups), -1)
-        return (
+        total: Tensor = (
             bag
             + w.instance * instance
             + w.auxiliary * auxiliary
@@ -120,3 +120,4 @@ class MMGATLoss(nn.Module):
             + w.auxiliary_center * self.auxiliary_center(pooled, onset * onset_known)
             + w.reconstruction * model.labels.reconstruction_error(output.label_table)
         )
+        return total

@@ -119,12 +119,12 @@ def read_audioset(path: Path, classes: Path, music_only: bool = False) -> RowSet
 
 
 def read_rows(path: Path) -> RowSet:
-    """Rows of our own embedder with their targets, as the compact pipeline writes them.
+    """Rows of the compact embedder with their targets, as ``training.rows`` writes them.
 
     Raises:
         TrainingDataError: missing, damaged or of another format.
     """
-    keys = ("rows", "lengths", "bag", "bag_weight", "instance", "instance_weight")
+    keys = ("rows", "bag", "bag_weight", "instance", "instance_weight")
     try:
         with np.load(path) as file:
             arrays = {key: torch.from_numpy(file[key]) for key in keys}
@@ -132,4 +132,6 @@ def read_rows(path: Path) -> RowSet:
         raise TrainingDataError(
             f"expected rows in {path} with {', '.join(keys)}: {error}"
         ) from None
-    return RowSet(**{key: a.long() if key == "lengths" else a.float() for key, a in arrays.items()})
+    n_bags, n_rows = arrays["rows"].shape[:2]
+    lengths = torch.full((n_bags,), n_rows)
+    return RowSet(lengths=lengths, **{key: array.float() for key, array in arrays.items()})

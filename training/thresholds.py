@@ -11,7 +11,9 @@ from model.labels import LABELS
 MIN_POSITIVES = 10
 
 
-def calibrate(scores: Tensor, target: Tensor, weight: Tensor, beta: float = 0.5) -> dict[str, float]:
+def calibrate(
+    scores: Tensor, target: Tensor, weight: Tensor, beta: float = 0.5
+) -> dict[str, float]:
     """label -> the score that maximises F-beta over known entries; 0.5 favours few false alarms.
 
     A label with fewer than 10 known positives gets the median of the others.

@@ -153,9 +153,7 @@ def test_published_weights_give_the_known_answers_of_tensorflows_smoke_test() ->
     window = torch.from_numpy(soxr.resample(sine, 44_100, 16_000)[:16_000]).float()[None]
     with torch.inference_mode():
         embedder = load_vggish("relu+pca+8bit")
-        raw, quantized = (
-            f(LogMel().examples(window)) for f in (embedder.raw, embedder.quantized)
-        )
+        raw, quantized = (f(LogMel().examples(window)) for f in (embedder.raw, embedder.quantized))
     assert raw.mean().item() == pytest.approx(0.131, rel=0.1)
     assert raw.std().item() == pytest.approx(0.238, rel=0.1)
     assert quantized.mean().item() == pytest.approx(123, rel=0.1)

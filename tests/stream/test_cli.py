@@ -61,7 +61,9 @@ def test_a_pipe_gives_what_the_file_gives(wav: Write, untrained_checkpoint: Path
     pipe = ("--stdin", "--rate", 48_000, "--channels", 2, "--format", "f32le")
     from_pipe = estimates(stream(*pipe, *common, data=samples.tobytes()))
     for a, b in zip(from_file, from_pipe, strict=True):
-        np.testing.assert_allclose(list(a["scores"].values()), list(b["scores"].values()), atol=2e-6)
+        np.testing.assert_allclose(
+            list(a["scores"].values()), list(b["scores"].values()), atol=2e-6
+        )
 
 
 def test_a_live_pace_gives_the_numbers_of_full_speed(

@@ -12,7 +12,9 @@ from stream.publisher import Publisher
 
 HELLO = Hello(
     version="1",
-    model=ModelInfo(name="lab", version="0", embedder="compact", variant="c", thresholds={"a": 0.5}),
+    model=ModelInfo(
+        name="lab", version="0", embedder="compact", variant="c", thresholds={"a": 0.5}
+    ),
     labels=["a"],
     sources=[],
     hop_s=0.5,

@@ -31,7 +31,9 @@ def test_any_blocks_give_the_same_windows_and_every_sample_is_in_one(
     seen = np.zeros(n_samples, bool)
     for window, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(window.samples, other.samples)
-        np.testing.assert_array_equal(window.samples[: window.n_valid], RAMP[window.start : window.end])
+        np.testing.assert_array_equal(
+            window.samples[: window.n_valid], RAMP[window.start : window.end]
+        )
         assert not window.samples[window.n_valid :].any()
         seen[window.start : window.end] = True
     assert seen.all()

@@ -1,6 +1,6 @@
 """Instruments as they begin and end, with nothing but pyzmq and msgpack.
 
-    python tools/examples/plain_subscriber.py tcp://127.0.0.1:5550
+python tools/examples/plain_subscriber.py tcp://127.0.0.1:5550
 """
 
 import sys

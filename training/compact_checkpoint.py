@@ -1,0 +1,122 @@
+"""The shipped checkpoint ``compact``: the distilled embedder with MMGAT fitted to its rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from model.checkpoint import Card, save_checkpoint
+from model.compact import CompactEmbedder
+from training.audioset import TrainingDataError
+from training.fit import FitSettings, fit, mean_average_precision, predict
+from training.label_text import ENCODER, minilm_embeddings
+from training.rows import load_embedder
+from training.rowset import RowSet, read_rows
+from training.thresholds import calibrate
+
+UNVERIFIED: Final = ("accordion", "organ", "ukulele")
+"""Labels without any recorded training data: rendered ones, and ukulele with none at all."""
+
+SOUNDFONT_LICENCES: Final = {
+    "FluidR3_GM": "MIT",
+    "MuseScore_General_Full": "MIT",
+    "TimGM6mb": "GPL-2",
+}
+TEACHERS: Final = (
+    {"source": "teacher EfficientAT mn04_as (scores and features)", "licence": "MIT"},
+    {"source": "teacher YAMNet (scores)", "licence": "Apache-2.0"},
+)
+
+
+def training_data(data: Path, cache: Path) -> tuple[dict[str, Any], ...]:
+    """Rows of source, licence and minutes for the card.
+
+    Raises:
+        TrainingDataError: the manifests are missing.
+    """
+    minutes: defaultdict[tuple[str, str], float] = defaultdict(float)
+    try:
+        with (data / "audio" / "manifest.csv").open(newline="") as file:
+            for row in csv.DictReader(file):
+                if row["split"] == "train":
+                    source = f"recordings: {row['path'].split('/')[0]}"
+                    minutes[source, row["licence"]] += float(row["seconds"]) / 60
+        for music in json.loads((cache / "sources.json").read_text()):
+            source = f"unlabelled music: Debian {music['package']}"
+            minutes[source, music["licence"]] += music["minutes"]
+        fonts = {stem["soundfont"] for stem in json.loads((cache / "stems.json").read_text())}
+    except (OSError, KeyError, ValueError) as error:
+        raise TrainingDataError(
+            f"expected the manifests of {data} and {cache}, found {error}: run collect and render"
+        ) from error
+    rows: list[dict[str, Any]] = [
+        {"source": source, "licence": licence, "minutes": round(played, 1)}
+        for (source, licence), played in sorted(minutes.items())
+    ]
+    rows += [
+        {"source": f"rendered: soundfont {font}", "licence": SOUNDFONT_LICENCES.get(font, "?")}
+        for font in sorted(fonts)
+    ]
+    return (*rows, *TEACHERS)
+
+
+def without_music(rows: RowSet, path: Path) -> RowSet:
+    """The bags with exact labels, not the teachers' opinion."""
+    with np.load(path) as file:
+        return rows.select(torch.from_numpy(file["kind"] != "music"))
+
+
+def run(data: Path, cache: Path, out: Path, settings: FitSettings) -> Card:
+    """Fits on ``cache``'s rows, calibrates and writes ``out``/compact.safetensors with its card."""
+    train = read_rows(cache / "rows-train.npz")
+    validation_path = cache / "rows-validation.npz"
+    validation = without_music(read_rows(validation_path), validation_path)
+    mmgat = fit(train, validation, minilm_embeddings(), settings=settings)
+    bag, instance = predict(mmgat, validation)
+    figures = {
+        "mAP, seconds": (instance, validation.instance, validation.instance_weight),
+        "mAP, clips": (bag, validation.bag, validation.bag_weight),
+    }
+    embedder = load_embedder(cache / "distil" / "embedder.safetensors")
+    card = Card(
+        name="compact",
+        version="1",
+        embedder=CompactEmbedder.name,
+        variant=CompactEmbedder.variant,
+        mmgat=mmgat.config.to_dict(),
+        thresholds=calibrate(instance, validation.instance, validation.instance_weight),
+        unverified=UNVERIFIED,
+        text_encoder=ENCODER,
+        training_data=training_data(data, cache),
+        metrics=tuple(
+            {
+                "name": name,
+                "value": round(mean_average_precision(*values), 4),
+                "on": f"{len(validation)} held-out mixtures (other notes, another soundfont)",
+                "command": "mmgat-train compact fit --data DATA --cache CACHE --out OUT",
+            }
+            for name, values in figures.items()
+        ),
+        notes=(
+            "A first version: reliable for solo instruments and small groups, less in full mixes.",
+            "accordion and organ were learned from soundfonts only, ukulele from nothing: its score "
+            "means little.",
+            "Mandolin was learned from 80 notes of one instrument, mallet percussion from half a "
+            "minute of recordings and from soundfonts.",
+        ),
+    )
+    return save_checkpoint(out / "compact.safetensors", card, mmgat, embedder.state_dict())
+
+
+def add_metrics(path: Path, metrics: list[dict[str, Any]]) -> None:
+    """Writes further measured figures into a card; one of the same name and place is replaced."""
+    card = json.loads(path.read_text("utf-8"))
+    new = {(row["name"], row["on"]) for row in metrics}
+    card["metrics"] = [r for r in card["metrics"] if (r["name"], r["on"]) not in new] + metrics
+    path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
