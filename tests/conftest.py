@@ -20,6 +20,8 @@ from stream.settings import StreamSettings
 
 Samples = npt.NDArray[np.float32]
 
+torch.set_num_threads(1)  # small networks only; waiting threads would slow a busy machine down
+
 
 def untrained_card(**changes: object) -> Card:
     values: dict[str, object] = {
