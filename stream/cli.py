@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
 
 import click
 
-from model.errors import ModelError
-from stream.errors import SettingsError, StreamError
+from stream.errors import SettingsError
+from stream.options import HELP_NAMES, recognizer_options, told_plainly
 from stream.settings import DEFAULT_ADDRESS, StreamSettings
 from stream.sources import PCM_FORMATS, AudioSource, FileSource, StdinSource
 
-P = ParamSpec("P")
 
-
-def told_plainly(command: Callable[P, int | None]) -> Callable[P, None]:
-    """A command whose user-facing faults are one message and exit code 1; Ctrl+C is a normal end."""
-
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            code = command(*args, **kwargs)
-        except (StreamError, ModelError) as error:
-            click.echo(f"{click.get_current_context().info_name}: {error}", err=True)
-            code = 1
-        except KeyboardInterrupt:
-            code = 0
-        raise SystemExit(code or 0)
-
-    return wrapped
-
-
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(context_settings=HELP_NAMES | {"max_content_width": 100})
 @click.option("-d", "--device", metavar="NAME|ID", help="Audio input: number, name or part of it.")
 @click.option("-l", "--list-devices", is_flag=True, help="Show the audio inputs and exit.")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="Recognise an audio file.")
@@ -55,39 +33,7 @@ def told_plainly(command: Callable[P, int | None]) -> Callable[P, None]:
 @click.option(
     "--latency", default="low", show_default=True, help="Device latency: low, high or seconds."
 )
-@click.option(
-    "--hop",
-    type=float,
-    default=0.5,
-    show_default=True,
-    help="Seconds between windows: 0.25, 0.5 or 1.",
-)
-@click.option(
-    "--nodes",
-    type=int,
-    default=10,
-    show_default=True,
-    help="Seconds in the instance graph, 1 to 60.",
-)
-@click.option(
-    "--model",
-    default="compact",
-    show_default=True,
-    metavar="compact|vggish|PATH",
-    help="Model, or a checkpoint's path.",
-)
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    help="VGGish's published weights, if not in torch.hub's cache.",
-)
-@click.option(
-    "--compute",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    help="Compute device.",
-)
+@recognizer_options
 @click.option(
     "--publish",
     default=DEFAULT_ADDRESS,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.labels import LABELS
-from stream.cli import told_plainly
 from stream.errors import SourceError
+from stream.options import HELP_NAMES, recognizer_options, told_plainly
 from stream.protocol import Estimate, Event
 from stream.settings import StreamSettings
 from stream.sources import FileSource
@@ -100,7 +100,7 @@ class _Output:
                 print(f"{segment['t0']:.6f}\t{segment['t1']:.6f}\t{segment['label']}", flush=True)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=HELP_NAMES)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--format",
@@ -110,39 +110,7 @@ class _Output:
     type=click.Choice(["jsonl", "csv", "audacity"]),
     help="JSON lines, a table of scores, or an Audacity label track (one file).",
 )
-@click.option(
-    "--hop",
-    type=float,
-    default=0.5,
-    show_default=True,
-    help="Seconds between windows: 0.25, 0.5 or 1.",
-)
-@click.option(
-    "--nodes",
-    type=int,
-    default=10,
-    show_default=True,
-    help="Seconds in the instance graph, 1 to 60.",
-)
-@click.option(
-    "--model",
-    default="compact",
-    show_default=True,
-    metavar="compact|vggish|PATH",
-    help="Model, or a checkpoint's path.",
-)
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    help="VGGish's published weights, if not in torch.hub's cache.",
-)
-@click.option(
-    "--compute",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    help="Compute device.",
-)
+@recognizer_options
 @click.version_option(package_name="mmgat-stream")
 @told_plainly
 def main(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from training.compact_pipeline import Folder, Pipeline
-from training.compact_pipeline import main as compact
+from training.compact.commands import Folder, Pipeline
+from training.compact.commands import main as compact
 
 
 @click.group(cls=Pipeline, context_settings={"help_option_names": ["-h", "--help"]})

@@ -119,7 +119,7 @@ def read_audioset(path: Path, classes: Path, music_only: bool = False) -> RowSet
 
 
 def read_rows(path: Path) -> RowSet:
-    """Rows of the compact embedder with their targets, as ``training.rows`` writes them.
+    """Rows of the compact embedder with their targets, as ``training.compact.rows`` writes them.
 
     Raises:
         TrainingDataError: missing, damaged or of another format.

@@ -29,10 +29,10 @@ from tqdm import tqdm
 
 from model.log_mel import SAMPLE_RATE_HZ, LogMel
 from training.audioset import TrainingDataError
-from training.augment import augment
-from training.collect import RATE_HZ
-from training.mixtures import Clip, ClipMaker
-from training.playing import CLIP_S
+from training.compact.augment import augment
+from training.compact.collect import RATE_HZ
+from training.compact.mixtures import Clip, ClipMaker
+from training.compact.playing import CLIP_S
 
 CLIPS_A_SHARD: Final = 64
 HEARINGS: Final = 2

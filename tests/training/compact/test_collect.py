@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from training import collect
 from training.audioset import TrainingDataError
-from training.augment import augment
+from training.compact import collect
+from training.compact.augment import augment
 
 COPYRIGHT = """Files: *
 Copyright: someone

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from model.labels import INDEX
-from training.programs import PROGRAMS
-from training.scores import channels, drum_pattern, melody, to_midi
+from training.compact.programs import PROGRAMS
+from training.compact.scores import channels, drum_pattern, melody, to_midi
 
 
 def test_playing_stays_in_the_instruments_range_and_time():

@@ -13,8 +13,8 @@ import soundfile
 from tqdm import tqdm
 
 from training.audioset import TrainingDataError
-from training.collect import RATE_HZ, to_int16, to_mono
-from training.programs import ALIKE, STRINGS
+from training.compact.collect import RATE_HZ, to_int16, to_mono
+from training.compact.programs import ALIKE, STRINGS
 
 LONGEST_S: Final = 10.0
 LEVEL_DBFS: Final = -20.0

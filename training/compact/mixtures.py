@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from model.labels import INDEX, LABELS, N_LABELS
 from training.audioset import TrainingDataError
-from training.collect import RATE_HZ
-from training.notes import NoteBank
-from training.playing import CLIP_S, CLIP_SAMPLES, fade, play, shift_pitch
-from training.programs import ALIKE
-from training.render import HELD_OUT
+from training.compact.collect import RATE_HZ
+from training.compact.notes import NoteBank
+from training.compact.playing import CLIP_S, CLIP_SAMPLES, fade, play, shift_pitch
+from training.compact.programs import ALIKE
+from training.compact.render import HELD_OUT
 
 PRESENT_DB: Final = -30.0
 ABSENT_DB: Final = -45.0

@@ -37,7 +37,7 @@ def main() -> None:
 @workers_option
 def collect(music: Path, cache: Path, workers: int) -> None:
     """Find and decode unlabelled music."""
-    from training.collect import run
+    from training.compact.collect import run
 
     sources = run(music, cache, workers=workers)
     click.echo(f"{len(sources)} files, {sum(row['minutes'] for row in sources):.0f} minutes")
@@ -60,7 +60,7 @@ def render(
     soundfonts: tuple[Path, ...], scores: Path | None, takes: int, cache: Path, workers: int
 ) -> None:
     """Render stems of every instrument."""
-    from training.render import run
+    from training.compact.render import run
 
     stems = run(list(soundfonts), scores, cache, takes=takes, workers=workers)
     click.echo(f"{len(stems)} stems")
@@ -84,7 +84,7 @@ def mix(
     workers: int,
 ) -> None:
     """Make labelled clips and ask the teachers about them."""
-    from training.teach import run
+    from training.compact.teach import run
 
     n_shards = run(
         data,
@@ -116,7 +116,7 @@ def distil(
     cache: Path,
 ) -> None:
     """Train the compact embedder; goes on where it was stopped."""
-    from training.distil import run
+    from training.compact.distil import run
 
     path = run(
         data, teachers, cache, epochs=epochs, stop_after=stop_after, seed=seed, threads=threads
@@ -136,7 +136,7 @@ def distil(
 @cache_option
 def rows(data: Path, teachers: Path, embedder: Path | None, threads: int, cache: Path) -> None:
     """Embed every clip for MMGAT."""
-    from training.rows import run
+    from training.compact.rows import run
 
     for path in run(data, teachers, cache, embedder=embedder, threads=threads).values():
         click.echo(path)
@@ -153,7 +153,7 @@ def fit(data: Path, out: Path, epochs: int, seed: int, threads: int, cache: Path
     """Fit MMGAT to the rows and write the checkpoint with its card."""
     import torch
 
-    from training.compact_checkpoint import run
+    from training.compact.checkpoint import run
     from training.fit import FitSettings
 
     torch.set_num_threads(threads)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from model.labels import INDEX
-from training.collect import RATE_HZ
-from training.mixtures import Player, at_level, mix, second_levels
-from training.playing import CLIP_SAMPLES
+from training.compact.collect import RATE_HZ
+from training.compact.mixtures import Player, at_level, mix, second_levels
+from training.compact.playing import CLIP_SAMPLES
 
 
 def tone(hz: float, first: int, last: int, level: float = 0.3) -> np.ndarray:

@@ -27,8 +27,8 @@ from tqdm import tqdm
 
 from model.compact import CompactEmbedder
 from training.audioset import TrainingDataError, to_labels
-from training.distil import class_tables
-from training.teach import Arrays, shard_paths
+from training.compact.distil import class_tables
+from training.compact.teach import Arrays, shard_paths
 
 TEACHER_SECOND_WEIGHT: Final = 0.5
 """YAMNet on a second is a weaker witness than an exact label."""

@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from model.labels import LABELS
 from training.audioset import label_columns, read_class_names, to_labels
-from training.playing import CLIP_S
-from training.student import N_MN04, N_YAMNET, Batch, Student, class_weights, jitter, losses
-from training.teach import Arrays, read_shards
+from training.compact.playing import CLIP_S
+from training.compact.student import N_MN04, N_YAMNET, Batch, Student, class_weights, jitter, losses
+from training.compact.teach import Arrays, read_shards
 
 BATCH_CLIPS: Final = 32
 WINDOWS_A_STEP: Final = 5

@@ -10,9 +10,9 @@ import soundfile
 
 from model.labels import LABELS
 from training.audioset import LABEL_NAMES
-from training.collect import RATE_HZ
-from training.render import HELD_OUT
-from training.student import N_MN04, N_YAMNET
+from training.compact.collect import RATE_HZ
+from training.compact.render import HELD_OUT
+from training.compact.student import N_MN04, N_YAMNET
 
 STAND_IN_TAGGERS = """
 import numpy as np

@@ -14,9 +14,9 @@ import torch
 from model.checkpoint import Card, save_checkpoint
 from model.compact import CompactEmbedder
 from training.audioset import TrainingDataError
+from training.compact.rows import load_embedder
 from training.fit import FitSettings, fit, mean_average_precision, predict
 from training.label_text import ENCODER, minilm_embeddings
-from training.rows import load_embedder
 from training.rowset import RowSet, read_rows
 from training.thresholds import calibrate
 

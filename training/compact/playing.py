@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from training.collect import RATE_HZ
-from training.notes import NoteBank, Source
+from training.compact.collect import RATE_HZ
+from training.compact.notes import NoteBank, Source
 
 CLIP_S: Final = 10
 CLIP_SAMPLES: Final = CLIP_S * RATE_HZ

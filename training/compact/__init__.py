@@ -1,0 +1,1 @@
+"""The compact model: material, mixtures, teachers, distillation, rows, checkpoint."""
