@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.checkpoint import save_checkpoint
+from model.compact import CompactEmbedder
+from model.errors import CheckpointError
+from stream.recognizer import Recognition, Recognizer, load_recognizer
+from stream.settings import StreamSettings
+from stream.windows import Window
+from tests.conftest import melody, untrained_card, untrained_mmgat
+
+SHAPE = StreamSettings(hop_s=0.5, nodes=3)
+
+
+def recognise(device: str) -> list[Recognition]:
+    torch.manual_seed(0)
+    embedder = CompactEmbedder().eval()
+    recognizer = Recognizer(
+        untrained_card(), embedder, untrained_mmgat(), SHAPE, torch.device(device)
+    )
+    samples = melody(6.0, 16_000)[:, 0]
+    return [
+        recognizer(Window(i, 8_000 * i, samples[8_000 * i : 8_000 * i + 16_000])) for i in range(10)
+    ]
+
+
+def test_graphs_grow_to_their_nodes_and_phases_take_turns() -> None:
+    starts = [recognition.node_starts for recognition in recognise("cpu")]
+    assert starts[:4] == [[0], [8_000], [0, 16_000], [8_000, 24_000]]
+    assert starts[8] == [32_000, 48_000, 64_000]
+    assert starts[9] == [40_000, 56_000, 72_000]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gives_the_numbers_of_the_cpu() -> None:
+    for ours, theirs in zip(recognise("cuda"), recognise("cpu"), strict=True):
+        np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-3)
+        np.testing.assert_allclose(ours.evidence, theirs.evidence, atol=1e-3)
+
+
+def test_a_network_of_another_space_is_refused() -> None:
+    card = untrained_card(embedder="vggish", variant="relu+pca+8bit")
+    with pytest.raises(CheckpointError, match=r"vggish \(relu\+pca\+8bit\), found rows of compact"):
+        Recognizer(card, CompactEmbedder(), untrained_mmgat(), SHAPE)
+
+
+def test_a_checkpoint_without_its_embedder_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bare.safetensors"
+    save_checkpoint(path, untrained_card(), untrained_mmgat())
+    with pytest.raises(CheckpointError, match="the embedder in 'untrained' does not fit"):
+        load_recognizer(str(path))
+
+
+def test_an_embedder_nobody_knows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_checkpoint(path, untrained_card(embedder="yamnet"), untrained_mmgat())
+    with pytest.raises(CheckpointError, match="compact or vggish.*found 'yamnet'"):
+        load_recognizer(str(path))
+
+
+def test_another_version_of_the_embedder_is_refused_with_both_names(tmp_path: Path) -> None:
+    path = tmp_path / "newer.safetensors"
+    state = CompactEmbedder().state_dict()
+    save_checkpoint(path, untrained_card(variant="compact-9"), untrained_mmgat(), state)
+    with pytest.raises(CheckpointError, match=r"compact \(compact-9\), found .*\(compact-1\)"):
+        load_recognizer(str(path))
