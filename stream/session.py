@@ -24,9 +24,10 @@ from stream.settings import DEFAULT_ADDRESS, StreamSettings
 from stream.sources import AudioSource
 
 if TYPE_CHECKING:
-    from stream.engine import Engine
+    from stream.engine import Engine, Sink
     from stream.recognizer import Recognizer
 
+Child = subprocess.Popen[bytes]
 POLL_S = 0.1
 
 
@@ -70,89 +71,91 @@ class Session:
             StreamError, ModelError: before any audio is captured.
         """
         self.source.probe()
+        options, summary = self.options, Summary()
         with contextlib.ExitStack() as stack:
-            jsonl = None
-            if self.options.jsonl:
-                jsonl = JsonLines(self.options.jsonl)
-                stack.callback(jsonl.close)
-            publisher = None
-            if self.options.publish:
-                publisher = Publisher(self.options.publish, self._status)
-                stack.callback(publisher.close)
-            stack.enter_context(self._signals())
-            child = None
-            if self.options.dashboard and publisher:
-                child = self._start_dashboard(publisher.connect_address)
-                stack.callback(_end, child)
-            quiet = child is not None or self.options.jsonl == "-"
-
-            from stream.engine import Engine, Sink
-            from stream.pipeline import Pipeline
-            from stream.recognizer import load_recognizer
-
-            recognizer, where = load_recognizer(
-                self.options.model, self.settings, self.options.compute, self.options.weights
-            )
-            source = self.source
-            pipeline = Pipeline(
-                recognizer, source.name, source.sample_rate_hz, self.settings, source.live
-            )
-            summary = Summary()
             sinks: list[Sink] = [summary]
-            if publisher:
+            publisher = dashboard = None
+            if options.jsonl:
+                json_lines = JsonLines(options.jsonl)
+                stack.callback(json_lines.close)
+                sinks.append(json_lines)
+            if options.publish:
+                publisher = Publisher(options.publish, self._status)
+                stack.callback(publisher.close)
                 sinks.append(publisher)
-                publisher(self._hello(recognizer))
-            if jsonl:
-                sinks.append(jsonl)
-            if not quiet:
+            stack.enter_context(self._signals())
+            if options.dashboard and publisher:
+                dashboard = self._start_dashboard(publisher.connect_address)
+                stack.callback(_end, dashboard)
+            talkative = dashboard is None and options.jsonl != "-"
+            if talkative:
                 sinks.append(EventPrinter())
+
+            engine, recognizer, where = self._prepare(sinks)
+            if publisher:
+                publisher(self._hello(recognizer))
+            if talkative:
                 published = f", publishing on {publisher.address}" if publisher else ""
-                self._say(f"{source.name}: {where}, model {recognizer.card.name}{published}")
-            engine = self._engine = Engine(source, pipeline, sinks, self.settings)
+                _say(f"{self.source.name}: {where}, model {recognizer.card.name}{published}")
             if not self._quit.is_set():
                 engine.start()
-                self._wait(engine, child)
-            code = self._closing_words(engine, summary, quiet=quiet and child is None)
-            if child and code == 0:
-                self._wait_for(child)
-        return code
+                self._watch(engine, dashboard)
+        return self._closing_words(engine, summary)
 
-    def _wait(self, engine: Engine, child: subprocess.Popen[bytes] | None) -> None:
+    def _prepare(self, sinks: list[Sink]) -> tuple[Engine, Recognizer, str]:
+        """Loads the model, which takes seconds, and builds the engine."""
+        from stream.engine import Engine
+        from stream.pipeline import Pipeline
+        from stream.recognizer import load_recognizer
+
+        source, settings, options = self.source, self.settings, self.options
+        recognizer, where = load_recognizer(
+            options.model, settings, options.compute, options.weights
+        )
+        pipeline = Pipeline(recognizer, source.name, source.sample_rate_hz, settings, source.live)
+        self._engine = Engine(source, pipeline, sinks, settings)
+        return self._engine, recognizer, where
+
+    def _watch(self, engine: Engine, dashboard: Child | None) -> None:
+        """Until the engine has ended; a dashboard keeps its last picture until it is quit."""
         while not engine.wait(POLL_S):
-            if child and child.poll() is not None:
-                if child.returncode == 0:
-                    self._quit.set()
-                else:
-                    self._say(
-                        f"the dashboard ended unexpectedly (exit code {child.returncode}); "
-                        "recognition goes on, Ctrl+C ends it"
-                    )
-                child = None
+            dashboard = self._check(dashboard)
             if self._quit.is_set():
                 engine.stop()
+        while dashboard and not self._quit.wait(POLL_S):
+            dashboard = self._check(dashboard)
 
-    def _wait_for(self, child: subprocess.Popen[bytes]) -> None:
-        """A file has ended: its last picture stays until the dashboard is quit."""
-        while not self._quit.is_set() and child.poll() is None:
-            self._quit.wait(POLL_S)
+    def _check(self, dashboard: Child | None) -> Child | None:
+        """None once it has ended. Quitting it quits everything, a crash does not."""
+        if dashboard is None or dashboard.poll() is None:
+            return dashboard
+        if dashboard.returncode == 0:
+            self._quit.set()
+        else:
+            _say(
+                f"the dashboard ended unexpectedly (exit code {dashboard.returncode}); "
+                "recognition goes on, Ctrl+C ends it"
+            )
+        return None
 
-    def _closing_words(self, engine: Engine, summary: Summary, quiet: bool) -> int:
+    def _closing_words(self, engine: Engine, summary: Summary) -> int:
+        """Says how it went, when the terminal is ours again; returns the exit code."""
         if isinstance(engine.error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         if isinstance(engine.error, StreamError):
-            self._say(str(engine.error))
+            _say(str(engine.error))
         elif engine.error:
-            self._say(f"internal fault, {type(engine.error).__name__}: {engine.error}")
-        elif not quiet:
+            _say(f"internal fault, {type(engine.error).__name__}: {engine.error}")
+        elif self.options.jsonl != "-":
             account, rate = engine.account, self.source.sample_rate_hz
-            self._say(
+            _say(
                 f"{account.captured / rate:.1f} s captured, {account.analysed / rate:.1f} analysed, "
                 f"{account.dropped / rate:.1f} dropped, {account.discarded / rate:.1f} discarded; "
                 f"heard {summary}"
             )
             if 0 < account.captured < rate:
-                self._say("shorter than one window of 1 s: recognised padded with silence")
+                _say("shorter than one window of 1 s: recognised padded with silence")
         return 1 if engine.error else 0
 
     def _status(self) -> list[Status]:
@@ -184,7 +187,7 @@ class Session:
             compute=str(recognizer.device),
         )
 
-    def _start_dashboard(self, address: str) -> subprocess.Popen[bytes]:
+    def _start_dashboard(self, address: str) -> Child:
         command = [sys.executable, "-m", "stream.dashboard", "--connect", address]
         terminal = Path("/dev/tty") if self.source.kind == "stdin" else None
         with terminal.open("rb") if terminal else contextlib.nullcontext() as stdin:
@@ -203,12 +206,12 @@ class Session:
             for number, handler in zip(numbers, before, strict=True):
                 signal.signal(number, handler)
 
-    @staticmethod
-    def _say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: Child) -> None:
     if child.poll() is None:
         child.terminate()
         try:
