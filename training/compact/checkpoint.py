@@ -114,9 +114,20 @@ def run(data: Path, cache: Path, out: Path, settings: FitSettings) -> Card:
     return save_checkpoint(out / "compact.safetensors", card, mmgat, embedder.state_dict())
 
 
-def add_metrics(path: Path, metrics: list[dict[str, Any]]) -> None:
-    """Writes further measured figures into a card; one of the same name and place is replaced."""
-    card = json.loads(path.read_text("utf-8"))
-    new = {(row["name"], row["on"]) for row in metrics}
-    card["metrics"] = [r for r in card["metrics"] if (r["name"], r["on"]) not in new] + metrics
-    path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
+def record(card_path: Path, scores: dict[str, Any], on: str, command: str) -> None:
+    """Writes measured figures (name -> number) into a card, in place of older ones on the same.
+
+    Raises:
+        TrainingDataError: no card there.
+    """
+    try:
+        card = json.loads(card_path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingDataError(f"expected a card at {card_path}, found {error}") from error
+    new = [
+        {"name": name, "value": value, "on": on, "command": command}
+        for name, value in scores.items()
+        if isinstance(value, float)
+    ]
+    card["metrics"] = [row for row in card["metrics"] if row["on"] != on] + new
+    card_path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -160,3 +160,21 @@ def fit(data: Path, out: Path, epochs: int, seed: int, threads: int, cache: Path
     card = run(data, cache, out, FitSettings(epochs=epochs, seed=seed))
     for metric in card.metrics:
         click.echo(f"{metric['name']} {metric['value']} on {metric['on']}")
+
+
+@main.command()
+@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--on", required=True, help="What the figures were measured on.")
+@click.option("--command", required=True, help="What reproduces them.")
+def record(card: Path, on: str, command: str) -> None:
+    """Write figures, a JSON object on standard input, into a model card."""
+    import json
+    import sys
+
+    from training.compact.checkpoint import record as write
+
+    try:
+        scores = json.load(sys.stdin)
+    except json.JSONDecodeError as error:
+        raise click.ClickException(f"expected a JSON object of figures, found {error}") from None
+    write(card, scores, on, command)
