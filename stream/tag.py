@@ -26,8 +26,7 @@ def tag_file(path: Path, recognizer: Recognizer, settings: StreamSettings) -> di
     """What sounds in a file.
 
     Returns:
-        ``file``; ``seconds``; ``scores``: label -> 0..1, the mean over the windows of what sounds
-        now; ``segments``: label, t0, t1 (seconds) and peak score of every instrument heard;
+        ``file``; ``seconds``; ``scores``: label -> 0..1, see ``file_scores``; ``segments``: label, t0, t1 (seconds) and peak score of every instrument heard;
         ``partial``: the file is shorter than one window and was padded.
 
     Raises:
@@ -69,14 +68,28 @@ def tag_file(path: Path, recognizer: Recognizer, settings: StreamSettings) -> di
     return {
         "file": str(path),
         "seconds": round(n_samples / rate, 3),
-        "scores": {
-            label: round(sum(e.scores[label] for e in estimates) / max(len(estimates), 1), 6)
-            for label in LABELS
-        },
+        "scores": file_scores(estimates, settings),
         "segments": sorted(segments, key=lambda segment: (segment["t0"], segment["label"])),
         "partial": n_samples < rate,
         "faults": vars(pipeline.faults),
     }
+
+
+def file_scores(estimates: list[Estimate], settings: StreamSettings) -> dict[str, float]:
+    """label -> 0..1 for a whole file: the mean of MMGAT's bag scores over its stretches.
+
+    A stretch is as long as the graph; where one ends, the bag scores of all phases speak for its
+    seconds together. A file shorter than the graph is one bag.
+    """
+    n_phases = round(1 / settings.hop_s)
+    size = settings.nodes * n_phases
+    totals = dict.fromkeys(LABELS, 0.0)
+    for first in range(0, len(estimates), size):
+        stretch = estimates[first : first + size]
+        bags = [estimate.recent for estimate in stretch[-n_phases:]]
+        for label in LABELS:
+            totals[label] += len(stretch) * sum(bag[label] for bag in bags) / len(bags)
+    return {label: round(total / max(len(estimates), 1), 6) for label, total in totals.items()}
 
 
 class _Output:

@@ -30,10 +30,9 @@ def calibrate(
         if truth.sum() < MIN_POSITIVES:
             continue
         precision, recall, cuts = precision_recall_curve(truth, scores[..., index][known].numpy())
-        weighted = (1 + beta**2) * precision * recall
-        f_beta = weighted / np.maximum(beta**2 * precision + recall, 1e-9)
-        found[label] = float(cuts[np.argmax(f_beta[:-1])])
+        f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+        found[label] = float(cuts[np.argmax(f1[:-1])])
     if not found:
         raise ValueError(f"expected {MIN_POSITIVES} known positives of some label, found fewer")
     usual = float(np.median(list(found.values())))
-    return {label: round(min(max(found.get(label, usual), 0.05), 0.95), 4) for label in LABELS}
+    return {label: round(min(max(found.get(label, usual), lowest), highest), 4) for label in LABELS}

@@ -165,7 +165,7 @@ def test_a_threshold_separates_what_can_be_separated_and_rare_labels_get_the_med
     scores[:20, INDEX["flute"]] = 0.7
     found = calibrate(scores, target, torch.ones(100, 20))
     assert found["piano"] == pytest.approx(0.3)
-    assert found["flute"] == pytest.approx(0.7)
+    assert found["flute"] == 0.6  # the highest allowed
     assert found["banjo"] == pytest.approx(0.5)
 
 

@@ -145,7 +145,7 @@ def rows(data: Path, teachers: Path, embedder: Path | None, threads: int, cache:
 @main.command()
 @click.option("--data", type=Folder, required=True, help="The data folder, for its manifest.")
 @click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
-@click.option("--epochs", default=10, show_default=True)
+@click.option("--epochs", default=14, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--threads", default=2, show_default=True, help="One is faster on a busy machine.")
 @cache_option
