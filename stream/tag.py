@@ -26,8 +26,9 @@ def tag_file(path: Path, recognizer: Recognizer, settings: StreamSettings) -> di
     """What sounds in a file.
 
     Returns:
-        ``file``; ``seconds``; ``scores``: label -> 0..1, see ``file_scores``; ``segments``: label, t0, t1 (seconds) and peak score of every instrument heard;
-        ``partial``: the file is shorter than one window and was padded.
+        ``file``; ``seconds``; ``scores``: label -> 0..1, see ``file_scores``; ``segments``: label,
+        t0, t1 (seconds) and peak score of every instrument heard; ``partial``: the file is shorter
+        than one window and was padded; ``faults``: samples that were not finite, or clipped.
 
     Raises:
         SourceError: missing, not audio, empty or damaged.

@@ -170,7 +170,7 @@ def test_a_threshold_separates_what_can_be_separated_and_rare_labels_get_the_med
 
 
 def test_too_few_positives_cannot_be_calibrated() -> None:
-    with pytest.raises(ValueError, match="expected 10 known positives"):
+    with pytest.raises(ValueError, match="expected 5 known positives"):
         calibrate(torch.rand(5, 20), torch.zeros(5, 20), torch.ones(5, 20))
 
 
