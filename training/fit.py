@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.metrics import average_precision_score
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from model.mmgat import MMGAT, MMGATConfig
 from training.losses import LossWeights, MMGATLoss
+from training.metrics import mean_average_precision
 from training.rowset import RowSet, batches
 
 
@@ -89,26 +89,29 @@ def fit(
             schedule.step()
             averaged.update_parameters(model)
             total += float(value.detach())
-        bag, instance = predict(smooth, validation)
-        bag_map = mean_average_precision(bag, validation.bag, validation.bag_weight)
-        known = bool(validation.instance_weight.any())
-        instance_map = (
-            mean_average_precision(instance, validation.instance, validation.instance_weight)
-            if known
-            else bag_map
-        )
-        score = (bag_map + instance_map) / 2
-        report(
-            f"epoch {epoch}: loss {total / max(step + 1, 1):.4f}, validation mAP bag {bag_map:.4f}, "
-            f"instances {instance_map:.4f}"
-        )
-        if score > best_map:
+        figures = validate(smooth, validation)
+        words = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        report(f"epoch {epoch}: loss {total / (step + 1):.4f}, validation mAP {words}")
+        if (score := sum(figures.values()) / len(figures)) > best_map:
             best, best_map = copy.deepcopy(smooth), score
     return best.eval()
 
 
+def validate(model: MMGAT, rows: RowSet) -> dict[str, float]:
+    """Mean average precision of bags, and of seconds where those are known."""
+    bag, instance = predict(model, rows)
+    figures = {"clips": mean_average_precision(rows.bag.numpy(), bag, rows.bag_weight.numpy())}
+    if rows.instance_weight.any():
+        figures["seconds"] = mean_average_precision(
+            rows.instance.numpy(), instance, rows.instance_weight.numpy()
+        )
+    return figures
+
+
 @torch.inference_mode()
-def predict(model: MMGAT, rows: RowSet, batch: int = 256) -> tuple[Tensor, Tensor]:
+def predict(
+    model: MMGAT, rows: RowSet, batch: int = 256
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Bag scores [n, 20] and instance scores [n, N, 20]."""
     model.eval()
     bags, instances = [], []
@@ -117,23 +120,4 @@ def predict(model: MMGAT, rows: RowSet, batch: int = 256) -> tuple[Tensor, Tenso
         output = model(model.graph(part.rows, part.mask()))
         bags.append(output.bag_scores)
         instances.append(output.instance_scores)
-    return torch.cat(bags), torch.cat(instances)
-
-
-def average_precisions(scores: Tensor, target: Tensor, weight: Tensor) -> npt.NDArray[np.float64]:
-    """Average precision of each of the 20 labels over known entries; NaN without positives.
-
-    Shapes: all [..., 20]; a target of at least 0.5 is a positive.
-    """
-    values = np.full(scores.shape[-1], np.nan)
-    for label in range(scores.shape[-1]):
-        known = weight[..., label] > 0
-        truth = (target[..., label][known] >= 0.5).numpy()
-        if truth.any():
-            values[label] = average_precision_score(truth, scores[..., label][known].numpy())
-    return values
-
-
-def mean_average_precision(scores: Tensor, target: Tensor, weight: Tensor) -> float:
-    """Mean of ``average_precisions`` over the labels that have positives."""
-    return float(np.nanmean(average_precisions(scores, target, weight)))
+    return torch.cat(bags).numpy(), torch.cat(instances).numpy()

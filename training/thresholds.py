@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.metrics import precision_recall_curve
-from torch import Tensor
 
 from model.labels import LABELS
+from training.metrics import Array
 
 MIN_POSITIVES = 5
 
 
 def calibrate(
-    scores: Tensor, target: Tensor, weight: Tensor, lowest: float = 0.1, highest: float = 0.6
+    truth: Array, scores: Array, known: Array, lowest: float = 0.1, highest: float = 0.6
 ) -> dict[str, float]:
     """label -> the score that maximises F1 over known entries, kept within limits.
 
@@ -20,18 +20,18 @@ def calibrate(
     nothing elsewhere, and one that is scored boldly there would stay silent. A label with fewer
     than 5 known positives gets the median of the others.
 
-    Shapes: all [..., 20]; a target of at least 0.5 is a positive.
+    Shapes: all [..., 20]; a truth of at least 0.5 is a positive, a weight above 0 is known.
 
     Raises:
         ValueError: no label has enough positives.
     """
     found: dict[str, float] = {}
     for index, label in enumerate(LABELS):
-        known = weight[..., index] > 0
-        truth = (target[..., index][known] >= 0.5).numpy()
-        if truth.sum() < MIN_POSITIVES:
+        chosen = known[..., index] > 0
+        positive = truth[..., index][chosen] >= 0.5
+        if positive.sum() < MIN_POSITIVES:
             continue
-        precision, recall, cuts = precision_recall_curve(truth, scores[..., index][known].numpy())
+        precision, recall, cuts = precision_recall_curve(positive, scores[..., index][chosen])
         f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
         found[label] = float(cuts[np.argmax(f1[:-1])])
     if not found:

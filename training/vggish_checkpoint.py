@@ -9,7 +9,7 @@ import torch
 
 from model.checkpoint import Card, save_checkpoint
 from model.vggish import VARIANTS
-from training.fit import FitSettings, fit, mean_average_precision, predict
+from training.fit import FitSettings, fit, predict, validate
 from training.label_text import ENCODER, minilm_embeddings
 from training.rowset import read_audioset
 from training.thresholds import calibrate
@@ -30,11 +30,9 @@ def run(data: Path, out: Path, settings: FitSettings) -> Card:
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(settings.seed))
     train, held_out = rows.select(order[HELD_OUT:]), rows.select(order[:HELD_OUT])
     mmgat = fit(train, held_out, minilm_embeddings(), settings=settings)
-    thresholds = calibrate(predict(mmgat, held_out)[0], held_out.bag, held_out.bag_weight)
+    scores, _ = predict(mmgat, held_out)
+    thresholds = calibrate(held_out.bag.numpy(), scores, held_out.bag_weight.numpy())
     evaluation = read_audioset(folder / "validation.npz", classes, music_only=True)
-    score = mean_average_precision(
-        predict(mmgat, evaluation)[0], evaluation.bag, evaluation.bag_weight
-    )
     card = Card(
         name="vggish",
         version="1",
@@ -53,7 +51,7 @@ def run(data: Path, out: Path, settings: FitSettings) -> Card:
         metrics=(
             {
                 "name": "mAP",
-                "value": round(score, 4),
+                "value": round(validate(mmgat, evaluation)["clips"], 4),
                 "on": f"{len(evaluation)} music clips of validation.npz (AudioSet evaluation set)",
                 "command": "mmgat-train vggish --data DATA --out OUT",
             },

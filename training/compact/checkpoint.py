@@ -15,7 +15,7 @@ from model.checkpoint import Card, save_checkpoint
 from model.compact import CompactEmbedder
 from training.audioset import TrainingDataError
 from training.compact.rows import load_embedder
-from training.fit import FitSettings, fit, mean_average_precision, predict
+from training.fit import FitSettings, fit, predict, validate
 from training.label_text import ENCODER, minilm_embeddings
 from training.rowset import RowSet, read_rows
 from training.thresholds import calibrate
@@ -81,11 +81,13 @@ def run(data: Path, cache: Path, out: Path, settings: FitSettings) -> Card:
     validation_path = cache / "rows-validation.npz"
     validation = without_music(read_rows(validation_path), validation_path)
     mmgat = fit(train, validation, minilm_embeddings(), settings=settings)
-    bag, instance = predict(mmgat, validation)
-    figures = {
-        "mAP, seconds": (instance, validation.instance, validation.instance_weight),
-        "mAP, clips": (bag, validation.bag, validation.bag_weight),
-    }
+    _, instance = predict(mmgat, validation)
+    thresholds = calibrate(
+        validation.instance.numpy(),
+        instance,
+        validation.instance_weight.numpy(),
+        lowest=LOWEST_THRESHOLD,
+    )
     embedder = load_embedder(cache / "distil" / "embedder.safetensors")
     card = Card(
         name="compact",
@@ -93,20 +95,18 @@ def run(data: Path, cache: Path, out: Path, settings: FitSettings) -> Card:
         embedder=CompactEmbedder.name,
         variant=CompactEmbedder.variant,
         mmgat=mmgat.config.to_dict(),
-        thresholds=calibrate(
-            instance, validation.instance, validation.instance_weight, lowest=LOWEST_THRESHOLD
-        ),
+        thresholds=thresholds,
         unverified=UNVERIFIED,
         text_encoder=ENCODER,
         training_data=training_data(data, cache),
         metrics=tuple(
             {
-                "name": name,
-                "value": round(mean_average_precision(*values), 4),
+                "name": f"mAP, {name}",
+                "value": round(value, 4),
                 "on": f"{len(validation)} held-out mixtures (other notes, another soundfont)",
                 "command": "mmgat-train compact fit --data DATA --cache CACHE --out OUT",
             }
-            for name, values in figures.items()
+            for name, value in validate(mmgat, validation).items()
         ),
         notes=(
             "A first version: often right on solo instruments and small groups, less so in full mixes; "

@@ -10,16 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import save_file
-from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from model.labels import LABELS
 from training.audioset import label_columns, read_class_names, to_labels
 from training.compact.playing import CLIP_S
 from training.compact.student import N_MN04, N_YAMNET, Batch, Student, class_weights, jitter, losses
 from training.compact.teach import Arrays, read_shards
+from training.metrics import average_precisions
 
 BATCH_CLIPS: Final = 32
 WINDOWS_A_STEP: Final = 5
@@ -53,18 +52,6 @@ def batch_of(
     return torch.from_numpy(log_mel.astype(np.float32)), targets
 
 
-def mean_average_precision(
-    truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], known: npt.NDArray[np.bool_]
-) -> dict[str, float]:
-    """Average precision of every label with known positives, over the known rows; [n, 20] each."""
-    found = {}
-    for index, label in enumerate(LABELS):
-        rows = known[:, index]
-        if truth[rows, index].any():
-            found[label] = float(average_precision_score(truth[rows, index], scores[rows, index]))
-    return found
-
-
 @torch.inference_mode()
 def validate(student: Student, arrays: Arrays, mn04_columns: list[list[int]]) -> dict[str, Any]:
     """Masked mAP over labels a second, and agreement with mn04 on held-out music clips."""
@@ -75,14 +62,10 @@ def validate(student: Student, arrays: Arrays, mn04_columns: list[list[int]]) ->
         out = student(batch_of(arrays, chosen, np.zeros_like(chosen), np.arange(CLIP_S))[0])
         by_second.append(out["labels"].numpy())
         by_clip.append(out["mn04"].numpy())
-    labels = mean_average_precision(
-        arrays["labels"].reshape(-1, len(LABELS)),
-        np.concatenate(by_second).reshape(-1, len(LABELS)),
-        arrays["known"].reshape(-1, len(LABELS)),
-    )
+    labels = average_precisions(arrays["labels"], np.concatenate(by_second), arrays["known"])
     music = arrays["kind"] == "music"
     says = to_labels(arrays["mn04"][music].astype(np.float32), mn04_columns) >= TEACHER_SAYS_YES
-    agreement = mean_average_precision(
+    agreement = average_precisions(
         says, to_labels(np.concatenate(by_clip)[music], mn04_columns), np.ones_like(says)
     )
     return {
