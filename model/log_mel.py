@@ -72,7 +72,7 @@ class LogMel(nn.Module):
         return torch.log(magnitude @ self.mel + LOG_OFFSET).float()
 
     def examples(self, windows: Tensor) -> Tensor:
-        """One-second windows [B, 16000] -> the first 96 frames of each, [B, 96, 64]."""
+        """Windows [B, 15600 or more] -> the first 96 frames of each, [B, 96, 64]."""
         frames: Tensor = self(windows)
         if frames.shape[-2] < EXAMPLE_FRAMES:
             raise ValueError(

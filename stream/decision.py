@@ -71,7 +71,7 @@ class Decision:
         self._n_windows += 1
         if self.warming_up:
             return []
-        centre = (window.start + window.n_valid / 2) / SAMPLE_RATE_HZ
+        centre = (window.start + window.end) / 2 / SAMPLE_RATE_HZ
         begins = centre - self._hop_s / 2
         if self._n_windows == 1:
             begins = window.start / SAMPLE_RATE_HZ

@@ -15,7 +15,7 @@ import numpy as np
 from model.errors import ModelError
 from stream.errors import DeviceError
 from stream.settings import StreamSettings
-from stream.windows import WINDOW_SAMPLES, Window
+from stream.windows import HEARD_SAMPLES, WINDOW_SAMPLES, Window
 
 LIBRARIES = ("numpy", "torch", "soxr", "soundfile", "sounddevice", "pyzmq", "textual")
 LISTEN_S = 2.0
@@ -72,7 +72,7 @@ def _model(model: str, weights: Path | None, compute: str) -> Iterator[str]:
     if card.unverified:
         yield f"unverified labels (no recorded training data): {', '.join(card.unverified)}"
     times = []
-    noise = np.random.default_rng(0).normal(0, 0.1, WINDOW_SAMPLES).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 0.1, HEARD_SAMPLES).astype(np.float32)
     for index in range(N_WINDOWS):
         begun = time.perf_counter()
         recognizer(Window(index, index * WINDOW_SAMPLES, noise))

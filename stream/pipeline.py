@@ -99,7 +99,8 @@ class Pipeline:
             scores = np.zeros_like(recognition.scores) if silent else recognition.scores
             events = self._decide.update(window, scores)
             if self._live and block is not None:
-                behind = (block.end - window.end * self._rate / SAMPLE_RATE_HZ) / self._rate
+                heard_until = (window.start + window.n_valid) / SAMPLE_RATE_HZ
+                behind = block.end / self._rate - heard_until
                 self.latency_ms = 1000 * (self._clock() - block.captured_at + behind)
             estimate = Estimate(
                 source=self._source,

@@ -84,7 +84,7 @@ class Estimate(Message, frozen=True, kw_only=True):
         silent: the level lies below the gate, so all scores are 0.
         partial: less than a second of sound, padded with zeros (a short file, or its tail).
         warming_up: too few windows so far for events.
-        latency_ms: from the window's last sample until this estimate; 0 where nothing is live.
+        latency_ms: from the last sample heard until this estimate; 0 where nothing is live.
     """
 
     source: str
@@ -128,7 +128,7 @@ class Status(Message, frozen=True, kw_only=True):
 
     Attributes:
         state: running, ended (the source is at its end) or failed.
-        lag_ms: age of the newest estimate's last sample when it was published.
+        lag_ms: latency of the newest estimate.
         real_time_factor: compute time over audio time of late; above 1 is too slow.
         xruns: overflows that the audio system reported, of unknown length.
         nonfinite: NaN or infinite samples, replaced by zero.

@@ -21,7 +21,7 @@ from model.mmgat import MMGAT
 from model.vggish import load_vggish
 from stream.graph_buffer import GraphBuffer
 from stream.settings import StreamSettings
-from stream.windows import WINDOW_SAMPLES, Window
+from stream.windows import HEARD_SAMPLES, Window
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Recognizer:
         self._graphs = [
             GraphBuffer(settings.nodes, mmgat.metric, self.device) for _ in range(n_phases)
         ]
-        self._input = torch.zeros(1, WINDOW_SAMPLES, pin_memory=self.device.type == "cuda")
+        self._input = torch.zeros(1, HEARD_SAMPLES, pin_memory=self.device.type == "cuda")
 
     def reset(self) -> None:
         """Forgets all nodes, as before another stream."""

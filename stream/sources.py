@@ -24,7 +24,7 @@ from stream.errors import SourceError
 if TYPE_CHECKING:
     import soundfile
 
-LIVE_BLOCK_S: Final = 0.02
+LIVE_BLOCK_S: Final = 0.01
 FAST_BLOCK_S: Final = 0.5
 RATES_HZ: Final = (4_000, 768_000)
 MAX_CHANNELS: Final = 128

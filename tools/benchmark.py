@@ -138,8 +138,9 @@ def _latency(model: str, weights: Path | None) -> str:
     # The first windows warm the caches; the last comes with the end of the file.
     lags = [1000 * (when - source.began) for index, when in sorted(received.items())[4:-1]]
     return (
-        f"p50 {percentile(lags, 50):.1f} ms, p95 {percentile(lags, 95):.1f} ms, "
-        f"{len(lags)} windows at hop 0.5, {engine.account.dropped} samples dropped"
+        f"p50 {percentile(lags, 50):.1f} ms, p95 {percentile(lags, 95):.1f} ms after the window's "
+        f"end, 25 ms more after the last sample heard; {len(lags)} windows at hop 0.5, "
+        f"{engine.account.dropped} samples dropped"
     )
 
 

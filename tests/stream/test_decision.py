@@ -4,9 +4,9 @@ from model.labels import INDEX, LABELS
 from stream.decision import Decision
 from stream.protocol import Event
 from stream.settings import DecisionSettings
-from stream.windows import WINDOW_SAMPLES, Window
+from stream.windows import HEARD_SAMPLES, Window
 
-SAMPLES = np.zeros(WINDOW_SAMPLES, np.float32)
+SAMPLES = np.zeros(HEARD_SAMPLES, np.float32)
 THRESHOLDS = dict.fromkeys(LABELS, 0.5)
 
 

@@ -23,7 +23,7 @@ def recognise(device: str) -> list[Recognition]:
     )
     samples = melody(6.0, 16_000)[:, 0]
     return [
-        recognizer(Window(i, 8_000 * i, samples[8_000 * i : 8_000 * i + 16_000])) for i in range(10)
+        recognizer(Window(i, 8_000 * i, samples[8_000 * i : 8_000 * i + 15_600])) for i in range(10)
     ]
 
 

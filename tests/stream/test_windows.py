@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.windows import WINDOW_SAMPLES, Window, WindowAssembler
+from stream.windows import HEARD_SAMPLES, Window, WindowAssembler
 
 RAMP = np.arange(100_000, dtype=np.float32)
 
@@ -31,9 +31,8 @@ def test_any_blocks_give_the_same_windows_and_every_sample_is_in_one(
     seen = np.zeros(n_samples, bool)
     for window, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(window.samples, other.samples)
-        np.testing.assert_array_equal(
-            window.samples[: window.n_valid], RAMP[window.start : window.end]
-        )
+        heard = RAMP[window.start : window.start + window.n_valid]
+        np.testing.assert_array_equal(window.samples[: window.n_valid], heard)
         assert not window.samples[window.n_valid :].any()
         seen[window.start : window.end] = True
     assert seen.all()
@@ -49,7 +48,7 @@ def test_six_seconds_at_half_a_second_are_eleven_windows_without_a_tail() -> Non
 def test_a_short_stream_is_one_padded_window() -> None:
     (window,) = cut(300, 8_000, [])
     assert (window.start, window.n_valid, window.partial) == (0, 300, True)
-    assert len(window.samples) == WINDOW_SAMPLES
+    assert len(window.samples) == HEARD_SAMPLES
 
 
 def test_after_a_restart_positions_go_on_behind_the_gap_and_indices_count_on() -> None:
@@ -57,8 +56,16 @@ def test_after_a_restart_positions_go_on_behind_the_gap_and_indices_count_on() -
     first = assembler.push(RAMP[:20_000]) + assembler.flush()
     assembler.restart(50_000)
     second = assembler.push(RAMP[:16_000])
-    assert [(w.index, w.start, w.n_valid) for w in first + second] == [
+    assert [(w.index, w.start, w.end) for w in first + second] == [
         (0, 0, 16_000),
-        (1, 16_000, 4_000),
-        (2, 50_000, 16_000),
+        (1, 16_000, 20_000),
+        (2, 50_000, 66_000),
     ]
+
+
+def test_a_window_is_released_with_the_last_sample_that_is_heard() -> None:
+    assembler = WindowAssembler(16_000)
+    assert assembler.push(RAMP[:15_599]) == []
+    (window,) = assembler.push(RAMP[15_599:15_600])
+    assert (window.start, window.end, window.partial) == (0, 16_000, False)
+    assert assembler.push(RAMP[15_600:16_000]) == assembler.flush() == []
