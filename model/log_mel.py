@@ -47,7 +47,7 @@ class LogMel(nn.Module):
 
     Shapes: float32 [B, T] mono at 16 kHz -> float32 [B, 1 + (T - 400) // 160, 64]. Frames are not
     padded: samples that do not fill a frame are left out. Silence gives ln(0.01) everywhere.
-    Inside it computes in float64: in float32 the rounding of a loud tone shows in the quiet bands.
+    The transform runs in float64: in float32 the rounding of a loud tone shows in the quiet bands.
 
     Raises:
         ValueError: T is below one frame (400 samples).
@@ -60,7 +60,7 @@ class LogMel(nn.Module):
         super().__init__()
         window = torch.hann_window(FRAME_SAMPLES, periodic=True, dtype=torch.float64)
         self.register_buffer("window", window, persistent=False)
-        self.register_buffer("mel", torch.from_numpy(mel_matrix()), persistent=False)
+        self.register_buffer("mel", torch.from_numpy(mel_matrix()).float(), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         if waveform.shape[-1] < FRAME_SAMPLES:
@@ -68,8 +68,9 @@ class LogMel(nn.Module):
                 f"expected at least {FRAME_SAMPLES} samples, found {waveform.shape[-1]}: pad with zeros"
             )
         frames = waveform.unfold(-1, FRAME_SAMPLES, FRAME_HOP_SAMPLES) * self.window
-        magnitude = torch.fft.rfft(frames, FFT_SIZE).abs()
-        return torch.log(magnitude @ self.mel + LOG_OFFSET).float()
+        spectrum = torch.view_as_real(torch.fft.rfft(frames, FFT_SIZE)).float().square_()
+        magnitude = (spectrum[..., 0] + spectrum[..., 1]).sqrt_()
+        return (magnitude @ self.mel).add_(LOG_OFFSET).log_()
 
     def examples(self, windows: Tensor) -> Tensor:
         """Windows [B, 15600 or more] -> the first 96 frames of each, [B, 96, 64]."""

@@ -79,8 +79,8 @@ class VGGishEmbedder(nn.Module):
 
     def raw(self, log_mel: Tensor) -> Tensor:
         """The 128 outputs of the network before post-processing, [B, 128]."""
-        maps = self.features(log_mel.unsqueeze(1))
-        flat = maps.permute(0, 2, 3, 1).flatten(1)  # N, H, W, C as in TensorFlow
+        images = log_mel.unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        flat = self.features(images).permute(0, 2, 3, 1).flatten(1)  # N, H, W, C as in TensorFlow
         outputs: Tensor = self.embeddings(flat)
         return outputs
 
@@ -153,6 +153,7 @@ def load_vggish(
         raise WeightsError(
             f"expected VGGish's tensors in {network_path} and {pca_path}: {error}"
         ) from None
+    embedder.features.to(memory_format=torch.channels_last)  # x0.8 of the time on a CPU
     return embedder.eval().requires_grad_(False)
 
 

@@ -16,12 +16,13 @@ from model.compute import compute_device
 from model.embedder import Embedder
 from model.errors import CheckpointError
 from model.labels import N_LABELS
-from model.log_mel import SAMPLE_RATE_HZ, LogMel
+from model.log_mel import SAMPLE_RATE_HZ
 from model.mmgat import MMGAT
 from model.vggish import load_vggish
+from stream.front_end import FrontEnd
 from stream.graph_buffer import GraphBuffer
 from stream.settings import StreamSettings
-from stream.windows import HEARD_SAMPLES, Window
+from stream.windows import Window
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Recognizer:
         require_space(card, embedder.name, embedder.variant)
         self.card = card
         self.device = device or torch.device("cpu")
-        self._log_mel = LogMel().to(self.device)
+        self._front_end = FrontEnd(self.device)
         self._embedder, self._mmgat = embedder, mmgat
         for network in (embedder, mmgat):
             if isinstance(network, nn.Module):
@@ -77,21 +78,16 @@ class Recognizer:
         self._graphs = [
             GraphBuffer(settings.nodes, mmgat.metric, self.device) for _ in range(n_phases)
         ]
-        self._input = torch.zeros(1, HEARD_SAMPLES, pin_memory=self.device.type == "cuda")
 
     def reset(self) -> None:
-        """Forgets all nodes, as before another stream."""
+        """Forgets the past, as before another stream."""
+        self._front_end.reset()
         for graph in self._graphs:
             graph.clear()
 
     @torch.inference_mode()
     def __call__(self, window: Window) -> Recognition:
-        # Nothing copies into the pinned input while the device still reads it: the result of the
-        # window before, waited for below, was computed after that transfer.
-        self._input[0] = torch.from_numpy(window.samples)
-        samples = self._input.to(self.device, non_blocking=True)
-        row = self._embedder(self._log_mel.examples(samples))[0]
-
+        row = self._embedder(self._front_end(window))[0]
         graph = self._graphs[(window.start // self._hop) % len(self._graphs)]
         slot = graph.add(row, window.start)
         output = self._mmgat(graph.graph())

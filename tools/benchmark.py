@@ -8,8 +8,8 @@ Absolute times depend on the machine and on what else it does; the ratios hardly
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -17,15 +17,22 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 import soundfile
 import zmq
 
+if TYPE_CHECKING:
+    from stream.front_end import FrontEnd
+    from stream.windows import Window
+
 RATE_HZ = 48_000
-REPEATS = 40
+REPEATS = 100
 LATENCY_S = 40.0
 
 
@@ -59,23 +66,32 @@ def stages() -> Iterator[str]:
     import torch
     from torchvggish.vggish_input import waveform_to_examples
 
-    from model.log_mel import LogMel
+    from stream.front_end import FrontEnd
     from stream.resampler import MonoResampler
+    from stream.windows import HEARD_SAMPLES, Window
 
     torch.set_num_threads(1)
-    second, log_mel = sound(1.0, 16_000), LogMel()
-    window = torch.from_numpy(second)[None]
-    with torch.inference_mode():
-        ours, theirs = side_by_side(
-            lambda: log_mel.examples(window),
-            lambda: waveform_to_examples(second.astype(np.float64), 16_000),
+    second = sound(1.0, 16_000)[:HEARD_SAMPLES]
+    for hop_s in (0.25, 0.5, 1.0):
+        front_end, starts = FrontEnd(torch.device("cpu")), itertools.count(0, round(16_000 * hop_s))
+        with torch.inference_mode():
+            ours, theirs = side_by_side(
+                partial(_front_end_step, front_end, starts, Window(0, 0, second)),
+                lambda: waveform_to_examples(second.astype(np.float64), 16_000),
+            )
+        yield (
+            f"front end, a window at hop {hop_s:g}: {ours:.2f} ms, torchvggish {theirs:.2f}: "
+            f"x{theirs / ours:.1f}"
         )
-    yield f"front end of one window: {ours:.2f} ms, torchvggish {theirs:.2f}: x{theirs / ours:.1f}"
     samples, resample = sound(1.0)[:, None], MonoResampler(RATE_HZ)
     ours, theirs = side_by_side(
         lambda: resample(samples), lambda: resampy.resample(samples[:, 0], RATE_HZ, 16_000)
     )
     yield f"1 s from 48 to 16 kHz: {ours:.2f} ms, resampy {theirs:.2f}: x{theirs / ours:.1f}"
+
+
+def _front_end_step(front_end: FrontEnd, starts: Iterator[int], window: Window) -> None:
+    front_end(replace(window, start=next(starts)))
 
 
 def latency() -> Iterator[str]:
@@ -167,33 +183,37 @@ def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "stream.cli", *arguments]
 
 
+CHILD = """
+import json, resource, subprocess, sys, time
+begun = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)
+process.stdout.readline()
+first = time.perf_counter() - begun
+process.stdout.read()
+process.wait()
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(json.dumps([time.perf_counter() - begun, first, peak]))
+"""
+"""Runs a command from a small process: a child's peak memory counts from its parent's size on."""
+
+
 def file() -> Iterator[str]:
-    """A 60-s file at full speed, and when its first estimate comes."""
+    """A 60-s file at full speed, when its first estimate comes, and the memory it takes."""
+    figures = {}
     with tempfile.TemporaryDirectory() as folder:
-        times = {}
         for seconds in (1, 61):
             clip = Path(folder) / f"{seconds}.wav"
             soundfile.write(clip, sound(seconds), RATE_HZ)
-            runs, firsts, peaks = [], [], []
-            for _ in range(3):
-                begun = time.perf_counter()
-                process = subprocess.Popen(
-                    _command("--file", str(clip), "--speed", "max", "--publish", "off",
-                             "--jsonl", "-"),
-                    stdout=subprocess.PIPE,
-                )  # fmt: skip
-                assert process.stdout is not None
-                json.loads(process.stdout.readline())
-                firsts.append(time.perf_counter() - begun)
-                process.stdout.read()
-                _, _, usage = os.wait4(process.pid, 0)
-                process.returncode = 0
-                runs.append(time.perf_counter() - begun)
-                peaks.append(usage.ru_maxrss / 1024)
-            times[seconds] = statistics.median(runs)
-        yield f"60 s of a file at full speed, after start-up: {times[61] - times[1]:.2f} s"
-        yield f"first estimate after process start: {statistics.median(firsts):.2f} s"
-        yield f"peak resident memory, compact: {statistics.median(peaks):.0f} MiB"
+            command = _command("--file", str(clip), "--speed", "max", "--jsonl", "-")
+            command += ["--publish", "tcp://127.0.0.1:*"]
+            runs = [
+                json.loads(subprocess.check_output([sys.executable, "-c", CHILD, *command]))
+                for _ in range(3)
+            ]
+            figures[seconds] = np.median(runs, axis=0)
+    yield f"60 s of a file at full speed, after start-up: {figures[61][0] - figures[1][0]:.2f} s"
+    yield f"first estimate after process start: {figures[61][1]:.2f} s"
+    yield f"peak resident memory, compact: {figures[61][2]:.0f} MiB"
 
 
 def start() -> Iterator[str]:

@@ -58,7 +58,7 @@ PARTS: list[list[tuple[int, list[Note]]]] = [
     [(FLUTE, tune(24))],
     [(VIOLIN, tune(12)), (CELLO, [(b, 3.9, CHORDS[int(b // 4)][0], 90) for b in (0, 4, 8, 12)])],
     [(TRUMPET, tune(12))],
-    [(GUITAR, chords(1, 90)), (BASS, bass_line()), (DRUMS, drum_beat())],
+    [(GUITAR, chords(1, 60)), (BASS, bass_line()), (DRUMS, drum_beat())],
 ]
 """Bands one after another: each part is (program, or 9 for drums, notes)."""
 
