@@ -25,7 +25,8 @@ class FitSettings:
 
     Attributes:
         epochs: of one cycle of the learning rate.
-        shortest: rows of the shortest crop of a bag; crops are one half of what is seen.
+        shortest: rows of the shortest crop of a bag; crops are a part of what is seen.
+        splice: also show beginnings and ends of different bags joined.
         ema: decay of the averaged weights, a step.
         noise: standard deviation of Gaussian noise on the rows.
     """
@@ -36,6 +37,7 @@ class FitSettings:
     weight_decay: float = 1e-2
     ema: float = 0.998
     shortest: int = 1
+    splice: bool = False
     noise: float = 0.1
     seed: int = 0
     loss: LossWeights = LossWeights()
@@ -77,8 +79,11 @@ def fit(
         total = 0.0
         progress = tqdm(batches(train, settings.batch, generator), f"epoch {epoch}", leave=False)
         for step, batch in enumerate(progress):
-            if step % 2:
-                batch = batch.crop(generator, settings.shortest)
+            match step % (3 if settings.splice else 2):
+                case 1:
+                    batch = batch.crop(generator, settings.shortest)
+                case 2:
+                    batch = batch.splice(generator)
             noise = settings.noise * torch.randn(batch.rows.shape, generator=generator)
             output = model(model.graph(batch.rows + noise, batch.mask()))
             value = loss(model, output, batch.targets())

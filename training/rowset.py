@@ -71,6 +71,29 @@ class RowSet:
             self.instance_weight[bags, index] * valid,
         )
 
+    def splice(self, generator: torch.Generator) -> RowSet:
+        """Every bag's beginning with another bag's end, so that instruments change abruptly.
+
+        The paper appends clips of one label; here any two meet and the targets are those of the
+        seconds. A bag label is on where a second says so, and off where all seconds do. Only for
+        bags of full length, whose seconds have targets.
+        """
+        n, n_rows = self.rows.shape[:2]
+        others = self.select(torch.randperm(n, generator=generator))
+        cut = torch.randint(1, n_rows, (n, 1), generator=generator)
+        own = (torch.arange(n_rows) < cut).unsqueeze(-1)
+        instance = torch.where(own, self.instance, others.instance)
+        weight = torch.where(own, self.instance_weight, others.instance_weight)
+        bag = torch.where(weight > 0, instance, 0.0).amax(1)
+        return RowSet(
+            torch.where(own, self.rows, others.rows),
+            self.lengths,
+            bag,
+            torch.where(bag >= 0.5, weight.amax(1), weight.amin(1)),
+            instance,
+            weight,
+        )
+
 
 def batches(rows: RowSet, size: int, generator: torch.Generator) -> Iterator[RowSet]:
     """Batches in random order; the last, smaller one is left out."""

@@ -107,6 +107,22 @@ def test_crops_are_stretches_of_their_bags_with_their_targets() -> None:
         assert not cropped.instance_weight[bag, len(kept) :].any()
 
 
+def test_spliced_bags_are_a_beginning_and_an_end_with_the_targets_of_their_seconds() -> None:
+    rows = separable(32)
+    names = torch.arange(32.0)[:, None, None].expand(32, 5, 128)
+    spliced = replace(rows, rows=names).splice(torch.Generator().manual_seed(0))
+    for bag in range(32):
+        sources = spliced.rows[bag, :, 0].long()
+        assert sources[0] == bag
+        for second, source in enumerate(sources):
+            assert torch.equal(spliced.instance[bag, second], rows.instance[source, second])
+        cuts = (sources != bag).long()
+        assert torch.equal(cuts, cuts.sort().values)
+    known = rows.bag_weight[0] > 0
+    assert torch.equal(spliced.bag[:, known], spliced.instance.amax(1)[:, known])
+    assert not spliced.bag_weight[:, ~known].any()
+
+
 def test_batches_hold_every_bag_at_most_once() -> None:
     rows = separable(50)
     rows = replace(rows, lengths=torch.arange(50))

@@ -157,7 +157,7 @@ def fit(data: Path, out: Path, epochs: int, seed: int, threads: int, cache: Path
     from training.fit import FitSettings
 
     torch.set_num_threads(threads)
-    card = run(data, cache, out, FitSettings(epochs=epochs, seed=seed))
+    card = run(data, cache, out, FitSettings(epochs=epochs, seed=seed, splice=True))
     for metric in card.metrics:
         click.echo(f"{metric['name']} {metric['value']} on {metric['on']}")
 
