@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +122,9 @@ def load_recognizer(
     checkpoint = load_checkpoint(model)
     embedder = _embedder_of(checkpoint, weights)
     if device.type == "cpu":
-        torch.set_num_threads(1 if checkpoint.card.embedder == "compact" else 2)
+        # Small networks only lose by sharing their work; VGGish gains, but is not alone here.
+        small = checkpoint.card.embedder == CompactEmbedder.name
+        torch.set_num_threads(1 if small else min(4, os.cpu_count() or 1))
     return (
         Recognizer(
             checkpoint.card, embedder, checkpoint.mmgat, settings or StreamSettings(), device
