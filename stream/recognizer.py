@@ -88,6 +88,10 @@ class Recognizer:
 
     @torch.inference_mode()
     def __call__(self, window: Window) -> Recognition:
+        """Adds a window to the graph of its phase and runs MMGAT on it.
+
+        Windows of one stream come in order of their starts; ``reset`` begins another stream.
+        """
         row = self._embedder(self._front_end(window))[0]
         graph = self._graphs[(window.start // self._hop) % len(self._graphs)]
         slot = graph.add(row, window.start)
