@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 SAMPLE_RATE_HZ: Final = 16_000
 FRAME_SAMPLES: Final = 400
@@ -59,6 +60,7 @@ class LogMel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         window = torch.hann_window(FRAME_SAMPLES, periodic=True, dtype=torch.float64)
+        window = pad(window, (0, FFT_SIZE - FRAME_SAMPLES))
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("mel", torch.from_numpy(mel_matrix()).float(), persistent=False)
 
@@ -67,8 +69,9 @@ class LogMel(nn.Module):
             raise ValueError(
                 f"expected at least {FRAME_SAMPLES} samples, found {waveform.shape[-1]}: pad with zeros"
             )
-        frames = waveform.unfold(-1, FRAME_SAMPLES, FRAME_HOP_SAMPLES) * self.window
-        spectrum = torch.view_as_real(torch.fft.rfft(frames, FFT_SIZE)).float().square_()
+        padded = pad(waveform.double(), (0, FFT_SIZE - FRAME_SAMPLES))
+        frames = padded.unfold(-1, FFT_SIZE, FRAME_HOP_SAMPLES) * self.window
+        spectrum = torch.view_as_real(torch.fft.rfft(frames)).float().square_()
         magnitude = (spectrum[..., 0] + spectrum[..., 1]).sqrt_()
         return (magnitude @ self.mel).add_(LOG_OFFSET).log_()
 

@@ -19,7 +19,9 @@ class FrontEnd:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._log_mel = LogMel().to(device)
-        self._input = torch.zeros(1, HEARD_SAMPLES, pin_memory=device.type == "cuda")
+        self._pinned: Tensor | None = None
+        if device.type == "cuda":
+            self._pinned = torch.zeros(1, HEARD_SAMPLES, pin_memory=True)
         self.reset()
 
     def reset(self) -> None:
@@ -30,14 +32,15 @@ class FrontEnd:
     def __call__(self, window: Window) -> Tensor:
         """float32 [1, 96, 64] of a window.
 
-        The pinned input is written again only after the caller has waited for what was computed
-        from it, as the recogniser does.
+        Pinned memory is written again only after the caller has waited for what was computed from
+        it, as the recogniser does.
         """
         n_known = self._n_known(window)
-        n_samples = HEARD_SAMPLES - n_known * FRAME_HOP_SAMPLES
-        part = self._input[:, :n_samples]
-        part[0] = torch.from_numpy(window.samples[-n_samples:])
-        frames: Tensor = self._log_mel(part.to(self._device, non_blocking=True))
+        samples = torch.from_numpy(window.samples[n_known * FRAME_HOP_SAMPLES :]).unsqueeze(0)
+        if self._pinned is not None:
+            pinned = self._pinned[:, : samples.shape[1]].copy_(samples)
+            samples = pinned.to(self._device, non_blocking=True)
+        frames: Tensor = self._log_mel(samples)
         if n_known:
             frames = torch.cat([self._frames[:, -n_known:], frames], dim=1)
         self._before, self._frames = window, frames

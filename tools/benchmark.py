@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stream.windows import Window
 
 RATE_HZ = 48_000
-REPEATS = 100
+REPEATS = 300
 LATENCY_S = 40.0
 
 
