@@ -14,6 +14,7 @@ import torch
 from model.checkpoint import Card, save_checkpoint
 from model.compact import CompactEmbedder
 from training.audioset import TrainingDataError
+from training.compact.render import HELD_OUT
 from training.compact.rows import load_embedder
 from training.fit import FitSettings, fit, predict, validate
 from training.label_text import ENCODER, minilm_embeddings
@@ -62,10 +63,10 @@ def training_data(data: Path, cache: Path) -> tuple[dict[str, Any], ...]:
         {"source": source, "licence": licence, "minutes": round(played, 1)}
         for (source, licence), played in sorted(minutes.items())
     ]
-    rows += [
-        {"source": f"rendered: soundfont {font}", "licence": SOUNDFONT_LICENCES.get(font, "?")}
-        for font in sorted(fonts)
-    ]
+    for font in sorted(fonts):
+        use = "validation only" if font == HELD_OUT else "rendered"
+        licence = SOUNDFONT_LICENCES.get(font, "see the soundfont's own")
+        rows.append({"source": f"{use}: soundfont {font}", "licence": licence})
     return (*rows, *TEACHERS)
 
 
