@@ -25,7 +25,7 @@ class DecisionSettings:
     """
 
     min_hits: int = 2
-    off_ratio: float = 0.6
+    off_ratio: float = 0.75
     silence_dbfs: float = -60.0
     warm_up_windows: int = 1
 
