@@ -16,7 +16,7 @@ from tqdm import tqdm
 from model.mmgat import MMGAT, MMGATConfig
 from training.losses import LossWeights, MMGATLoss
 from training.metrics import mean_average_precision
-from training.rowset import RowSet, batches
+from training.rows import RowSet, batches
 
 
 @dataclass(frozen=True)

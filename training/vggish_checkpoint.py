@@ -9,9 +9,9 @@ import torch
 
 from model.checkpoint import Card, save_checkpoint
 from model.vggish import VARIANTS
+from training.datasets.audioset import read_audioset
 from training.fit import FitSettings, fit, predict, validate
 from training.label_text import ENCODER, minilm_embeddings
-from training.rowset import read_audioset
 from training.thresholds import calibrate
 
 HELD_OUT: Final = 2_200

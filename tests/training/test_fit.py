@@ -7,11 +7,13 @@ import torch
 
 from model.labels import INDEX, LABELS, ONSETS, membership
 from tests.conftest import untrained_mmgat
-from training.audioset import TrainingDataError
+from training.compact.rows import read_rows
+from training.datasets.audioset import read_audioset
+from training.errors import TrainingDataError
 from training.fit import FitSettings, fit, validate
 from training.losses import MMGATLoss, group_targets, masked_mean
 from training.metrics import mean_average_precision
-from training.rowset import RowSet, batches, read_audioset, read_rows
+from training.rows import RowSet, batches
 from training.thresholds import calibrate
 
 
@@ -134,7 +136,7 @@ def test_batches_hold_every_bag_at_most_once() -> None:
 def audioset(tmp_path: Path) -> tuple[Path, Path]:
     """Three clips in the published form: a piano, speech, and a flute of four rows."""
     names = [f"class {index}" for index in range(527)]
-    from training.audioset import LABEL_NAMES
+    from training.audioset_names import LABEL_NAMES
 
     wanted = ["Music", *(name for names in LABEL_NAMES.values() for name in names), "Scary music"]
     names[100 : 100 + len(wanted)] = wanted

@@ -13,12 +13,12 @@ import torch
 
 from model.checkpoint import Card, save_checkpoint
 from model.compact import CompactEmbedder
-from training.audioset import TrainingDataError
 from training.compact.render import HELD_OUT
-from training.compact.rows import load_embedder
+from training.compact.rows import load_embedder, read_rows
+from training.errors import TrainingDataError
 from training.fit import FitSettings, fit, predict, validate
 from training.label_text import ENCODER, minilm_embeddings
-from training.rowset import RowSet, read_rows
+from training.rows import RowSet
 from training.thresholds import calibrate
 
 UNVERIFIED: Final = ("accordion", "organ", "ukulele")

@@ -23,7 +23,7 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
-from training.audioset import TrainingDataError
+from training.errors import TrainingDataError
 
 RATE_HZ: Final = 32_000
 """Rate of everything cached: what the mn04 teacher hears; the student hears half of it."""

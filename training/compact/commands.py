@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from training.audioset import TrainingDataError
+from training.errors import TrainingDataError
 
 Folder = click.Path(path_type=Path, file_okay=False)
 cache_option = click.option("--cache", type=Folder, required=True, help="Where results are kept.")

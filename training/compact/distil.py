@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from training.audioset import label_columns, read_class_names, to_labels
+from training.audioset_names import label_columns, read_class_names, to_labels
 from training.compact.playing import CLIP_S
 from training.compact.student import N_MN04, N_YAMNET, Batch, Student, class_weights, jitter, losses
 from training.compact.teach import Arrays, read_shards

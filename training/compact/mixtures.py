@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from model.labels import INDEX, LABELS, N_LABELS
-from training.audioset import TrainingDataError
 from training.compact.collect import RATE_HZ
 from training.compact.notes import NoteBank
 from training.compact.playing import CLIP_S, CLIP_SAMPLES, fade, play, shift_pitch
 from training.compact.programs import ALIKE
 from training.compact.render import HELD_OUT
+from training.errors import TrainingDataError
 
 PRESENT_DB: Final = -30.0
 ABSENT_DB: Final = -45.0

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import soundfile
 from tqdm import tqdm
 
-from training.audioset import TrainingDataError
 from training.compact.collect import RATE_HZ, to_int16, to_mono
 from training.compact.programs import ALIKE, STRINGS
+from training.errors import TrainingDataError
 
 LONGEST_S: Final = 10.0
 LEVEL_DBFS: Final = -20.0

@@ -21,10 +21,10 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from training.audioset import TrainingDataError
 from training.compact.collect import RATE_HZ, to_int16, to_mono
 from training.compact.programs import CYMBAL_KEYS, DRUM_KEYS, PROGRAMS
 from training.compact.scores import DRUM_CHANNEL, channels, drum_pattern, melody, to_midi
+from training.errors import TrainingDataError
 
 STEM_S: Final = 75.0
 DRUM_KITS: Final = (0, 8, 16, 24, 25, 32, 40)

@@ -26,9 +26,11 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from model.compact import CompactEmbedder
-from training.audioset import TrainingDataError, to_labels
+from training.audioset_names import to_labels
 from training.compact.distil import class_tables
 from training.compact.teach import Arrays, shard_paths
+from training.errors import TrainingDataError
+from training.rows import RowSet
 
 TEACHER_SECOND_WEIGHT: Final = 0.5
 """YAMNet on a second is a weaker witness than an exact label."""
@@ -113,3 +115,22 @@ def run(
         joined: dict[str, Any] = {key: np.concatenate(parts) for key, parts in collected.items()}
         np.savez(written[split], **joined)
     return written
+
+
+def read_rows(path: Path) -> RowSet:
+    """Rows of the compact embedder with their targets, as ``training.compact.rows`` writes them.
+
+    Raises:
+        TrainingDataError: missing, damaged or of another format.
+    """
+    keys = ("rows", "bag", "bag_weight", "instance", "instance_weight")
+    try:
+        with np.load(path) as file:
+            arrays = {key: torch.from_numpy(file[key]) for key in keys}
+    except (OSError, KeyError, ValueError) as error:
+        raise TrainingDataError(
+            f"expected rows in {path} with {', '.join(keys)}: {error}"
+        ) from None
+    n_bags, n_rows = arrays["rows"].shape[:2]
+    lengths = torch.full((n_bags,), n_rows)
+    return RowSet(lengths=lengths, **{key: array.float() for key, array in arrays.items()})

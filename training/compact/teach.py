@@ -28,11 +28,11 @@ import torch
 from tqdm import tqdm
 
 from model.log_mel import SAMPLE_RATE_HZ, LogMel
-from training.audioset import TrainingDataError
 from training.compact.augment import augment
 from training.compact.collect import RATE_HZ
 from training.compact.mixtures import Clip, ClipMaker
 from training.compact.playing import CLIP_S
+from training.errors import TrainingDataError
 
 CLIPS_A_SHARD: Final = 64
 HEARINGS: Final = 2

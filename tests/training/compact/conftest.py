@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from model.labels import LABELS
-from training.audioset import LABEL_NAMES
+from training.audioset_names import LABEL_NAMES
 from training.compact.collect import RATE_HZ
 from training.compact.render import HELD_OUT
 from training.compact.student import N_MN04, N_YAMNET

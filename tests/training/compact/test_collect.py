@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.audioset import TrainingDataError
 from training.compact import collect
 from training.compact.augment import augment
+from training.errors import TrainingDataError
 
 COPYRIGHT = """Files: *
 Copyright: someone

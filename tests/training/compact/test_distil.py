@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from training.audioset import TrainingDataError
 from training.compact import distil, rows
 from training.compact.mixtures import KINDS
 from training.compact.student import N_MN04, N_YAMNET, jitter
 from training.compact.teach import write_shard
+from training.errors import TrainingDataError
 
 
 def fill(cache: Path, split: str, n_clips: int) -> None:

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.audioset import TrainingDataError
 from training.compact import teach
 from training.compact.mixtures import ClipMaker
+from training.errors import TrainingDataError
 
 
 def test_finished_shards_are_kept_and_missing_ones_made(data: Path, teachers: Path, cache: Path):

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from model.labels import INDEX, LABELS
-from training.audioset import (
+from training.audioset_names import (
     LABEL_NAMES,
-    TrainingDataError,
     label_columns,
     music_columns,
     read_class_names,
     to_labels,
 )
+from training.errors import TrainingDataError
 
 CLASS_NAMES = [
     "Speech",

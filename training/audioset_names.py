@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.labels import LABELS
+from training.errors import TrainingDataError
 
 LABEL_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "accordion": ("Accordion",),
@@ -54,10 +55,6 @@ LABEL_NAMES: Final[dict[str, tuple[str, ...]]] = {
 FIRST_MUSIC_NAME: Final = "Music"
 LAST_MUSIC_NAME: Final = "Scary music"
 """Everything between these two in AudioSet's order is music or a musical instrument."""
-
-
-class TrainingDataError(Exception):
-    """A data folder or table that is not what training expects: what was found, what to do."""
 
 
 def label_columns(class_names: Sequence[str]) -> list[list[int]]:

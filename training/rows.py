@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from model.labels import N_LABELS
-from model.vggish import dequantize
-from training.audioset import TrainingDataError, label_columns, music_columns
 from training.losses import Targets
 
 
@@ -100,61 +94,3 @@ def batches(rows: RowSet, size: int, generator: torch.Generator) -> Iterator[Row
     order = torch.randperm(len(rows), generator=generator)
     for start in range(0, len(rows) - size + 1, size):
         yield rows.select(order[start : start + size])
-
-
-def read_audioset(path: Path, classes: Path, music_only: bool = False) -> RowSet:
-    """AudioSet's released VGGish rows (pre-activation, PCA, 8 bit) with the 20 labels.
-
-    Labels are weak and a missing one is mostly negative, so bags have full weight and instances
-    none.
-
-    Args:
-        path: npz with ``features``, ``lengths`` and packed ``labels``.
-        classes: AudioSet's class_labels_indices.csv.
-        music_only: keep the clips that have a label of music.
-
-    Raises:
-        TrainingDataError: missing or damaged, or without one of the keys.
-    """
-    try:
-        with np.load(path) as file, classes.open(newline="") as table:
-            features, lengths = file["features"], file["lengths"]
-            labels = np.unpackbits(file["labels"], axis=1)[:, :527].astype(bool)
-            names = [row["display_name"] for row in csv.DictReader(table)]
-    except (OSError, KeyError, ValueError) as error:
-        raise TrainingDataError(
-            f"expected AudioSet rows in {path} (features, lengths, labels) and class names in "
-            f"{classes}: {error}"
-        ) from None
-    bag = np.stack([labels[:, columns].any(1) for columns in label_columns(names)], 1)
-    rows = RowSet(
-        rows=dequantize(torch.from_numpy(features).float()),
-        lengths=torch.from_numpy(lengths.astype(np.int64)),
-        bag=torch.from_numpy(bag).float(),
-        bag_weight=torch.ones(len(bag), N_LABELS),
-        instance=torch.zeros(len(bag), features.shape[1], N_LABELS),
-        instance_weight=torch.zeros(len(bag), features.shape[1], N_LABELS),
-    )
-    rows = RowSet(**(rows.__dict__ | {"rows": rows.rows * rows.mask().unsqueeze(-1)}))
-    if music_only:
-        rows = rows.select(torch.from_numpy(labels[:, music_columns(names)].any(1)))
-    return rows
-
-
-def read_rows(path: Path) -> RowSet:
-    """Rows of the compact embedder with their targets, as ``training.compact.rows`` writes them.
-
-    Raises:
-        TrainingDataError: missing, damaged or of another format.
-    """
-    keys = ("rows", "bag", "bag_weight", "instance", "instance_weight")
-    try:
-        with np.load(path) as file:
-            arrays = {key: torch.from_numpy(file[key]) for key in keys}
-    except (OSError, KeyError, ValueError) as error:
-        raise TrainingDataError(
-            f"expected rows in {path} with {', '.join(keys)}: {error}"
-        ) from None
-    n_bags, n_rows = arrays["rows"].shape[:2]
-    lengths = torch.full((n_bags,), n_rows)
-    return RowSet(lengths=lengths, **{key: array.float() for key, array in arrays.items()})

@@ -1,0 +1,1 @@
+"""Published data sets as ``RowSet``s: one module a set."""
