@@ -48,6 +48,22 @@ class InstanceGraph:
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """Whom every node of a batch of graphs attends to on one scale, as lists of up to K nodes.
+
+    Attributes:
+        index: int64 [B, N, K], the neighbours' places among the N nodes; None if K = N and every
+            list holds all nodes in order.
+        present: bool [B, N, K]; False where a list is shorter than K.
+        similarity: float32 [B, N, K], of the node to each neighbour.
+    """
+
+    index: Tensor | None
+    present: Tensor
+    similarity: Tensor
+
+
+@dataclass(frozen=True)
 class Scale:
     """One neighbourhood rule; its spelled form, such as ``near-3``, stands in checkpoints.
 
@@ -55,7 +71,7 @@ class Scale:
     * ``near-K``: the K most similar other nodes.
     * ``wide-T``: all nodes with similarity of at least T.
 
-    Every node is its own neighbour on every scale.
+    Every node is its own neighbour on every scale, padding is nobody's but its own.
     """
 
     kind: str
@@ -80,23 +96,23 @@ class Scale:
             )
         return cls(kind, value)
 
-    def adjacency(self, graph: InstanceGraph) -> Tensor:
-        """bool [B, N, N]: True at [b, i, j] where node i attends to node j. Padding has no edges."""
+    def neighbours(self, graph: InstanceGraph) -> Neighbours:
+        """The lists of a batch of graphs: K is 2 value + 1, value + 1 or N, and at most N."""
         n_nodes = graph.mask.shape[1]
-        eye = torch.eye(n_nodes, dtype=torch.bool, device=graph.mask.device)
-        both_real = graph.mask.unsqueeze(1) & graph.mask.unsqueeze(2)
         if self.kind == "temporal":
-            near = (graph.steps.unsqueeze(1) - graph.steps.unsqueeze(2)).abs() <= self.value
+            longest = 2 * int(self.value) + 1
+            closeness = -(graph.steps.unsqueeze(1) - graph.steps.unsqueeze(2)).abs().float()
+            lowest = -self.value
         elif self.kind == "near":
-            n_near = min(int(self.value), n_nodes - 1)
-            others = graph.similarity.masked_fill(~both_real | eye, -torch.inf)
-            nearest = others.topk(n_near, dim=-1).indices
-            near = torch.zeros_like(both_real).scatter_(-1, nearest, True)
+            longest, closeness, lowest = int(self.value) + 1, graph.similarity, -torch.inf
         else:
-            near = graph.similarity >= self.value
-        return (near & both_real) | eye
-
-
-def adjacencies(graph: InstanceGraph, scales: tuple[Scale, ...]) -> Tensor:
-    """bool [B, S, N, N], one neighbourhood a scale."""
-    return torch.stack([scale.adjacency(graph) for scale in scales], dim=1)
+            longest, closeness, lowest = n_nodes, graph.similarity, self.value
+        both_real = graph.mask.unsqueeze(1) & graph.mask.unsqueeze(2)
+        eye = torch.eye(n_nodes, dtype=torch.bool, device=graph.mask.device)
+        closeness = closeness.masked_fill(~both_real, -torch.inf).masked_fill(eye, torch.inf)
+        index, similarity = None, graph.similarity
+        if longest < n_nodes:
+            closeness, index = closeness.topk(longest, dim=-1)
+            similarity = similarity.gather(-1, index)
+        present = (closeness >= lowest) & (closeness > -torch.inf)
+        return Neighbours(index, present, similarity)

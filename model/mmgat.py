@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from model.embedder import EMBEDDING_SIZE
 from model.graph_attention import MultiScaleLayer
-from model.instance_graph import InstanceGraph, Scale, adjacencies
+from model.instance_graph import InstanceGraph, Scale
 from model.label_semantics import LabelSemanticAutoencoder
 from model.labels import N_LABELS, ONSETS
 from model.similarity import similarity_named
@@ -130,10 +130,10 @@ class MMGAT(nn.Module):
         return InstanceGraph.from_nodes(nodes, mask, steps, self.metric)
 
     def forward(self, graph: InstanceGraph) -> MMGATOutput:
-        neighbours = adjacencies(graph, self.scales)
+        neighbours = [scale.neighbours(graph) for scale in self.scales]
         h = self.input(graph.nodes)
         for layer in self.layers:
-            h = layer(h, graph.similarity, neighbours)
+            h = layer(h, neighbours)
         h = self.output_norm(h)
 
         table = self.labels()  # [L, D]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.instance_graph import InstanceGraph, Scale, adjacencies
+from model.instance_graph import InstanceGraph, Neighbours, Scale
 
 
 def graph_of(similarity: list[list[float]], steps: list[int] | None = None) -> InstanceGraph:
@@ -17,9 +17,15 @@ def graph_of(similarity: list[list[float]], steps: list[int] | None = None) -> I
 SIMILAR = [[1.0, 0.9, 0.1, 0.5], [0.9, 1.0, 0.2, 0.3], [0.1, 0.2, 1.0, 0.8], [0.5, 0.3, 0.8, 1.0]]
 
 
+def places(near: Neighbours) -> torch.Tensor:
+    every_node = torch.arange(near.present.shape[-1]).expand_as(near.present)
+    return every_node if near.index is None else near.index
+
+
 def neighbours(scale: str, graph: InstanceGraph) -> list[list[int]]:
-    rows = Scale.parse(scale).adjacency(graph)[0]
-    return [row.nonzero().flatten().tolist() for row in rows]
+    near = Scale.parse(scale).neighbours(graph)
+    rows = zip(places(near)[0], near.present[0], strict=True)
+    return [sorted(index[present].tolist()) for index, present in rows]
 
 
 def test_temporal_neighbours_are_adjacent_seconds() -> None:
@@ -43,11 +49,16 @@ def test_padding_has_no_edges_but_to_itself() -> None:
     nodes = torch.randn(1, 5, 128, generator=torch.Generator().manual_seed(0))
     mask = torch.tensor([[True, True, True, False, False]])
     graph = InstanceGraph.from_nodes(nodes, mask)
-    scales = tuple(map(Scale.parse, ("temporal-2", "near-4", "wide--1")))
-    edges = adjacencies(graph, scales)[0]
-    assert not edges[:, :3, 3:].any()
-    assert not edges[:, 3:, :3].any()
-    assert edges.diagonal(dim1=1, dim2=2).all()
+    for scale in ("temporal-2", "near-4", "wide--1"):
+        assert neighbours(scale, graph) == [[0, 1, 2], [0, 1, 2], [0, 1, 2], [3], [4]]
+
+
+def test_every_neighbour_comes_with_its_similarity() -> None:
+    near = Scale.parse("near-2").neighbours(graph_of(SIMILAR))
+    for node, (index, similarity) in enumerate(
+        zip(places(near)[0], near.similarity[0], strict=True)
+    ):
+        assert similarity.tolist() == pytest.approx([SIMILAR[node][j] for j in index])
 
 
 @pytest.mark.parametrize("text", ["near", "near-1.5", "hops-2", "wide-x", ""])
