@@ -6,7 +6,6 @@ from torch_geometric.nn import GATv2Conv
 from model.graph_attention import GATv2, MultiScaleLayer
 from model.instance_graph import InstanceGraph, Neighbours, Scale
 
-
 SCALES = ("temporal-1", "near-3", "wide-0.1")
 
 
