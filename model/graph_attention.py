@@ -75,10 +75,10 @@ class GATv2(nn.Module):
             weights = weights.new_zeros(*weights.shape[:2], n_nodes, self.n_heads).scatter(
                 2, place, weights
             )
-        mixed = weights.permute(0, 3, 1, 2) @ messages.unflatten(-1, (self.n_heads, -1)).transpose(
-            1, 2
-        )
-        return mixed.transpose(1, 2).flatten(2) + self.bias
+        split: Tensor = messages.unflatten(-1, (self.n_heads, -1))  # type: ignore[no-untyped-call]
+        mixed = weights.permute(0, 3, 1, 2) @ split.transpose(1, 2)
+        out: Tensor = mixed.transpose(1, 2).flatten(2) + self.bias
+        return out
 
     def __repr__(self) -> str:
         sizes = f"{self.lin_l.in_features}, {self.lin_l.out_features}"
@@ -99,19 +99,27 @@ class MultiScaleLayer(nn.Module):
     The weight starts small, so an untrained layer is nearly the identity: without that MMGAT
     trains worse than no graph at all.
 
+    Args:
+        size: of a node, in and out.
+        n_scales, n_heads: graph attentions, and heads of each.
+        dropout: of what the attentions see and of what they say.
+        residual_scale: the initial weight.
+
     Shapes: x [B, N, size], one ``Neighbours`` a scale -> [B, N, size].
     """
 
-    def __init__(self, size: int, n_scales: int, n_heads: int, dropout: float) -> None:
+    def __init__(
+        self, size: int, n_scales: int, n_heads: int, dropout: float, residual_scale: float = 0.1
+    ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(size)
         self.scales = nn.ModuleList(GATv2(size, size, n_heads) for _ in range(n_scales))
         self.gate = nn.Linear(size, n_scales)
-        self.residual_scale = nn.Parameter(torch.full((size,), 0.1))
+        self.residual_scale = nn.Parameter(torch.full((size,), residual_scale))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, neighbours: Sequence[Neighbours]) -> Tensor:
-        h = self.norm(x)
+        h = self.dropout(self.norm(x))
         views = [gat(h, near) for gat, near in zip(self.scales, neighbours, strict=True)]
         gates = self.gate(h).softmax(-1)  # [B, N, S]
         fused = torch.stack(views, dim=-1) @ gates.unsqueeze(-1)

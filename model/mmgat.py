@@ -1,15 +1,16 @@
 """MMGAT: multi-instance multi-scale graph attention with label semantic embeddings.
 
 Source: Zhang et al., Signals 2025, 6(3), 30: instance graph, three-scale graph attention, label
-semantics, auxiliary onset classes. The instance scores and the label-queried pooling that ties
-them to the bag are ours.
+semantics, auxiliary onset classes. Instance scores, label-queried pooling, the wide state after
+the graph and the tags are ours.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -21,18 +22,37 @@ from model.labels import N_LABELS, ONSETS
 from model.similarity import similarity_named
 
 
-@dataclass(frozen=True)
-class MMGATConfig:
-    """What identifies a network, as it stands in a checkpoint's card."""
+class MMGATConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What identifies a network, as it stands in a checkpoint's card.
+
+    Attributes:
+        similarity: metric of the instance graph.
+        scales: neighbourhoods, see ``Scale``.
+        n_layers: of graph attention; 0 leaves the graph out.
+        n_heads: of each graph attention.
+        input_size: of a row.
+        hidden: width of layers and label embeddings.
+        state_sizes: widths of the two layers from a node to its state.
+        graph_dropout, dropout: in the layers, in the state.
+        residual_scale: weight of an untrained layer's update.
+        text_size: of the labels' text embeddings; 0 leaves label semantics out.
+        n_auxiliary: auxiliary classes; 0 leaves them out.
+        n_tags: further classes that help training and are not reported.
+    """
 
     similarity: str = "cosine"
     scales: tuple[str, ...] = ("temporal-1", "near-3", "wide-0.1")
     n_layers: int = 3
-    hidden: int = 128
     n_heads: int = 4
-    dropout: float = 0.3
+    input_size: int = EMBEDDING_SIZE
+    hidden: int = 128
+    state_sizes: tuple[int, int] = (1024, 512)
+    graph_dropout: float = 0.5
+    dropout: float = 0.6
+    residual_scale: float = 0.1
     text_size: int = 384
     n_auxiliary: int = len(ONSETS)
+    n_tags: int = 0
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> MMGATConfig:
@@ -41,17 +61,15 @@ class MMGATConfig:
         Raises:
             ValueError: an unknown name or an unusable value.
         """
-        unknown = set(values) - set(cls.__dataclass_fields__)
-        if unknown:
-            raise ValueError(f"unknown MMGAT settings {sorted(unknown)}")
-        config = cls(**(values | {"scales": tuple(values.get("scales", cls.scales))}))
+        config = msgspec.convert(values, cls)
         similarity_named(config.similarity)
         for scale in config.scales:
             Scale.parse(scale)
         return config
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"scales": list(self.scales)}
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        return values
 
 
 @dataclass(frozen=True)
@@ -62,17 +80,17 @@ class MMGATOutput:
         instance_logits: [B, N, L], of every second in the light of the whole graph.
         attention: [B, N, L], weight of every second for each label; sums to 1 over the nodes.
         bag_scores: [B, L] in [0, 1], attention-weighted mean of the instance scores.
+        features: [B, L, D], pooled states before the classifier (centre losses, pictures).
         auxiliary_logits: [B, A], onset classes of the bag.
-        features: [B, L, hidden], pooled features before the classifier (centre losses, pictures).
-        label_table: [L, hidden], the label embeddings used.
+        tag_logits: [B, T], further classes of the bag.
     """
 
     instance_logits: Tensor
     attention: Tensor
     bag_scores: Tensor
-    auxiliary_logits: Tensor
     features: Tensor
-    label_table: Tensor
+    auxiliary_logits: Tensor
+    tag_logits: Tensor
 
     @property
     def instance_scores(self) -> Tensor:
@@ -88,68 +106,93 @@ class MMGATOutput:
 class MMGAT(nn.Module):
     """The network of the paper on padded batches of instance graphs.
 
+    Rows pass three graph attention layers that start as the identity; each node's result becomes a
+    wide state, and the states give scores and attention of every label.
+
     Args:
         config: sizes, scales and similarity.
-        text: float32 [20, text_size] text embeddings of the labels.
+        text: float32 [20, text_size] text embeddings of the labels; None with text_size 0.
 
     Shapes: ``InstanceGraph`` of B graphs of up to N nodes -> ``MMGATOutput``. Entries of padding
     nodes are finite and mean nothing; their attention is zero.
     """
 
-    def __init__(self, config: MMGATConfig, text: Tensor) -> None:
+    def __init__(self, config: MMGATConfig, text: Tensor | None) -> None:
         super().__init__()
-        if text.shape != (N_LABELS, config.text_size):
+        found = 0 if text is None else text.shape[-1]
+        if found != config.text_size or (text is not None and len(text) != N_LABELS):
             raise ValueError(
-                f"expected text embeddings {(N_LABELS, config.text_size)}, found {tuple(text.shape)}"
+                f"expected text embeddings {(N_LABELS, config.text_size)}, "
+                f"found {None if text is None else tuple(text.shape)}"
             )
-        size = config.hidden
+        first, size = config.state_sizes
         self.config = config
         self.metric = similarity_named(config.similarity)
         self.scales = tuple(Scale.parse(scale) for scale in config.scales)
-        self.input = nn.Sequential(
-            nn.Linear(EMBEDDING_SIZE, size), nn.GELU(), nn.Dropout(config.dropout)
-        )
+        self.input: nn.Module = nn.Identity()
+        if config.input_size != config.hidden:
+            self.input = nn.Linear(config.input_size, config.hidden)
         self.layers = nn.ModuleList(
-            MultiScaleLayer(size, len(self.scales), config.n_heads, config.dropout)
+            MultiScaleLayer(
+                config.hidden,
+                len(self.scales),
+                config.n_heads,
+                config.graph_dropout,
+                config.residual_scale,
+            )
             for _ in range(config.n_layers)
         )
-        self.output_norm = nn.LayerNorm(size)
-        self.labels = LabelSemanticAutoencoder(text, size)
-        self.query = nn.Linear(size, size)
-        self.key = nn.Linear(size, size)
-        self.to_classifier = nn.Linear(size, size)
-        self.label_own = nn.Parameter(torch.randn(N_LABELS, size) * size**-0.5)
-        self.label_bias = nn.Parameter(torch.full((N_LABELS,), -2.0))
-        self.state = nn.Sequential(nn.Linear(size, size), nn.GELU(), nn.Dropout(config.dropout))
-        self.auxiliary = nn.Linear(size, config.n_auxiliary)
+        self.state = nn.Sequential(
+            nn.Linear(config.hidden, first),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(first, size),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+        )
+        self.relevance = nn.Linear(size, N_LABELS)
+        self.classifier = nn.Linear(size, N_LABELS)
+        self.labels = None
+        if text is not None:
+            self.labels = LabelSemanticAutoencoder(text, config.hidden)
+            self.label_query = nn.Linear(config.hidden, size)
+            self.label_class = nn.Linear(config.hidden, size)
+            self.label_scale = nn.Parameter(torch.full((2,), 0.01))
+        self.auxiliary = nn.Linear(size, config.n_auxiliary) if config.n_auxiliary else None
+        self.tags = nn.Linear(size, config.n_tags) if config.n_tags else None
 
     def graph(
         self, nodes: Tensor, mask: Tensor | None = None, steps: Tensor | None = None
     ) -> InstanceGraph:
-        """The instance graph of rows [B, N, 128] under this network's similarity."""
+        """The instance graph of rows [B, N, input_size] under this network's similarity."""
         return InstanceGraph.from_nodes(nodes, mask, steps, self.metric)
+
+    def read(self, rows: Tensor, mask: Tensor | None = None) -> MMGATOutput:
+        """Bags of rows [B, N, input_size] with mask bool [B, N]."""
+        output: MMGATOutput = self(self.graph(rows, mask))
+        return output
 
     def forward(self, graph: InstanceGraph) -> MMGATOutput:
         neighbours = [scale.neighbours(graph) for scale in self.scales]
         h = self.input(graph.nodes)
         for layer in self.layers:
             h = layer(h, neighbours)
-        h = self.output_norm(h)
-
-        table = self.labels()  # [L, D]
         state = self.state(h)  # [B, N, D]
-        classifier = self.to_classifier(table) + self.label_own  # [L, D]
-        logits = state @ classifier.T + self.label_bias  # [B, N, L]
 
-        relevance = self.key(h) @ self.query(table).T * self.config.hidden**-0.5
-        relevance = relevance.masked_fill(~graph.mask.unsqueeze(-1), -torch.inf)
-        attention = relevance.softmax(dim=1)
+        relevance, logits = self.relevance(state), self.classifier(state)  # [B, N, L]
+        if self.labels is not None:
+            table = self.labels()  # [L, hidden]
+            relevance = relevance + self.label_scale[0] * state @ self.label_query(table).T
+            logits = logits + self.label_scale[1] * state @ self.label_class(table).T
+        mask = graph.mask.unsqueeze(-1)
+        attention = relevance.masked_fill(~mask, -torch.inf).softmax(dim=1)
         features = attention.transpose(1, 2) @ state  # [B, L, D]
+        nothing = features.new_zeros(len(features), 0)
         return MMGATOutput(
             instance_logits=logits,
             attention=attention,
             bag_scores=(attention * logits.sigmoid()).sum(1),
-            auxiliary_logits=self.auxiliary(features.mean(1)),
             features=features,
-            label_table=table,
+            auxiliary_logits=self.auxiliary(features.mean(1)) if self.auxiliary else nothing,
+            tag_logits=self.tags((state * mask).sum(1) / mask.sum(1)) if self.tags else nothing,
         )

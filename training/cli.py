@@ -1,4 +1,4 @@
-"""``mmgat-train``: makes the shipped checkpoints from a local data folder."""
+"""``mmgat-train``: makes the shipped checkpoints, tables and pictures from a local data folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import click
 
 from training.compact.commands import Folder, Pipeline
 from training.compact.commands import main as compact
+
+TomlFile = click.Path(path_type=Path, dir_okay=False)
+data_option = click.option("--data", type=Folder, required=True, help="The local data folder.")
+threads_option = click.option(
+    "--threads", default=2, show_default=True, help="One is faster on a busy machine."
+)
 
 
 @click.group(cls=Pipeline, context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,22 +26,69 @@ main.add_command(compact, "compact")
 
 
 @main.command()
-@click.option("--data", type=Folder, required=True, help="Folder with audioset-vggish/.")
-@click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
-@click.option("--epochs", default=10, show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--threads", default=2, show_default=True, help="One is faster on a busy machine.")
-def vggish(data: Path, out: Path, epochs: int, seed: int, threads: int) -> None:
-    """Fit MMGAT to AudioSet's VGGish rows and write the checkpoint with its card."""
+@click.option("--config", type=TomlFile, required=True, help="A recipe, as in training/recipes.")
+@data_option
+@click.option("--out", type=Folder, required=True, help="Where the run is kept, and goes on.")
+@click.option("--seed", type=int, help="In place of the recipe's.")
+@threads_option
+def fit(config: Path, data: Path, out: Path, seed: int | None, threads: int) -> None:
+    """Fit a recipe: checkpoint with card, figures, and TensorBoard's log."""
     import torch
 
-    from training.fit import FitSettings
-    from training.vggish_checkpoint import run
+    from training.runs import run
 
     torch.set_num_threads(threads)
-    card = run(data, out, FitSettings(epochs=epochs, seed=seed))
-    for metric in card.metrics:
-        click.echo(f"{metric['name']} {metric['value']} on {metric['on']}")
+    result = run(config, data, out, seed, report=click.echo)
+    click.echo(f"mAP {result['map']:.4f} on {result['evaluation_clips']} evaluation clips")
+
+
+@main.command()
+@click.argument("configs", type=TomlFile, nargs=-1, required=True, metavar="RECIPE...")
+@data_option
+@click.option("--runs", type=Folder, required=True, help="Where runs are kept; done ones are read.")
+@click.option("--seeds", default=3, show_default=True, help="Runs of each recipe.")
+@threads_option
+def table(configs: tuple[Path, ...], data: Path, runs: Path, seeds: int, threads: int) -> None:
+    """Fit recipes with several seeds and print a table of what they are worth."""
+    import torch
+
+    from training.runs import table
+
+    torch.set_num_threads(threads)
+    click.echo(table(list(configs), data, runs, seeds, lambda line: click.echo(line, err=True)))
+
+
+@main.command("label-embeddings")
+@click.option(
+    "--encoder",
+    type=click.Choice(["clip", "minilm"]),
+    default="clip",
+    show_default=True,
+    help="CLIP, as in the paper, or MiniLM, which needs no download.",
+)
+@click.option("--model", default="ViT-B-32", show_default=True, help="CLIP's architecture.")
+@click.option(
+    "--pretrained",
+    default="laion2b_s34b_b79k",
+    show_default=True,
+    help="CLIP's weights: open_clip's tag, or a file.",
+)
+@click.option(
+    "--prompt", default="the sound of a {}", show_default=True, help="With {} for the name."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Safetensors."
+)
+def label_embeddings(encoder: str, model: str, pretrained: str, prompt: str, out: Path) -> None:
+    """Embed the names of the labels for a recipe's label_text."""
+    from training.label_text import clip_embeddings, minilm_embeddings
+
+    if encoder == "clip":
+        text = clip_embeddings(model, pretrained, prompt)
+    else:
+        text = minilm_embeddings(prompt)
+    text.save(out)
+    click.echo(f"{out}: {tuple(text.embeddings.shape)} from {text.encoder}")
 
 
 if __name__ == "__main__":

@@ -1,128 +1,251 @@
-"""Fitting MMGAT on embedding rows: AdamW, one cycle, averaged weights, the best epoch kept."""
+"""Fitting a network to bags of rows with Lightning: AdamW, one cycle, averaged weights.
+
+The epoch whose averaged weights do best on the held-out bags is kept. Every step draws from a seed
+of its own, so a run that was stopped and goes on gives the numbers of one that was not.
+"""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+import dataclasses
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
 
+import lightning
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, DistributedSampler
 
-from model.mmgat import MMGAT, MMGATConfig
-from training.losses import LossWeights, MMGATLoss
 from training.metrics import mean_average_precision
-from training.rows import RowSet, batches
+from training.rows import RowSet
+
+Array = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class FitSettings:
+N = TypeVar("N", bound=nn.Module)
+
+
+class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a network is fitted.
 
     Attributes:
         epochs: of one cycle of the learning rate.
-        shortest: rows of the shortest crop of a bag; crops are a part of what is seen.
-        splice: also show beginnings and ends of different bags joined.
+        patience: epochs without a better held-out figure after which it ends.
         ema: decay of the averaged weights, a step.
         noise: standard deviation of Gaussian noise on the rows.
+        crop: share of the batches in which only a stretch of every bag is seen.
+        shortest: rows of the shortest stretch.
+        splice: share of the batches in which beginnings and ends of different bags are joined.
     """
 
     epochs: int = 12
+    patience: int = 5
     batch: int = 128
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-2
-    ema: float = 0.998
+    ema: float = 0.995
+    noise: float = 0.0
+    crop: float = 0.0
     shortest: int = 1
-    splice: bool = False
-    noise: float = 0.1
+    splice: float = 0.0
     seed: int = 0
-    loss: LossWeights = LossWeights()
+
+
+class Fitting(lightning.LightningModule):
+    """A network with its loss and its bags, as Lightning runs them on CPU, GPU or several GPUs."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        criterion: nn.Module,
+        train: RowSet,
+        validation: RowSet,
+        settings: FitSettings,
+        report: Callable[[str], None],
+    ) -> None:
+        super().__init__()
+        self.network, self.criterion = network, criterion
+        self._train, self._validation = train, validation
+        self._settings, self._report = settings, report
+        self._seen: list[Any] = []
+
+    def train_dataloader(self) -> DataLoader[RowSet]:
+        sampler: DistributedSampler[int] = DistributedSampler(
+            range(len(self._train)),  # type: ignore[arg-type]
+            self.trainer.world_size,
+            self.trainer.global_rank,
+            seed=self._settings.seed,
+        )
+        return DataLoader(
+            range(len(self._train)),  # type: ignore[arg-type]
+            self._settings.batch,
+            sampler=sampler,
+            collate_fn=self._batch,
+            drop_last=True,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def val_dataloader(self) -> DataLoader[RowSet]:
+        return DataLoader(
+            range(len(self._validation)),  # type: ignore[arg-type]
+            256,
+            collate_fn=lambda index: self._validation.select(torch.tensor(index)),
+        )
+
+    def on_train_batch_start(self, _: RowSet, batch_idx: int) -> None:
+        torch.manual_seed(
+            hash((self._settings.seed, self.trainer.global_rank, self.current_epoch, batch_idx))
+        )
+
+    def transfer_batch_to_device(self, batch: RowSet, device: torch.device, _: int) -> RowSet:
+        return batch.to(device, non_blocking=True)
+
+    def training_step(self, batch: RowSet, _: int) -> Tensor:
+        output = self.network.read(batch.rows, batch.mask())  # type: ignore[operator]
+        loss: Tensor = self.criterion(self.network, output, batch.targets())
+        self.log("loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: RowSet, _: int) -> None:
+        self._seen.append(self.network.read(batch.rows, batch.mask()))  # type: ignore[operator]
+
+    def on_validation_epoch_end(self) -> None:
+        bag = torch.cat([output.bag_scores for output in self._seen]).cpu().numpy()
+        instance = None
+        if hasattr(self._seen[0], "instance_scores"):
+            instance = torch.cat([o.instance_scores for o in self._seen]).cpu().numpy()
+        found = figures(self._validation, bag, instance)
+        self._seen.clear()
+        for name, value in found.items():
+            self.log(f"map_{name}", value)
+        self.log("map", sum(found.values()) / len(found), prog_bar=True)
+        words = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+        self._report(f"epoch {self.current_epoch}: validation mAP {words}")
+
+    def configure_optimizers(self) -> Any:
+        s = self._settings
+        optimizer = torch.optim.AdamW(
+            self.parameters(), s.learning_rate, weight_decay=s.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            s.learning_rate,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=0.15,
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _batch(self, index: list[int]) -> RowSet:
+        """Bags of that index, sometimes cropped or spliced, with noise, by a seed of their own."""
+        s = self._settings
+        generator = torch.Generator().manual_seed(hash((s.seed, *index)))
+        batch = self._train.select(torch.tensor(index))
+        chance = float(torch.rand((), generator=generator))
+        if chance < s.splice:
+            batch = batch.splice(generator)
+        elif chance < s.splice + s.crop:
+            batch = batch.crop(generator, s.shortest)
+        if not s.noise:
+            return batch
+        noise = s.noise * torch.randn(batch.rows.shape, generator=generator)
+        return dataclasses.replace(batch, rows=batch.rows + noise)
 
 
 def fit(
+    network: N,
+    criterion: nn.Module,
     train: RowSet,
     validation: RowSet,
-    text: Tensor,
-    config: MMGATConfig | None = None,
     settings: FitSettings | None = None,
+    folder: Path | None = None,
     report: Callable[[str], None] = print,
-) -> MMGAT:
-    """MMGAT trained on ``train``; of the epochs the one with the best validation mAP.
+) -> N:
+    """The network fitted to ``train``: of its averaged weights those with the best validation mAP.
 
     Args:
-        text: float32 [20, E] text embeddings of the labels.
+        network: trained in place, on one GPU, several, or the CPU, whichever there is.
+        criterion: a module ``(network, output, targets) -> loss``; its own parameters learn too.
+        settings: how.
+        folder: keeps TensorBoard's log and the state of the last and the best epoch; a run in the
+            same folder goes on where the last one stopped. Without it nothing is kept.
         report: takes a line an epoch.
     """
-    config, settings = config or MMGATConfig(), settings or FitSettings()
-    torch.manual_seed(settings.seed)
-    generator = torch.Generator().manual_seed(settings.seed)
-    model = MMGAT(config, text)
-    loss = MMGATLoss(config.hidden, settings.loss)
-    ema = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
-    averaged = AveragedModel(model, multi_avg_fn=ema)
-    smooth: MMGAT = averaged.module  # type: ignore[assignment]
-    parameters = [*model.parameters(), *loss.parameters()]
-    optimizer = torch.optim.AdamW(
-        parameters, settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    n_steps = settings.epochs * (len(train) // settings.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.learning_rate, total_steps=n_steps, pct_start=0.2
-    )
-    best, best_map = copy.deepcopy(model), -1.0
-    for epoch in range(settings.epochs):
-        model.train()
-        total = 0.0
-        progress = tqdm(batches(train, settings.batch, generator), f"epoch {epoch}", leave=False)
-        for step, batch in enumerate(progress):
-            match step % (3 if settings.splice else 2):
-                case 1:
-                    batch = batch.crop(generator, settings.shortest)
-                case 2:
-                    batch = batch.splice(generator)
-            noise = settings.noise * torch.randn(batch.rows.shape, generator=generator)
-            output = model(model.graph(batch.rows + noise, batch.mask()))
-            value = loss(model, output, batch.targets())
-            optimizer.zero_grad()
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            schedule.step()
-            averaged.update_parameters(model)
-            total += float(value.detach())
-        figures = validate(smooth, validation)
-        words = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
-        report(f"epoch {epoch}: loss {total / (step + 1):.4f}, validation mAP {words}")
-        if (score := sum(figures.values()) / len(figures)) > best_map:
-            best, best_map = copy.deepcopy(smooth), score
-    return best.eval()
-
-
-def validate(model: MMGAT, rows: RowSet) -> dict[str, float]:
-    """Mean average precision of bags, and of seconds where those are known."""
-    bag, instance = predict(model, rows)
-    figures = {"clips": mean_average_precision(rows.bag.numpy(), bag, rows.bag_weight.numpy())}
-    if rows.instance_weight.any():
-        figures["seconds"] = mean_average_precision(
-            rows.instance.numpy(), instance, rows.instance_weight.numpy()
+    settings = settings or FitSettings()
+    with tempfile.TemporaryDirectory() as scratch, _quiet():
+        home = folder or Path(scratch)
+        keep = ModelCheckpoint(home, "best", monitor="map", mode="max", save_last=True)
+        trainer = lightning.Trainer(
+            max_epochs=settings.epochs,
+            callbacks=[
+                EMAWeightAveraging(decay=settings.ema),
+                keep,
+                EarlyStopping("map", patience=settings.patience, mode="max"),
+            ],
+            logger=TensorBoardLogger(home, name=None, version="log") if folder else False,
+            gradient_clip_val=1.0,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # the module's own sampler shuffles by seed and epoch
+            enable_model_summary=False,
+            log_every_n_steps=10,
         )
-    return figures
+        module = Fitting(network, criterion, train, validation, settings, report)
+        last = home / "last.ckpt"
+        trainer.fit(module, ckpt_path=last if last.is_file() else None, weights_only=True)
+        best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)
+        module.cpu().load_state_dict(best["state_dict"])
+    return network.eval()
 
 
 @torch.inference_mode()
-def predict(
-    model: MMGAT, rows: RowSet, batch: int = 256
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Bag scores [n, 20] and instance scores [n, N, 20]."""
-    model.eval()
+def predict(network: nn.Module, rows: RowSet, batch: int = 256) -> tuple[Array, Array | None]:
+    """Bag scores [n, 20], and instance scores [n, N, 20] of a network that gives them."""
+    network.eval()
     bags, instances = [], []
-    for start in range(0, len(rows), batch):
-        part = rows.select(torch.arange(start, min(start + batch, len(rows))))
-        output = model(model.graph(part.rows, part.mask()))
+    for part in torch.split(torch.arange(len(rows)), batch):
+        some = rows.select(part)
+        output = network.read(some.rows, some.mask())  # type: ignore[operator]
         bags.append(output.bag_scores)
-        instances.append(output.instance_scores)
-    return torch.cat(bags).numpy(), torch.cat(instances).numpy()
+        if hasattr(output, "instance_scores"):
+            instances.append(output.instance_scores)
+    return torch.cat(bags).numpy(), torch.cat(instances).numpy() if instances else None
+
+
+def validate(network: nn.Module, rows: RowSet) -> dict[str, float]:
+    """Mean average precision of bags, and of seconds where those are known."""
+    return figures(rows, *predict(network, rows))
+
+
+def figures(rows: RowSet, bag: Array, instance: Array | None) -> dict[str, float]:
+    """What scores are worth on those bags: ``clips`` and, where seconds are known, ``seconds``."""
+    found = {"clips": mean_average_precision(rows.bag.numpy(), bag, rows.bag_weight.numpy())}
+    if instance is not None and rows.instance_weight.any():
+        found["seconds"] = mean_average_precision(
+            rows.instance.numpy(), instance, rows.instance_weight.numpy()
+        )
+    return found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's advertisements and its advice on workers: the rows are in memory."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

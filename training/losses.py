@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
@@ -16,8 +17,7 @@ from model.labels import N_LABELS, ONSETS, membership
 from model.mmgat import MMGAT, MMGATOutput
 
 
-@dataclass(frozen=True)
-class LossWeights:
+class LossWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Weights beside the bag's classification, which has 1."""
 
     instance: float = 1.0
@@ -25,6 +25,7 @@ class LossWeights:
     center: float = 0.01
     auxiliary_center: float = 0.005
     reconstruction: float = 0.1
+    tags: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,14 @@ class Targets:
     Attributes:
         bag, bag_weight: float32 [B, 20], targets in [0, 1].
         instance, instance_weight: float32 [B, N, 20].
+        tags: float32 [B, T], further classes in [0, 1], all known; T may be 0.
     """
 
     bag: Tensor
     bag_weight: Tensor
     instance: Tensor
     instance_weight: Tensor
+    tags: Tensor
 
 
 def masked_mean(values: Tensor, weight: Tensor) -> Tensor:
@@ -69,11 +72,20 @@ class CenterLoss(nn.Module):
         return masked_mean((features - self.centers).square().mean(-1), belongs)
 
 
+def bag_loss(scores: Tensor, tag_logits: Tensor, targets: Targets, tags: float) -> Tensor:
+    """Masked cross entropy of bag scores [B, 20], and of tags with that weight."""
+    bag = binary_cross_entropy(scores.clamp(1e-6, 1 - 1e-6), targets.bag, reduction="none")
+    loss = masked_mean(bag, targets.bag_weight)
+    if tag_logits.numel() and targets.tags.numel():
+        loss = loss + tags * binary_cross_entropy_with_logits(tag_logits, targets.tags)
+    return loss
+
+
 class MMGATLoss(nn.Module):
     """The weighted sum, for an ``MMGATOutput`` and its ``Targets``.
 
     Args:
-        hidden: feature size.
+        model: the network it is for; parts it lacks have no loss.
         weights: of the parts.
         groups: auxiliary classes, by onset type unless named otherwise.
     """
@@ -82,7 +94,7 @@ class MMGATLoss(nn.Module):
 
     def __init__(
         self,
-        hidden: int,
+        model: MMGAT,
         weights: LossWeights | None = None,
         groups: dict[str, tuple[str, ...]] | None = None,
     ) -> None:
@@ -90,34 +102,27 @@ class MMGATLoss(nn.Module):
         self.weights = weights or LossWeights()
         groups = groups or ONSETS
         self.register_buffer("groups", torch.tensor(membership(groups), dtype=torch.float32))
-        self.center = CenterLoss(N_LABELS, hidden)
-        self.auxiliary_center = CenterLoss(len(groups), hidden)
+        size = model.config.state_sizes[-1]
+        self.center = CenterLoss(N_LABELS, size)
+        self.auxiliary_center = CenterLoss(len(groups), size)
 
     def forward(self, model: MMGAT, output: MMGATOutput, targets: Targets) -> Tensor:
         w = self.weights
-        scores = output.bag_scores.clamp(1e-6, 1 - 1e-6)
-        bag = masked_mean(
-            binary_cross_entropy(scores, targets.bag, reduction="none"), targets.bag_weight
+        total: Tensor = bag_loss(output.bag_scores, output.tag_logits, targets, w.tags)
+        instance = binary_cross_entropy_with_logits(
+            output.instance_logits, targets.instance, reduction="none"
         )
-        instance = masked_mean(
-            binary_cross_entropy_with_logits(
-                output.instance_logits, targets.instance, reduction="none"
-            ),
-            targets.instance_weight,
-        )
-        onset, onset_known = group_targets(targets.bag, targets.bag_weight, self.groups)
-        auxiliary = masked_mean(
-            binary_cross_entropy_with_logits(output.auxiliary_logits, onset, reduction="none"),
-            onset_known,
-        )
+        total = total + w.instance * masked_mean(instance, targets.instance_weight)
         positive = targets.bag * targets.bag_weight
-        pooled = output.features.mean(1, keepdim=True).expand(-1, len(self.groups), -1)
-        total: Tensor = (
-            bag
-            + w.instance * instance
-            + w.auxiliary * auxiliary
-            + w.center * self.center(output.features, positive)
-            + w.auxiliary_center * self.auxiliary_center(pooled, onset * onset_known)
-            + w.reconstruction * model.labels.reconstruction_error(output.label_table)
-        )
+        total = total + w.center * self.center(output.features, positive)
+        if model.config.n_auxiliary:
+            onset, known = group_targets(targets.bag, targets.bag_weight, self.groups)
+            auxiliary = binary_cross_entropy_with_logits(
+                output.auxiliary_logits, onset, reduction="none"
+            )
+            pooled = output.features.mean(1, keepdim=True).expand(-1, len(self.groups), -1)
+            total = total + w.auxiliary * masked_mean(auxiliary, known)
+            total = total + w.auxiliary_center * self.auxiliary_center(pooled, onset * known)
+        if model.labels is not None:
+            total = total + w.reconstruction * model.labels.reconstruction_error()
         return total

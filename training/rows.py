@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from model.labels import N_LABELS
 from training.losses import Targets
 
 
@@ -20,6 +21,7 @@ class RowSet:
         lengths: int64 [n], valid rows of each bag.
         bag, bag_weight: float32 [n, 20].
         instance, instance_weight: float32 [n, N, 20].
+        tags: float32 [n, T], further classes in [0, 1], all known; T may be 0.
     """
 
     rows: Tensor
@@ -28,20 +30,33 @@ class RowSet:
     bag_weight: Tensor
     instance: Tensor
     instance_weight: Tensor
+    tags: Tensor
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def select(self, index: Tensor) -> RowSet:
         """The bags of that index or mask."""
-        return RowSet(**{name: value[index] for name, value in self.__dict__.items()})
+        return self._each(lambda value: value[index])
 
     def mask(self) -> Tensor:
         """bool [n, N]: True where a row is valid."""
-        return torch.arange(self.rows.shape[1]) < self.lengths[:, None]
+        places = torch.arange(self.rows.shape[1], device=self.lengths.device)
+        return places < self.lengths[:, None]
 
     def targets(self) -> Targets:
-        return Targets(self.bag, self.bag_weight, self.instance, self.instance_weight)
+        return Targets(self.bag, self.bag_weight, self.instance, self.instance_weight, self.tags)
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> RowSet:
+        """On that device; pinned tensors need not be waited for."""
+        return self._each(lambda value: value.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> RowSet:
+        """In page-locked memory, from which a GPU copies without the CPU."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> RowSet:
+        return RowSet(**{name: change(value) for name, value in self.__dict__.items()})
 
     def crop(self, generator: torch.Generator, shortest: int) -> RowSet:
         """A random stretch of every bag, since a live graph grows from one node.
@@ -63,6 +78,7 @@ class RowSet:
             self.bag_weight * share,
             self.instance[bags, index],
             self.instance_weight[bags, index] * valid,
+            self.tags,
         )
 
     def splice(self, generator: torch.Generator) -> RowSet:
@@ -86,11 +102,16 @@ class RowSet:
             torch.where(bag >= 0.5, weight.amax(1), weight.amin(1)),
             instance,
             weight,
+            torch.maximum(self.tags, others.tags),
         )
 
 
-def batches(rows: RowSet, size: int, generator: torch.Generator) -> Iterator[RowSet]:
-    """Batches in random order; the last, smaller one is left out."""
-    order = torch.randperm(len(rows), generator=generator)
-    for start in range(0, len(rows) - size + 1, size):
-        yield rows.select(order[start : start + size])
+def padded(rows: Sequence[Tensor], bag: Tensor, bag_weight: Tensor) -> RowSet:
+    """Bags of rows [N_i, D] of any lengths with weak labels [n, 20], padded to the longest."""
+    n_bags, longest = len(rows), max(map(len, rows))
+    together = torch.zeros(n_bags, longest, rows[0].shape[1])
+    for index, own in enumerate(rows):
+        together[index, : len(own)] = own
+    unknown = torch.zeros(n_bags, longest, N_LABELS)
+    lengths = torch.tensor([len(own) for own in rows])
+    return RowSet(together, lengths, bag, bag_weight, unknown, unknown, torch.zeros(n_bags, 0))

@@ -51,7 +51,7 @@ def test_shapes_for_one_and_for_sixty_nodes() -> None:
         output = model(model.graph(rows(2, n)))
         assert output.instance_logits.shape == (2, n, 20)
         assert output.auxiliary_logits.shape == (2, 3)
-        assert output.features.shape == (2, 20, 128)
+        assert output.features.shape == (2, 20, 512)
 
 
 def test_other_nodes_change_what_a_node_says() -> None:
@@ -66,7 +66,7 @@ def test_every_parameter_is_trained() -> None:
     model = untrained_mmgat().train()
     output = model(model.graph(rows(4, 6)))
     total = output.bag_scores.sum() + output.auxiliary_logits.sum() + output.instance_logits.sum()
-    (total + model.labels.reconstruction_error(output.label_table)).backward()
+    (total + model.labels.reconstruction_error()).backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
 
 
@@ -76,14 +76,39 @@ def test_text_of_another_size_is_refused() -> None:
 
 
 def test_a_card_with_unknown_settings_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown MMGAT settings.*'depth'"):
+    with pytest.raises(ValueError, match="unknown field `depth`"):
         MMGATConfig.from_dict({"depth": 3})
 
 
-def test_label_masking_happens_only_in_training() -> None:
+def test_the_label_table_is_the_same_in_training_and_its_reconstruction_is_masked() -> None:
     labels = untrained_mmgat().labels
-    assert torch.equal(labels(), labels())
+    assert labels is not None
+    table = labels()
     labels.train()
-    assert not torch.equal(labels(), labels())
-    assert 0 <= labels.reconstruction_error(labels()).item() <= 2
+    assert torch.equal(labels(), table)
+    once, again = labels.reconstruction_error(), labels.reconstruction_error()
+    assert not torch.equal(once, again)
+    assert 0 <= once.item() <= 2
     assert labels.text.shape[0] == len(LABELS)
+
+
+@pytest.mark.parametrize(
+    ("config", "missing"),
+    [({"n_auxiliary": 0}, "auxiliary"), ({"n_layers": 0}, "layers"), ({}, "tags")],
+)
+def test_a_part_that_is_left_out_has_no_weights(config: dict[str, int], missing: str) -> None:
+    model = untrained_mmgat(**config)
+    assert not [name for name in model.state_dict() if name.startswith(f"{missing}.")]
+    assert model(model.graph(rows(1, 3))).bag_scores.shape == (1, 20)
+
+
+def test_without_label_semantics_no_text_is_needed() -> None:
+    model = MMGAT(MMGATConfig(text_size=0), None).eval()
+    assert not [name for name in model.state_dict() if name.startswith("label")]
+    assert model(model.graph(rows(1, 3))).bag_scores.shape == (1, 20)
+
+
+def test_rows_of_another_size_are_projected() -> None:
+    model = untrained_mmgat(input_size=158)
+    nodes = torch.randn(2, 4, 158)
+    assert model(model.graph(nodes)).bag_scores.shape == (2, 20)

@@ -1,19 +1,21 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model.labels import INDEX, LABELS, ONSETS, membership
+from model.mmgat import MMGAT, MMGATConfig
 from tests.conftest import untrained_mmgat
 from training.compact.rows import read_rows
-from training.datasets.audioset import read_audioset
 from training.errors import TrainingDataError
 from training.fit import FitSettings, fit, validate
-from training.losses import MMGATLoss, group_targets, masked_mean
+from training.losses import LossWeights, MMGATLoss, group_targets, masked_mean
 from training.metrics import mean_average_precision
-from training.rows import RowSet, batches
+from training.rows import RowSet
 from training.thresholds import calibrate
 
 
@@ -35,38 +37,78 @@ def separable(n: int = 96, n_rows: int = 5, seed: int = 0) -> RowSet:
         bag_weight=known.expand(n, -1),
         instance=instance,
         instance_weight=known.expand(n, n_rows, -1),
+        tags=torch.zeros(n, 0),
     )
+
+
+QUICK = FitSettings(epochs=8, batch=16, ema=0.9, learning_rate=1e-2)
+
+
+def small(seed: int = 0) -> tuple[MMGAT, MMGATLoss]:
+    torch.manual_seed(seed)
+    config = MMGATConfig(
+        text_size=16, n_layers=1, n_heads=2, state_sizes=(32, 32), dropout=0.0, graph_dropout=0.0
+    )
+    network = MMGAT(config, torch.randn(20, 16))
+    return network, MMGATLoss(network)
+
+
+def fitted(settings: FitSettings = QUICK, folder: Path | None = None) -> tuple[MMGAT, list[str]]:
+    lines: list[str] = []
+    bags, held_out = separable(), separable(seed=1)
+    return fit(*small(), bags, held_out, settings, folder, lines.append), lines
 
 
 def test_fitting_learns_what_rows_say_of_bags_and_of_seconds() -> None:
-    settings = FitSettings(epochs=8, batch=16, noise=0.0, ema=0.9)
-    model = fit(
-        separable(), separable(seed=1), torch.randn(20, 16), _small(), settings, lambda _: None
-    )
-    figures = validate(model, separable(seed=2))
-    assert figures["clips"] > 0.9
-    assert figures["seconds"] > 0.9
+    network, lines = fitted()
+    found = validate(network, separable(seed=2))
+    assert found["clips"] > 0.9
+    assert found["seconds"] > 0.9
+    assert len(lines) == QUICK.epochs
 
 
-def _small():  # type: ignore[no-untyped-def]
-    from model.mmgat import MMGATConfig
-
-    return MMGATConfig(text_size=16, n_layers=1, hidden=32, n_heads=2, dropout=0.0)
+def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    return all(map(torch.equal, a.state_dict().values(), b.state_dict().values()))
 
 
-def test_the_same_seed_gives_the_same_network() -> None:
-    settings = FitSettings(epochs=1, batch=32)
-    once, again = (
-        fit(separable(), separable(), torch.ones(20, 16), _small(), settings, lambda _: None)
-        for _ in range(2)
-    )
-    for a, b in zip(once.parameters(), again.parameters(), strict=True):
-        assert torch.equal(a, b)
+def test_the_same_seed_gives_the_same_network_and_another_does_not() -> None:
+    settings = FitSettings(epochs=1, batch=32, noise=0.1, crop=0.5)
+    once, again = fitted(settings)[0], fitted(settings)[0]
+    other = fitted(msgspec.structs.replace(settings, seed=1))[0]
+    assert same_weights(once, again)
+    assert not same_weights(once, other)
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(QUICK, epochs=4, noise=0.1)
+    whole, _ = fitted(settings, tmp_path / "whole")
+
+    def stop(line: str) -> None:
+        if line.startswith("epoch 1"):
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "stopped"
+    with pytest.raises(SystemExit):
+        fit(*small(), separable(), separable(seed=1), settings, folder, stop)
+    resumed, lines = fitted(settings, folder)
+    assert [line.split(":")[0] for line in lines] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert same_weights(whole, resumed)
+
+
+def test_without_a_better_epoch_it_ends_early() -> None:
+    settings = msgspec.structs.replace(QUICK, epochs=30, learning_rate=1e-12, ema=0.0, patience=2)
+    assert len(fitted(settings)[1]) == 3
+
+
+def test_tensorboard_finds_the_held_out_figure_of_every_epoch(tmp_path: Path) -> None:
+    fitted(msgspec.structs.replace(QUICK, epochs=3), tmp_path)
+    log = EventAccumulator(str(tmp_path / "log")).Reload()
+    assert len(log.Scalars("map")) == 3
 
 
 def test_unknown_labels_do_not_train() -> None:
     model = untrained_mmgat()
-    loss = MMGATLoss(model.config.hidden)
+    loss = MMGATLoss(model, LossWeights(reconstruction=0.0))  # which masks at random
     rows = separable(8)
     output = model(model.graph(rows.rows, rows.mask()))
     value = loss(model, output, rows.targets())
@@ -125,53 +167,11 @@ def test_spliced_bags_are_a_beginning_and_an_end_with_the_targets_of_their_secon
     assert not spliced.bag_weight[:, ~known].any()
 
 
-def test_batches_hold_every_bag_at_most_once() -> None:
-    rows = separable(50)
-    rows = replace(rows, lengths=torch.arange(50))
-    seen = torch.cat([b.lengths for b in batches(rows, 16, torch.Generator())])
-    assert len(seen) == len(set(seen.tolist())) == 48
-
-
-@pytest.fixture
-def audioset(tmp_path: Path) -> tuple[Path, Path]:
-    """Three clips in the published form: a piano, speech, and a flute of four rows."""
-    names = [f"class {index}" for index in range(527)]
-    from training.audioset_names import LABEL_NAMES
-
-    wanted = ["Music", *(name for names in LABEL_NAMES.values() for name in names), "Scary music"]
-    names[100 : 100 + len(wanted)] = wanted
-    classes = tmp_path / "classes.csv"
-    table = "\n".join(f'{i},/m/{i},"{name}"' for i, name in enumerate(names))
-    classes.write_text(f"index,mid,display_name\n{table}\n")
-    labels = np.zeros((3, 527), bool)
-    labels[0, names.index("Electric piano")] = True
-    labels[1, 0] = True
-    labels[2, names.index("Flute")] = True
+def test_rows_of_another_kind_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.npz"
-    np.savez(
-        path,
-        features=np.full((3, 10, 128), 255, np.uint8),
-        lengths=np.array([10, 10, 4], np.uint8),
-        labels=np.packbits(labels, axis=1),
-    )
-    return path, classes
-
-
-def test_audioset_rows_are_centred_padded_and_labelled(audioset: tuple[Path, Path]) -> None:
-    rows = read_audioset(*audioset)
-    assert [[LABELS[i] for i in bag.nonzero()] for bag in rows.bag] == [["piano"], [], ["flute"]]
-    assert rows.lengths.tolist() == [10, 10, 4]
-    assert rows.rows[2, :4].unique().tolist() == [2.0]
-    assert not rows.rows[2, 4:].any()
-    assert not rows.instance_weight.any()
-    assert len(read_audioset(*audioset, music_only=True)) == 2
-
-
-def test_damaged_rows_are_refused(audioset: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(TrainingDataError, match="expected AudioSet rows"):
-        read_audioset(tmp_path / "nosuch.npz", audioset[1])
+    np.savez(path, features=np.zeros((1, 10, 128)))
     with pytest.raises(TrainingDataError, match="expected rows in .* with rows, bag"):
-        read_rows(audioset[0])
+        read_rows(path)
 
 
 def test_a_threshold_separates_what_can_be_separated_and_rare_labels_get_the_median() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,11 +14,13 @@ import torch
 
 from model.checkpoint import Card, save_checkpoint
 from model.compact import CompactEmbedder
+from model.mmgat import MMGAT, MMGATConfig
 from training.compact.render import HELD_OUT
 from training.compact.rows import load_embedder, read_rows
 from training.errors import TrainingDataError
 from training.fit import FitSettings, fit, predict, validate
-from training.label_text import ENCODER, minilm_embeddings
+from training.label_text import minilm_embeddings
+from training.losses import MMGATLoss
 from training.rows import RowSet
 from training.thresholds import calibrate
 
@@ -76,13 +79,23 @@ def without_music(rows: RowSet, path: Path) -> RowSet:
         return rows.select(torch.from_numpy(file["kind"] != "music"))
 
 
-def run(data: Path, cache: Path, out: Path, settings: FitSettings) -> Card:
+def run(
+    data: Path,
+    cache: Path,
+    out: Path,
+    settings: FitSettings,
+    report: Callable[[str], None] = print,
+) -> Card:
     """Fits on ``cache``'s rows, calibrates and writes ``out``/compact.safetensors with its card."""
     train = read_rows(cache / "rows-train.npz")
     validation_path = cache / "rows-validation.npz"
     validation = without_music(read_rows(validation_path), validation_path)
-    mmgat = fit(train, validation, minilm_embeddings(), settings=settings)
+    text = minilm_embeddings()
+    torch.manual_seed(settings.seed)
+    mmgat = MMGAT(MMGATConfig(text_size=text.embeddings.shape[1]), text.embeddings)
+    mmgat = fit(mmgat, MMGATLoss(mmgat), train, validation, settings, report=report)
     _, instance = predict(mmgat, validation)
+    assert instance is not None
     thresholds = calibrate(
         validation.instance.numpy(),
         instance,
@@ -98,7 +111,7 @@ def run(data: Path, cache: Path, out: Path, settings: FitSettings) -> Card:
         mmgat=mmgat.config.to_dict(),
         thresholds=thresholds,
         unverified=UNVERIFIED,
-        text_encoder=ENCODER,
+        text_encoder=text.encoder,
         training_data=training_data(data, cache),
         metrics=tuple(
             {

@@ -157,7 +157,17 @@ def fit(data: Path, out: Path, epochs: int, seed: int, threads: int, cache: Path
     from training.fit import FitSettings
 
     torch.set_num_threads(threads)
-    card = run(data, cache, out, FitSettings(epochs=epochs, seed=seed, splice=True))
+    settings = FitSettings(
+        epochs=epochs,
+        patience=epochs,
+        learning_rate=2e-3,
+        ema=0.998,
+        noise=0.1,
+        crop=1 / 3,
+        splice=1 / 3,
+        seed=seed,
+    )
+    card = run(data, cache, out, settings)
     for metric in card.metrics:
         click.echo(f"{metric['name']} {metric['value']} on {metric['on']}")
 

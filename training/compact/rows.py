@@ -133,4 +133,7 @@ def read_rows(path: Path) -> RowSet:
         ) from None
     n_bags, n_rows = arrays["rows"].shape[:2]
     lengths = torch.full((n_bags,), n_rows)
-    return RowSet(lengths=lengths, **{key: array.float() for key, array in arrays.items()})
+    tags = torch.zeros(n_bags, 0)
+    return RowSet(
+        lengths=lengths, tags=tags, **{key: array.float() for key, array in arrays.items()}
+    )

@@ -1,53 +1,81 @@
-"""AudioSet's released VGGish rows (Google, CC BY 4.0)."""
+"""AudioSet's released VGGish rows (Google, CC BY 4.0): pre-activation, PCA, 8 bit."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
-from model.labels import N_LABELS
+from model.labels import LABELS, N_LABELS
 from model.vggish import dequantize
-from training.audioset_names import label_columns, music_columns, read_class_names
 from training.errors import TrainingDataError
 from training.rows import RowSet
 
+N_CLASSES: Final = 527
 
-def read_audioset(path: Path, classes: Path, music_only: bool = False) -> RowSet:
-    """AudioSet's released VGGish rows (pre-activation, PCA, 8 bit) with the 20 labels.
+COLUMNS: Final[dict[str, tuple[int, ...]]] = {
+    "accordion": (209,), "banjo": (147,), "bass": (142, 194), "cello": (193,),
+    "clarinet": (198,), "cymbals": (171, 172), "drums": tuple(range(161, 169)),
+    "flute": (196,), "guitar": (140, 141, 143, 144, 145, 146),
+    "mallet_percussion": (179, 180, 181, 182), "mandolin": (149,), "organ": (155, 156, 157),
+    "piano": (153, 154), "saxophone": (197,), "synthesizer": (158,), "trombone": (188,),
+    "trumpet": (187,), "ukulele": (151,), "violin": (191,),
+    "voice": (*range(27, 35), 254, 255),
+}  # fmt: skip
+"""Columns of the names in ``audioset_names.LABEL_NAMES``, in the released class order."""
+
+MUSIC_COLUMNS: Final = (*range(27, 35), *range(137, 283))
+"""Singing, and everything from "Music" to "Scary music"."""
+
+
+def read_audioset(path: Path, music_only: bool = False) -> RowSet:
+    """Released rows with the 20 labels.
 
     Labels are weak and a missing one is mostly negative, so bags have full weight and instances
-    none.
+    none. The tags are all 527 classes.
 
     Args:
-        path: npz with ``features``, ``lengths`` and packed ``labels``.
-        classes: AudioSet's class_labels_indices.csv.
+        path: npz with ``features`` uint8 [n, 10, 128], ``lengths`` [n] and ``labels``, packed bits
+            of 527 classes.
         music_only: keep the clips that have a label of music.
 
     Raises:
-        TrainingDataError: missing or damaged, or without one of the keys.
+        TrainingDataError: missing or damaged, or not of this form.
     """
     try:
         with np.load(path) as file:
-            features, lengths = file["features"], file["lengths"]
-            labels = np.unpackbits(file["labels"], axis=1)[:, :527].astype(bool)
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
+            features, lengths, packed = file["features"], file["lengths"], file["labels"]
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
         raise TrainingDataError(
             f"expected AudioSet rows in {path} (features, lengths, labels), found {error}"
         ) from None
-    names = read_class_names(classes)
-    bag = np.stack([labels[:, columns].any(1) for columns in label_columns(names)], 1)
+    n_bags, n_bytes = len(features), (N_CLASSES + 7) // 8
+    if (
+        features.shape != (n_bags, *features.shape[1:2], 128)
+        or lengths.shape != (n_bags,)
+        or packed.shape != (n_bags, n_bytes)
+        or not ((lengths >= 1) & (lengths <= features.shape[1])).all()
+    ):
+        raise TrainingDataError(
+            f"expected in {path} features [n, rows, 128], lengths [n] of 1 to rows and labels "
+            f"[n, {n_bytes}], found {features.shape}, {lengths.shape} and {packed.shape}"
+        )
+    labels = np.unpackbits(packed, axis=1)[:, :N_CLASSES].astype(bool)
+    bag = np.stack([labels[:, list(COLUMNS[label])].any(1) for label in LABELS], 1)
+    valid = np.arange(features.shape[1]) < lengths[:, None]
+    unknown = torch.zeros(n_bags, features.shape[1], N_LABELS)
     rows = RowSet(
-        rows=dequantize(torch.from_numpy(features).float()),
+        rows=dequantize(torch.from_numpy(features).float()) * torch.from_numpy(valid[..., None]),
         lengths=torch.from_numpy(lengths.astype(np.int64)),
         bag=torch.from_numpy(bag).float(),
-        bag_weight=torch.ones(len(bag), N_LABELS),
-        instance=torch.zeros(len(bag), features.shape[1], N_LABELS),
-        instance_weight=torch.zeros(len(bag), features.shape[1], N_LABELS),
+        bag_weight=torch.ones(n_bags, N_LABELS),
+        instance=unknown,
+        instance_weight=unknown,
+        tags=torch.from_numpy(labels).float(),
     )
-    rows = RowSet(**(rows.__dict__ | {"rows": rows.rows * rows.mask().unsqueeze(-1)}))
     if music_only:
-        rows = rows.select(torch.from_numpy(labels[:, music_columns(names)].any(1)))
+        rows = rows.select(torch.from_numpy(labels[:, list(MUSIC_COLUMNS)].any(1)))
     return rows

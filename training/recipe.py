@@ -1,0 +1,126 @@
+"""Recipes: what is fitted to what, and how, as TOML files in ``training/recipes``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+import torch
+from torch import nn
+
+from model.labels import FAMILIES, ONSETS
+from model.mmgat import MMGAT, MMGATConfig
+from training.classical import CLASSICAL
+from training.comparators import COMPARATORS, BagLoss
+from training.errors import TrainingDataError
+from training.fit import FitSettings
+from training.label_text import LabelText, minilm_embeddings
+from training.losses import LossWeights, MMGATLoss
+
+NETWORKS: Final = ("mmgat", *COMPARATORS, *CLASSICAL)
+
+
+class ComparatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sizes of a comparator's layers."""
+
+    size: int = 512
+    dropout: float = 0.5
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One experiment.
+
+    Attributes:
+        extends: another recipe, beside this one, of which this changes only what it names.
+        network: ``mmgat``, or a comparator's name.
+        data: ``audioset``, ``openmic``, or ``openmic+irmas``.
+        held_out: share of the training clips for early stopping and thresholds.
+        tags: whether AudioSet's other classes help training.
+        auxiliary: classes of MMGAT's second classifier.
+        label_text: a file of ``mmgat-train label-embeddings``; MiniLM's if not given.
+        mmgat, comparator: the network.
+        loss, fit: how it learns.
+    """
+
+    extends: str = ""
+    network: str = "mmgat"
+    data: Literal["audioset", "openmic", "openmic+irmas"] = "audioset"
+    held_out: float = 0.1
+    tags: bool = True
+    auxiliary: Literal["onset", "family"] = "onset"
+    label_text: str = ""
+    mmgat: MMGATConfig = MMGATConfig()
+    comparator: ComparatorSettings = ComparatorSettings()
+    loss: LossWeights = LossWeights()
+    fit: FitSettings = FitSettings()
+
+    def build(self, n_tags: int, seed: int | None = None) -> tuple[nn.Module, nn.Module]:
+        """The untrained network of a seed and its loss.
+
+        Args:
+            n_tags: further classes in the data.
+            seed: of the first weights; that of ``fit`` if not given.
+        """
+        torch.manual_seed(self.fit.seed if seed is None else seed)
+        n_tags = n_tags if self.tags else 0
+        if self.network != "mmgat":
+            settings = self.comparator
+            network = COMPARATORS[self.network](settings.size, settings.dropout, n_tags)
+            return network, BagLoss(self.loss.tags)
+        groups = ONSETS if self.auxiliary == "onset" else FAMILIES
+        text = self.text().embeddings if self.mmgat.text_size else None
+        config = msgspec.structs.replace(
+            self.mmgat,
+            text_size=0 if text is None else text.shape[1],
+            n_tags=n_tags,
+            n_auxiliary=len(groups) if self.mmgat.n_auxiliary else 0,
+        )
+        mmgat = MMGAT(config, text)
+        return mmgat, MMGATLoss(mmgat, self.loss, groups)
+
+    def text(self) -> LabelText:
+        """The label embeddings, made or read from the file.
+
+        Raises:
+            TrainingDataError: the file is missing or damaged.
+        """
+        return LabelText.load(Path(self.label_text)) if self.label_text else minilm_embeddings()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from a TOML file.
+
+    Raises:
+        TrainingDataError: no file, no TOML, an unknown name or a value of the wrong kind.
+    """
+    try:
+        recipe = msgspec.convert(_values(path), Recipe)
+        MMGATConfig.from_dict(recipe.mmgat.to_dict())
+    except OSError as error:
+        raise TrainingDataError(
+            f"expected a recipe at {error.filename}, found {error.strerror}"
+        ) from None
+    except ValueError as error:
+        raise TrainingDataError(f"{path} is no recipe: {error}") from None
+    if recipe.network not in NETWORKS:
+        raise TrainingDataError(
+            f"{path}: expected a network of {', '.join(NETWORKS)}, found {recipe.network!r}"
+        )
+    return recipe
+
+
+def _values(path: Path) -> dict[str, Any]:
+    own = tomllib.loads(path.read_text("utf-8"))
+    base = own.get("extends")
+    return _merged(_values(path.parent / base), own) if isinstance(base, str) else own
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        below = base.get(key)
+        both = isinstance(value, dict) and isinstance(below, dict)
+        merged[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
+    return merged

@@ -1,0 +1,182 @@
+"""Runs: one recipe fitted with one seed, measured on the evaluation rows, kept in a folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import nn
+
+from model.checkpoint import Card, save_checkpoint
+from model.labels import LABELS
+from model.mmgat import MMGAT
+from model.vggish import VARIANTS
+from training.classical import CLASSICAL, PerLabel
+from training.data import evaluation_bags, sources, training_bags
+from training.evaluate import report as figures_of
+from training.fit import fit, predict
+from training.recipe import Recipe, read_recipe
+from training.rows import RowSet
+from training.thresholds import calibrate
+
+RESULT = "result.json"
+
+
+def run(
+    config: Path,
+    data: Path,
+    folder: Path,
+    seed: int | None = None,
+    report: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Fits a recipe and writes ``folder``/result.json, and MMGAT's checkpoint beside it.
+
+    A run that was stopped goes on; one that is done is only read.
+
+    Args:
+        config: the recipe; its name names the checkpoint.
+        data: the local data folder.
+        seed: in place of the recipe's.
+
+    Raises:
+        TrainingDataError: the recipe or the data are not usable.
+    """
+    recipe = read_recipe(config)
+    if seed is not None:
+        recipe = msgspec.structs.replace(recipe, fit=msgspec.structs.replace(recipe.fit, seed=seed))
+    description = {"recipe": config.stem, **msgspec.to_builtins(recipe)}
+    result_path = folder / RESULT
+    if result_path.is_file():
+        result: dict[str, Any] = json.loads(result_path.read_text())
+        if result["of"] == description:
+            return result
+    folder.mkdir(parents=True, exist_ok=True)
+    train, held_out = training_bags(recipe, data)
+    evaluation = evaluation_bags(recipe, data)
+    start = time.perf_counter()
+    if recipe.network in CLASSICAL:
+        classifier = PerLabel(recipe.network, recipe.fit.seed).fit(train)
+        seconds, n_parameters = time.perf_counter() - start, classifier.n_parameters
+        calibration, scores = classifier.predict(held_out), classifier.predict(evaluation)
+        one: Callable[[], object] = partial(classifier.predict, _one_bag(evaluation))
+    else:
+        network, criterion = recipe.build(train.tags.shape[1])
+        network = fit(network, criterion, train, held_out, recipe.fit, folder, report)
+        seconds = time.perf_counter() - start
+        n_parameters = sum(p.numel() for p in network.parameters())
+        calibration, scores = predict(network, held_out)[0], predict(network, evaluation)[0]
+        one = partial(predict, network, _one_bag(evaluation))
+    thresholds = calibrate(held_out.bag.numpy(), calibration, held_out.bag_weight.numpy())
+    found = figures_of(
+        evaluation.bag.numpy(),
+        scores,
+        evaluation.bag_weight.numpy(),
+        np.array([thresholds[label] for label in LABELS]),
+    )
+    result = {
+        "of": description,
+        **found,
+        "parameters": n_parameters,
+        "training_seconds": round(seconds),
+        "inference_ms": round(_milliseconds(one), 3),
+        "evaluation_clips": len(evaluation),
+    }
+    if recipe.network == "mmgat":
+        write_checkpoint(folder, config.stem, network, recipe, result, thresholds, len(train))
+    result_path.write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def write_checkpoint(
+    folder: Path,
+    name: str,
+    network: nn.Module,
+    recipe: Recipe,
+    result: dict[str, Any],
+    thresholds: dict[str, float],
+    n_clips: int,
+) -> None:
+    """MMGAT without its tags, which only training needs, and its card."""
+    assert isinstance(network, MMGAT)
+    text = network.labels.text if network.labels else None
+    mmgat = MMGAT(msgspec.structs.replace(network.config, n_tags=0), text)
+    state = {k: v for k, v in network.state_dict().items() if not k.startswith("tags.")}
+    mmgat.load_state_dict(state)
+    on = f"{result['evaluation_clips']} music clips of validation.npz (AudioSet evaluation set)"
+    command = f"mmgat-evaluate --checkpoint {name} --rows DATA/audioset-vggish/validation.npz"
+    f1 = result["f1_at_calibrated_thresholds"]
+    figures = {"mAP": result["map"], "micro F1": f1["micro"], "macro F1": f1["macro"]}
+    card = Card(
+        name=name,
+        version="2",
+        embedder="vggish",
+        variant=VARIANTS[0] if recipe.data == "audioset" else VARIANTS[1],
+        mmgat=mmgat.config.to_dict(),
+        thresholds=thresholds,
+        text_encoder=recipe.text().encoder if text is not None else "",
+        training_data=tuple(row | {"clips": n_clips} for row in sources(recipe)),
+        metrics=tuple(
+            {"name": key, "value": round(value, 4), "on": on, "command": command}
+            for key, value in figures.items()
+        ),
+        notes=(
+            "Trained on weak labels of 10-s clips: what sounds now is known less well than what "
+            "sounded in the last seconds.",
+            "AudioSet labels are incomplete and its rows come from web video; scores are low for "
+            "what is rare there.",
+        ),
+    )
+    save_checkpoint(folder / f"{name}.safetensors", card, mmgat)
+
+
+def table(
+    configs: list[Path],
+    data: Path,
+    runs: Path,
+    n_seeds: int,
+    report: Callable[[str], None] = print,
+) -> str:
+    """Every recipe with seeds 0 to ``n_seeds`` - 1, as a Markdown table, best first."""
+    rows = []
+    for config in configs:
+        results = []
+        for seed in range(n_seeds):
+            report(f"{config.stem}, seed {seed}")
+            results.append(run(config, data, runs / config.stem / f"seed-{seed}", seed, report))
+        maps = [result["map"] for result in results]
+        first = results[0]
+        rows.append((float(np.mean(maps)), float(np.std(maps)), config.stem, results, first))
+    lines = [
+        "| network | mAP | spread | micro F1 | macro F1 | parameters | training | one bag |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for mean, spread, name, results, first in sorted(rows, key=lambda row: -row[0]):
+        f1 = [result["f1_at_calibrated_thresholds"] for result in results]
+        micro, macro = (float(np.mean([f[kind] for f in f1])) for kind in ("micro", "macro"))
+        seconds = float(np.mean([result["training_seconds"] for result in results]))
+        lines.append(
+            f"| {name} | {mean:.4f} | {spread:.4f} | {micro:.3f} | {macro:.3f} "
+            f"| {first['parameters']:,} | {seconds / 60:.1f} min | {first['inference_ms']:.1f} ms |"
+        )
+    return "\n".join(lines)
+
+
+def _one_bag(rows: RowSet) -> RowSet:
+    return rows.select(torch.tensor([0]))
+
+
+def _milliseconds(call: Callable[[], object], repeats: int = 15) -> float:
+    """Median time of a call."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
