@@ -10,6 +10,7 @@ from training.compact.commands import Folder, Pipeline
 from training.compact.commands import main as compact
 
 TomlFile = click.Path(path_type=Path, dir_okay=False)
+SoundFile = click.Path(path_type=Path, dir_okay=False)
 data_option = click.option("--data", type=Folder, required=True, help="The local data folder.")
 threads_option = click.option(
     "--threads", default=2, show_default=True, help="One is faster on a busy machine."
@@ -56,6 +57,56 @@ def table(configs: tuple[Path, ...], data: Path, runs: Path, seeds: int, threads
 
     torch.set_num_threads(threads)
     click.echo(table(list(configs), data, runs, seeds, lambda line: click.echo(line, err=True)))
+
+
+@main.command()
+@click.argument("runs", type=Folder, nargs=-1, required=True, metavar="RUN...")
+@data_option
+def noise(runs: tuple[Path, ...], data: Path) -> None:
+    """What finished runs are worth with white noise on 10 and 20 % of the rows."""
+    from training.robustness import noise_table
+
+    click.echo(noise_table(runs, data))
+
+
+@main.command("top-k")
+@click.argument("run", type=Folder)
+@data_option
+def top_k(run: Path, data: Path) -> None:
+    """What a finished run of MMGAT is worth on its k most activated rows."""
+    from training.robustness import top_k_table
+
+    click.echo(top_k_table(run, data))
+
+
+@main.command()
+@click.option("--run", type=Folder, required=True, help="A finished run of MMGAT.")
+@click.option("--without", type=Folder, required=True, help="The same without center losses.")
+@click.option("--compare", type=Folder, multiple=True, help="More runs for the heatmap; repeat.")
+@click.option("--audio", type=SoundFile, required=True, help="For the evidence, by compact.")
+@data_option
+@click.option("--out", type=Folder, required=True)
+def figures(
+    run: Path, without: Path, compare: tuple[Path, ...], audio: Path, data: Path, out: Path
+) -> None:
+    """Draw t-SNE, per-label heatmap, correlation graphs, and evidence beside the log-mel."""
+    from training.figures import draw
+
+    for path in draw(run, without, compare, audio, data, out):
+        click.echo(path)
+
+
+@main.command()
+@data_option
+@click.option("--cache", type=Folder, required=True, help="Of mmgat-train compact.")
+@click.option("--out", type=Folder, required=True, help="A data folder; mixtures/ is made in it.")
+@click.option("--clips", default=3000, show_default=True, help="Clips for training.")
+@click.option("--validation-clips", default=800, show_default=True, help="Clips held out.")
+def mixtures(data: Path, cache: Path, out: Path, clips: int, validation_clips: int) -> None:
+    """Make rows of mixtures, with and without the learned embedding."""
+    from training.datasets.mixtures import make_mixtures
+
+    make_mixtures(data, cache, out, clips, validation_clips)
 
 
 @main.command("label-embeddings")

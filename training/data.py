@@ -3,6 +3,7 @@
 DATA/audioset-vggish/{train,validation}.npz     AudioSet's released rows
 DATA/openmic-2018/openmic-2018.npz, partitions  OpenMIC-2018, unpacked
 DATA/irmas/IRMAS-TrainingData, ...              IRMAS, unpacked
+    DATA/mixtures/...                               of ``mmgat-train mixtures``
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 
 from training.datasets.audioset import read_audioset
 from training.datasets.irmas import embed_clips, hold_out, test_clips, training_clips
+from training.datasets.mixtures import read_mixtures
 from training.datasets.openmic import read_openmic
 from training.datasets.openmic_irmas import append_by_class, union
 from training.recipe import Recipe
@@ -25,6 +27,7 @@ SOURCES: Final = {
         "licence": "CC BY 4.0",
     },
     "openmic": {"source": "OpenMIC-2018, shipped VGGish rows", "licence": "CC BY 4.0"},
+    "mixtures": {"source": "recorded notes and rendered stems, mixed", "licence": "see the data"},
     "irmas": {"source": "IRMAS, training clips", "licence": "CC BY-NC-SA 3.0"},
 }
 
@@ -39,6 +42,8 @@ def training_bags(recipe: Recipe, data: Path) -> tuple[RowSet, RowSet]:
     """
     if recipe.data == "audioset":
         bags = read_audioset(data / "audioset-vggish" / "train.npz")
+    elif recipe.data == "mixtures":
+        bags = read_mixtures(data, recipe.rows, "train")
     else:
         bags = read_openmic(data / "openmic-2018", "train")
     generator = torch.Generator().manual_seed(0)
@@ -52,13 +57,15 @@ def training_bags(recipe: Recipe, data: Path) -> tuple[RowSet, RowSet]:
 
 
 def evaluation_bags(recipe: Recipe, data: Path) -> RowSet:
-    """AudioSet's music clips, OpenMIC's test split, or that with IRMAS's test clips.
+    """AudioSet's music clips, OpenMIC's test split, or that with IRMAS's, or held-out mixtures.
 
     Raises:
         TrainingDataError: the data are not there.
     """
     if recipe.data == "audioset":
         return read_audioset(data / "audioset-vggish" / "validation.npz", music_only=True)
+    if recipe.data == "mixtures":
+        return read_mixtures(data, recipe.rows, "validation")
     test = read_openmic(data / "openmic-2018", "test")
     if recipe.data == "openmic+irmas":
         test = union(test, _irmas_rows(test_clips(data / "irmas"), data, "test"))

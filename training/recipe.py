@@ -35,7 +35,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         extends: another recipe, beside this one, of which this changes only what it names.
         network: ``mmgat``, or a comparator's name.
-        data: ``audioset``, ``openmic``, or ``openmic+irmas``.
+        data: ``audioset``, ``openmic``, ``openmic+irmas``, or ``mixtures``.
+        rows: of mixtures.
         held_out: share of the training clips for early stopping and thresholds.
         tags: whether AudioSet's other classes help training.
         auxiliary: classes of MMGAT's second classifier.
@@ -46,7 +47,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     extends: str = ""
     network: str = "mmgat"
-    data: Literal["audioset", "openmic", "openmic+irmas"] = "audioset"
+    data: Literal["audioset", "openmic", "openmic+irmas", "mixtures"] = "audioset"
+    rows: Literal["compact", "time-frequency"] = "compact"
     held_out: float = 0.1
     tags: bool = True
     auxiliary: Literal["onset", "family"] = "onset"

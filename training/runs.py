@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from model.checkpoint import Card, save_checkpoint
@@ -20,13 +24,51 @@ from model.mmgat import MMGAT
 from model.vggish import VARIANTS
 from training.classical import CLASSICAL, PerLabel
 from training.data import evaluation_bags, sources, training_bags
+from training.errors import TrainingDataError
 from training.evaluate import report as figures_of
 from training.fit import fit, predict
 from training.recipe import Recipe, read_recipe
 from training.rows import RowSet
 from training.thresholds import calibrate
 
-RESULT = "result.json"
+RESULT: Final = "result.json"
+NETWORK: Final = "network.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run of a network: its recipe, what was measured, and the network."""
+
+    name: str
+    recipe: Recipe
+    result: dict[str, Any]
+    network: nn.Module
+
+
+def load_run(folder: Path) -> Run:
+    """A finished run from its folder.
+
+    Raises:
+        TrainingDataError: no finished run there, or one without a network.
+    """
+    try:
+        result = json.loads((folder / RESULT).read_text("utf-8"))
+        of = dict(result["of"])
+        name = of.pop("recipe")
+        recipe = msgspec.convert(of, Recipe)
+        state = load_file(folder / NETWORK)
+        network, _ = recipe.build(result["tags"])
+        network.load_state_dict(state)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise TrainingDataError(
+            f"expected a finished run of a network in {folder}, found {error!r}"
+        ) from None
+    return Run(name, recipe, result, network.eval())
+
+
+def thresholds_of(result: dict[str, Any]) -> npt.NDArray[np.float64]:
+    """float64 [20], calibrated on the held-out clips of that run."""
+    return np.array([result["thresholds"][label] for label in LABELS])
 
 
 def run(
@@ -36,7 +78,7 @@ def run(
     seed: int | None = None,
     report: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Fits a recipe and writes ``folder``/result.json, and MMGAT's checkpoint beside it.
+    """Fits a recipe and writes ``folder``/result.json, the network, and MMGAT's checkpoint.
 
     A run that was stopped goes on; one that is done is only read.
 
@@ -71,6 +113,7 @@ def run(
         network = fit(network, criterion, train, held_out, recipe.fit, folder, report)
         seconds = time.perf_counter() - start
         n_parameters = sum(p.numel() for p in network.parameters())
+        save_file(network.state_dict(), folder / NETWORK)
         calibration, scores = predict(network, held_out)[0], predict(network, evaluation)[0]
         one = partial(predict, network, _one_bag(evaluation))
     thresholds = calibrate(held_out.bag.numpy(), calibration, held_out.bag_weight.numpy())
@@ -78,11 +121,13 @@ def run(
         evaluation.bag.numpy(),
         scores,
         evaluation.bag_weight.numpy(),
-        np.array([thresholds[label] for label in LABELS]),
+        thresholds_of({"thresholds": thresholds}),
     )
     result = {
         "of": description,
         **found,
+        "thresholds": thresholds,
+        "tags": train.tags.shape[1],
         "parameters": n_parameters,
         "training_seconds": round(seconds),
         "inference_ms": round(_milliseconds(one), 3),

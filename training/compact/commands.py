@@ -17,13 +17,17 @@ workers_option = click.option("--workers", default=2, show_default=True, help="P
 
 
 class Pipeline(click.Group):
-    """A group whose commands report faults of data as one line, without a traceback."""
+    """A group whose commands report faults of data, or a missing library, as one line."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except TrainingDataError as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"training needs {error.name}: pip install 'mmgat-stream[train]'"
+            ) from error
 
 
 @click.group(cls=Pipeline)

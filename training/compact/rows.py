@@ -62,13 +62,21 @@ def targets(
     weight = np.asarray(known, np.float32)
     instance[music] = to_labels(shard["yamnet"][music].astype(np.float32), yamnet_columns)
     weight[music] = TEACHER_SECOND_WEIGHT
-    bag = np.asarray(labels.any(axis=1), np.float32)
-    bag_weight = np.asarray(labels.any(axis=1) | known.all(axis=1), np.float32)
+    bag, bag_weight = bags_of(labels, known)
     bag[music] = to_labels(shard["mn04"][music].astype(np.float32), mn04_columns)
     bag_weight[music] = 1.0
     return {
         "instance": instance, "instance_weight": weight, "bag": bag, "bag_weight": bag_weight
     }  # fmt: skip
+
+
+def bags_of(
+    labels: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Targets and weights [n, 20] of whole bags from those of their seconds [n, N, 20]."""
+    on = labels.any(axis=1)
+    weight = on | known.all(axis=1)
+    return np.asarray(on, np.float32), np.asarray(weight, np.float32)
 
 
 @torch.inference_mode()

@@ -1,0 +1,66 @@
+"""The pictures of ``training/README.md``, one module a kind; each function returns a Figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from model.checkpoint import load_checkpoint
+from model.mmgat import MMGAT
+from training.data import evaluation_bags
+from training.errors import TrainingDataError
+from training.figures.correlation_graphs import correlation_graphs
+from training.figures.evidence import evidence_beside_log_mel
+from training.figures.feature_map import feature_map, labelled_features, one_label_clips
+from training.figures.per_label import per_label_heatmap
+from training.runs import Run, load_run
+
+EXAMPLES = 3
+"""Clips whose graphs are drawn."""
+
+
+def draw(
+    run: Path, without: Path, compare: Sequence[Path], audio: Path, data: Path, out: Path
+) -> Iterator[Path]:
+    """Writes the pictures into ``out`` and says each path.
+
+    Args:
+        run: a finished run of MMGAT.
+        without: a finished run without center losses.
+        compare: more finished runs for the heatmap.
+        audio: a sound file for the evidence, which the shipped compact model reads.
+        data: the local data folder.
+
+    Raises:
+        TrainingDataError: no such run or data, or a run of another network.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    ours, other = _mmgat(run), _mmgat(without)
+    evaluation = evaluation_bags(load_run(run).recipe, data)
+
+    alone = one_label_clips(evaluation, each=60)
+    sets = {
+        "with center losses": labelled_features(ours, alone),
+        "without": labelled_features(other, alone),
+    }
+    maps = {str(run): load_run(run), **{str(path): load_run(path) for path in compare}}
+    several = evaluation.select((evaluation.bag.sum(1) >= 3) & (evaluation.lengths == 10))
+    pictures = {
+        "feature-map": feature_map(sets),
+        "per-label": per_label_heatmap({of.name: of.result["per_label"] for of in maps.values()}),
+        "correlation-graphs": correlation_graphs(ours, several.select(torch.arange(EXAMPLES))),
+        "evidence": evidence_beside_log_mel(audio, load_checkpoint("compact")),
+    }
+    for name, figure in pictures.items():
+        path = out / f"{name}.png"
+        figure.savefig(path, dpi=110)
+        yield path
+
+
+def _mmgat(folder: Path) -> MMGAT:
+    run: Run = load_run(folder)
+    if not isinstance(run.network, MMGAT):
+        raise TrainingDataError(f"expected a run of mmgat in {folder}, found {run.name}")
+    return run.network

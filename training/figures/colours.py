@@ -1,0 +1,13 @@
+"""One colour a label, the same in every picture."""
+
+from __future__ import annotations
+
+import matplotlib
+
+from model.labels import N_LABELS
+
+
+def label_colour(label: int) -> tuple[float, float, float, float]:
+    """RGBA of a label's index."""
+    colour: tuple[float, float, float, float] = matplotlib.colormaps["tab20"](label / N_LABELS)
+    return colour

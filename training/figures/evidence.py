@@ -1,0 +1,80 @@
+"""Evidence of every second beneath the log-mel spectrogram that it was read from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+from matplotlib.figure import Figure
+
+from model.checkpoint import Checkpoint
+from model.compact import CompactEmbedder
+from model.labels import LABELS
+from model.log_mel import SAMPLE_RATE_HZ, LogMel
+from training.errors import TrainingDataError
+
+SHOWN = 6
+"""Labels with the highest bag scores."""
+
+
+def read_mono(path: Path) -> torch.Tensor:
+    """A sound file's samples, float32 [T] at 16 kHz.
+
+    Raises:
+        TrainingDataError: no sound file, or shorter than a second.
+    """
+    try:
+        audio, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise TrainingDataError(f"expected a sound file at {path}, found {error}") from None
+    mono = soxr.resample(audio.mean(axis=1), rate_hz, SAMPLE_RATE_HZ, "HQ")
+    if len(mono) < SAMPLE_RATE_HZ:
+        raise TrainingDataError(
+            f"expected at least one second of sound in {path}, found {len(mono) / SAMPLE_RATE_HZ:.2f} s"
+        )
+    return torch.from_numpy(np.ascontiguousarray(mono, np.float32))
+
+
+@torch.inference_mode()
+def evidence_beside_log_mel(path: Path, checkpoint: Checkpoint) -> Figure:
+    """The sound of a file and what each of its seconds says, with the shipped compact embedder.
+
+    Raises:
+        TrainingDataError: the file is no sound or too short, or the checkpoint has no embedder.
+    """
+    if checkpoint.card.embedder != CompactEmbedder.name:
+        raise TrainingDataError(
+            f"expected a checkpoint with its own embedder, found {checkpoint.card.name}"
+        )
+    audio, log_mel = read_mono(path), LogMel()
+    n_seconds = min(len(audio) // SAMPLE_RATE_HZ, 60)
+    windows = audio[: n_seconds * SAMPLE_RATE_HZ].reshape(n_seconds, SAMPLE_RATE_HZ)
+    embedder = CompactEmbedder()
+    embedder.load_state_dict(checkpoint.embedder_state)
+    rows = embedder.eval()(log_mel.examples(windows))
+    output = checkpoint.mmgat.read(rows.unsqueeze(0))
+    best = output.bag_scores[0].topk(SHOWN).indices
+
+    figure = Figure(figsize=(10, 5.6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    spectrum = log_mel(audio[: n_seconds * SAMPLE_RATE_HZ]).T
+    above.imshow(
+        spectrum, origin="lower", aspect="auto", extent=(0, n_seconds, 0, 64), cmap="magma"
+    )
+    above.set(ylabel="mel band", title=path.name)
+    image = below.imshow(
+        output.evidence[0, :, best].T,
+        aspect="auto",
+        extent=(0, n_seconds, SHOWN, 0),
+        cmap="viridis",
+    )
+    names = [
+        f"{LABELS[index].replace('_', ' ')} {output.bag_scores[0, index]:.2f}" for index in best
+    ]
+    below.set_yticks(np.arange(SHOWN) + 0.5, names)
+    below.set(xlabel="seconds")
+    figure.colorbar(image, ax=below, label="evidence")
+    return figure
