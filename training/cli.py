@@ -31,15 +31,18 @@ main.add_command(compact, "compact")
 @data_option
 @click.option("--out", type=Folder, required=True, help="Where the run is kept, and goes on.")
 @click.option("--seed", type=int, help="In place of the recipe's.")
+@click.option("--devices", type=int, help="GPUs, or processes on the CPU; all GPUs if not given.")
 @threads_option
-def fit(config: Path, data: Path, out: Path, seed: int | None, threads: int) -> None:
+def fit(
+    config: Path, data: Path, out: Path, seed: int | None, devices: int | None, threads: int
+) -> None:
     """Fit a recipe: checkpoint with card, figures, and TensorBoard's log."""
     import torch
 
     from training.runs import run
 
     torch.set_num_threads(threads)
-    result = run(config, data, out, seed, report=click.echo)
+    result = run(config, data, out, seed, click.echo, devices or "auto")
     click.echo(f"mAP {result['map']:.4f} on {result['evaluation_clips']} evaluation clips")
 
 

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import lightning
 import msgspec
@@ -45,6 +45,7 @@ class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         crop: share of the batches in which only a stretch of every bag is seen.
         shortest: rows of the shortest stretch.
         splice: share of the batches in which beginnings and ends of different bags are joined.
+        blend: share of the batches in which rows of different bags with weak labels are mingled.
     """
 
     epochs: int = 12
@@ -57,6 +58,7 @@ class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crop: float = 0.0
     shortest: int = 1
     splice: float = 0.0
+    blend: float = 0.0
     seed: int = 0
 
 
@@ -148,7 +150,7 @@ class Fitting(lightning.LightningModule):
         }
 
     def _batch(self, index: list[int]) -> RowSet:
-        """Bags of that index, sometimes cropped or spliced, with noise, by a seed of their own."""
+        """Bags of that index: cropped, spliced or blended, and noisy, by a seed of their own."""
         s = self._settings
         generator = torch.Generator().manual_seed(hash((s.seed, *index)))
         batch = self._train.select(torch.tensor(index))
@@ -157,6 +159,8 @@ class Fitting(lightning.LightningModule):
             batch = batch.splice(generator)
         elif chance < s.splice + s.crop:
             batch = batch.crop(generator, s.shortest)
+        elif chance < s.splice + s.crop + s.blend:
+            batch = batch.blend(generator)
         if not s.noise:
             return batch
         noise = s.noise * torch.randn(batch.rows.shape, generator=generator)
@@ -171,22 +175,26 @@ def fit(
     settings: FitSettings | None = None,
     folder: Path | None = None,
     report: Callable[[str], None] = print,
+    devices: int | Literal["auto"] = "auto",
 ) -> N:
     """The network fitted to ``train``: of its averaged weights those with the best validation mAP.
 
     Args:
-        network: trained in place, on one GPU, several, or the CPU, whichever there is.
+        network: trained in place, on GPUs or the CPU, whichever there is.
         criterion: a module ``(network, output, targets) -> loss``; its own parameters learn too.
         settings: how.
         folder: keeps TensorBoard's log and the state of the last and the best epoch; a run in the
             same folder goes on where the last one stopped. Without it nothing is kept.
         report: takes a line an epoch.
+        devices: GPUs, or processes on the CPU; with more than one Lightning runs the program once
+            for each, and only the first returns from here.
     """
     settings = settings or FitSettings()
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         home = folder or Path(scratch)
         keep = ModelCheckpoint(home, "best", monitor="map", mode="max", save_last=True)
         trainer = lightning.Trainer(
+            devices=devices,
             max_epochs=settings.epochs,
             callbacks=[
                 EMAWeightAveraging(decay=settings.ema),
@@ -203,6 +211,8 @@ def fit(
         module = Fitting(network, criterion, train, validation, settings, report)
         last = home / "last.ckpt"
         trainer.fit(module, ckpt_path=last if last.is_file() else None, weights_only=True)
+        if not trainer.is_global_zero:
+            raise SystemExit
         best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)
         module.cpu().load_state_dict(best["state_dict"])
     return network.eval()

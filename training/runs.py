@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -31,6 +31,7 @@ from training.recipe import Recipe, read_recipe
 from training.rows import RowSet
 from training.thresholds import calibrate
 
+RECIPE: Final = "recipe.json"
 RESULT: Final = "result.json"
 NETWORK: Final = "network.safetensors"
 
@@ -77,6 +78,7 @@ def run(
     folder: Path,
     seed: int | None = None,
     report: Callable[[str], None] = print,
+    devices: int | Literal["auto"] = "auto",
 ) -> dict[str, Any]:
     """Fits a recipe and writes ``folder``/result.json, the network, and MMGAT's checkpoint.
 
@@ -86,20 +88,20 @@ def run(
         config: the recipe; its name names the checkpoint.
         data: the local data folder.
         seed: in place of the recipe's.
+        devices: as ``fit`` takes them.
 
     Raises:
-        TrainingDataError: the recipe or the data are not usable.
+        TrainingDataError: the recipe or the data are not usable, or the folder holds another run.
     """
     recipe = read_recipe(config)
     if seed is not None:
         recipe = msgspec.structs.replace(recipe, fit=msgspec.structs.replace(recipe.fit, seed=seed))
-    description = {"recipe": config.stem, **msgspec.to_builtins(recipe)}
+    description = {"recipe": config.stem, **json.loads(msgspec.json.encode(recipe))}
+    _claim(folder, description)
     result_path = folder / RESULT
     if result_path.is_file():
-        result: dict[str, Any] = json.loads(result_path.read_text())
-        if result["of"] == description:
-            return result
-    folder.mkdir(parents=True, exist_ok=True)
+        done: dict[str, Any] = json.loads(result_path.read_text("utf-8"))
+        return done
     train, held_out = training_bags(recipe, data)
     evaluation = evaluation_bags(recipe, data)
     start = time.perf_counter()
@@ -110,7 +112,7 @@ def run(
         one: Callable[[], object] = partial(classifier.predict, _one_bag(evaluation))
     else:
         network, criterion = recipe.build(train.tags.shape[1])
-        network = fit(network, criterion, train, held_out, recipe.fit, folder, report)
+        network = fit(network, criterion, train, held_out, recipe.fit, folder, report, devices)
         seconds = time.perf_counter() - start
         n_parameters = sum(p.numel() for p in network.parameters())
         save_file(network.state_dict(), folder / NETWORK)
@@ -137,6 +139,19 @@ def run(
         write_checkpoint(folder, config.stem, network, recipe, result, thresholds, len(train))
     result_path.write_text(json.dumps(result, indent=1) + "\n")
     return result
+
+
+def _claim(folder: Path, description: dict[str, Any]) -> None:
+    """Notes in the folder what is run there, so that nothing else goes on from it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / RECIPE
+    if not note.is_file():
+        note.write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+    elif json.loads(note.read_text("utf-8")) != description:
+        raise TrainingDataError(
+            f"expected an empty folder or a run of this recipe and seed in {folder}, found another "
+            "run: give another folder, or delete that one"
+        )
 
 
 def write_checkpoint(

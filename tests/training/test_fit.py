@@ -95,6 +95,14 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) ->
     assert same_weights(whole, resumed)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_fits_as_well_and_gives_the_network_back_on_the_cpu() -> None:
+    network, _ = fitted()
+    assert {parameter.device.type for parameter in network.parameters()} == {"cpu"}
+    assert validate(network, separable(seed=2))["clips"] > 0.9
+
+
 def test_without_a_better_epoch_it_ends_early() -> None:
     settings = msgspec.structs.replace(QUICK, epochs=30, learning_rate=1e-12, ema=0.0, patience=2)
     assert len(fitted(settings)[1]) == 3
@@ -165,6 +173,45 @@ def test_spliced_bags_are_a_beginning_and_an_end_with_the_targets_of_their_secon
     known = rows.bag_weight[0] > 0
     assert torch.equal(spliced.bag[:, known], spliced.instance.amax(1)[:, known])
     assert not spliced.bag_weight[:, ~known].any()
+
+
+def test_blended_bags_have_rows_and_labels_of_two() -> None:
+    rows = separable(64)
+    names = torch.arange(1.0, 65.0)[:, None, None].expand(64, 5, 128)
+    lengths = torch.full((64,), 5)
+    lengths[:8] = 3
+    names = names * (torch.arange(5) < lengths[:, None]).unsqueeze(-1)
+    rows = replace(rows, rows=names, lengths=lengths)
+    blended = rows.blend(torch.Generator().manual_seed(0))
+    assert torch.equal(blended.lengths, lengths)
+    two = 0
+    for bag in range(64):
+        sources = set(blended.rows[bag, : lengths[bag], 0].long().tolist())
+        assert 0 not in sources  # never padding
+        assert len(sources) <= 2
+        if other := sources - {bag + 1}:
+            two += 1
+            either = torch.maximum(rows.bag[bag], rows.bag[other.pop() - 1])
+            assert torch.equal(blended.bag[bag], either * rows.bag_weight[bag])
+    assert two > 50
+
+
+def test_a_blend_knows_an_absence_only_where_both_do() -> None:
+    rows = separable(2)
+    bag, weight = torch.zeros(2, 20), torch.zeros(2, 20)
+    weight[:, 0] = 1  # absent in both
+    weight[0, 1] = 1  # absent in one, unknown in the other
+    bag[0, 2] = weight[0, 2] = 1  # present in one, unknown in the other
+    rows = replace(rows, bag=bag, bag_weight=weight)
+    for seed in range(20):
+        blended = rows.blend(torch.Generator().manual_seed(seed))
+        if not torch.equal(blended.rows, rows.rows):
+            break
+    swapped = (blended.rows != rows.rows).flatten(1).any(1)
+    assert swapped.any()
+    for index in torch.nonzero(swapped).flatten().tolist():
+        assert blended.bag_weight[index, :4].tolist() == [1, 0, 1, 0]
+        assert blended.bag[index, :4].tolist() == [0, 0, 1, 0]
 
 
 def test_rows_of_another_kind_are_refused(tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ def feature_map(
     figure = Figure(figsize=(3.6 * len(perplexities), 3.6 * len(sets) + 1.1), layout="constrained")
     axes = figure.subplots(len(sets), len(perplexities), squeeze=False)
     for row, (name, of) in zip(axes, sets.items(), strict=True):
-        for axis, perplexity in zip(row, perplexities, strict=True):
+        for axis, wanted in zip(row, perplexities, strict=True):
+            perplexity = min(wanted, len(of.labels) - 1)
             places = TSNE(perplexity=perplexity, random_state=seed, init="pca").fit_transform(
                 of.features
             )

@@ -1,0 +1,141 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from model.checkpoint import load_checkpoint
+from model.labels import LABELS
+from training.cli import main
+from training.errors import TrainingDataError
+from training.evaluate import evaluate
+from training.evaluate import main as evaluate_command
+from training.fit import predict
+from training.runs import load_run, run, table
+
+
+def test_a_run_keeps_figures_network_and_a_checkpoint_that_agree(
+    finished_run: Path, audioset: Path
+) -> None:
+    result = json.loads((finished_run / "result.json").read_text())
+    assert result["map"] > 0.8  # against 0.1 of guessing
+    rows = audioset / "audioset-vggish" / "validation.npz"
+    found = evaluate(str(finished_run / "mmgat.safetensors"), rows)
+    assert found["map"] == pytest.approx(result["map"], abs=1e-6)
+    assert found["clips"] == result["evaluation_clips"]
+    assert set(found["per_label"]) == set(LABELS)
+    assert found["f1_at_calibrated_thresholds"] == pytest.approx(
+        result["f1_at_calibrated_thresholds"], abs=1e-6
+    )
+
+
+def test_the_checkpoint_needs_no_tags_and_its_card_is_complete(finished_run: Path) -> None:
+    checkpoint = load_checkpoint(finished_run / "mmgat.safetensors")
+    assert checkpoint.mmgat.tags is None
+    card = checkpoint.card
+    assert card.text_encoder
+    assert card.variant == "pre-activation+pca+8bit"
+    assert card.training_data[0]["licence"] == "CC BY 4.0"
+    assert {"name", "value", "on", "command"} <= set(card.metrics[0])
+
+
+def test_a_finished_run_is_read_and_not_fitted_again(
+    finished_run: Path, audioset: Path, quick_recipe: Callable[..., Path]
+) -> None:
+    lines: list[str] = []
+    again = run(quick_recipe("mmgat", epochs=12), audioset, finished_run, report=lines.append)
+    assert not lines
+    assert again == json.loads((finished_run / "result.json").read_text())
+
+
+def test_a_folder_keeps_to_its_recipe(
+    finished_run: Path, audioset: Path, quick_recipe: Callable[..., Path]
+) -> None:
+    with pytest.raises(TrainingDataError, match="found another run"):
+        run(quick_recipe("mmgat", epochs=12), audioset, finished_run, seed=5)
+
+
+def test_a_loaded_run_gives_its_own_figures(finished_run: Path, audioset: Path) -> None:
+    from training.data import evaluation_bags
+    from training.metrics import mean_average_precision
+
+    loaded = load_run(finished_run)
+    rows = evaluation_bags(loaded.recipe, audioset)
+    scores, _ = predict(loaded.network, rows)
+    found = mean_average_precision(rows.bag.numpy(), scores, np.ones_like(scores))
+    assert found == pytest.approx(loaded.result["map"], abs=1e-6)
+
+
+def test_what_is_no_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError, match="expected a finished run"):
+        load_run(tmp_path)
+
+
+def test_a_table_has_a_row_for_every_recipe_best_first(
+    audioset: Path, quick_recipe: Callable[..., Path], tmp_path: Path
+) -> None:
+    configs = [
+        quick_recipe("mean-mlp", epochs=1, name="weak"),
+        quick_recipe("attention-mil", epochs=20, name="strong"),
+        quick_recipe("logistic-regression"),
+    ]
+    lines = table(configs, audioset, tmp_path, 2, lambda _: None).splitlines()
+    names = [line.split("|")[1].strip() for line in lines[2:]]
+    values = [float(line.split("|")[2]) for line in lines[2:]]
+    assert values == sorted(values, reverse=True)
+    assert set(names) == {"weak", "strong", "logistic-regression"}
+    assert names.index("strong") < names.index("weak")
+    assert (tmp_path / "strong" / "seed-1" / "result.json").is_file()
+
+
+def test_fit_is_a_command(
+    audioset: Path, quick_recipe: Callable[..., Path], tmp_path: Path
+) -> None:
+    options = ["fit", "--config", str(quick_recipe("transformer")), "--data", str(audioset)]
+    done = CliRunner().invoke(main, [*options, "--out", str(tmp_path / "run"), "--seed", "3"])
+    assert done.exit_code == 0, done.output
+    assert "on 160 evaluation clips" in done.output
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["of"]["fit"]["seed"] == 3
+
+
+def test_missing_data_is_one_line(tmp_path: Path, quick_recipe: Callable[..., Path]) -> None:
+    options = ["fit", "--config", str(quick_recipe("mean-mlp")), "--data", str(tmp_path)]
+    done = CliRunner().invoke(main, [*options, "--out", str(tmp_path / "run")])
+    assert done.exit_code == 1
+    assert "Error: expected AudioSet rows in" in done.output
+
+
+def test_evaluate_prints_json_or_text(finished_run: Path, audioset: Path) -> None:
+    options = ["--checkpoint", str(finished_run / "mmgat.safetensors")]
+    options += ["--rows", str(audioset / "audioset-vggish" / "validation.npz")]
+    as_json = CliRunner().invoke(evaluate_command, [*options, "--json"])
+    as_text = CliRunner().invoke(evaluate_command, options)
+    found = json.loads(as_json.output)
+    assert f"mean average precision  {found['map']:.4f}" in as_text.output
+    assert "macro, positive and negative" in as_text.output
+
+
+def test_evaluate_refuses_what_it_cannot_compare(audioset: Path, tmp_path: Path) -> None:
+    rows = str(audioset / "audioset-vggish" / "validation.npz")
+    foreign = CliRunner().invoke(evaluate_command, ["--checkpoint", "compact", "--rows", rows])
+    assert foreign.exit_code == 1
+    assert "expected" in foreign.output
+    missing = CliRunner().invoke(evaluate_command, ["--rows", str(tmp_path / "no.npz")])
+    assert missing.exit_code == 1
+    assert "expected AudioSet rows" in missing.output
+
+
+def test_two_processes_fit_one_network(
+    audioset: Path, quick_recipe: Callable[..., Path], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "training.cli", "fit", "--devices", "2", "--threads", "1"]
+    command += ["--config", str(quick_recipe("attention-mil", epochs=20, name="two"))]
+    command += ["--data", str(audioset), "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("evaluation clips") == 1
+    assert json.loads((tmp_path / "result.json").read_text())["map"] > 0.5
