@@ -11,15 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from model.checkpoint import Card, Checkpoint, load_checkpoint, require_space
+from model.checkpoint import Card, load_checkpoint, require_space
 from model.compact import CompactEmbedder
 from model.compute import compute_device
 from model.embedder import Embedder
-from model.errors import CheckpointError
+from model.embedders import embedder_of
 from model.labels import N_LABELS
 from model.log_mel import SAMPLE_RATE_HZ
 from model.mmgat import MMGAT
-from model.vggish import load_vggish
 from stream.front_end import FrontEnd
 from stream.graph_buffer import GraphBuffer
 from stream.settings import StreamSettings
@@ -124,7 +123,7 @@ def load_recognizer(
     """
     device, where = compute_device(compute)
     checkpoint = load_checkpoint(model)
-    embedder = _embedder_of(checkpoint, weights)
+    embedder = embedder_of(checkpoint, weights)
     if device.type == "cpu":
         # Small networks only lose by sharing their work; VGGish gains, but is not alone here.
         small = checkpoint.card.embedder == CompactEmbedder.name
@@ -135,21 +134,3 @@ def load_recognizer(
         ),
         where,
     )
-
-
-def _embedder_of(checkpoint: Checkpoint, weights: Path | None) -> Embedder:
-    card = checkpoint.card
-    if card.embedder == "vggish":
-        return load_vggish(card.variant, weights)
-    if card.embedder != CompactEmbedder.name:
-        raise CheckpointError(
-            f"expected an embedder of compact or vggish in the card of {card.name!r}, "
-            f"found {card.embedder!r}"
-        )
-    embedder = CompactEmbedder()
-    require_space(card, embedder.name, embedder.variant)
-    try:
-        embedder.load_state_dict(checkpoint.embedder_state)
-    except RuntimeError as error:
-        raise CheckpointError(f"the embedder in {card.name!r} does not fit: {error}") from None
-    return embedder.eval()

@@ -220,16 +220,21 @@ def fit(
 
 @torch.inference_mode()
 def predict(network: nn.Module, rows: RowSet, batch: int = 256) -> tuple[Array, Array | None]:
-    """Bag scores [n, 20], and instance scores [n, N, 20] of a network that gives them."""
+    """Bag scores [n, 20], and instance scores [n, N, 20] of a network that gives them.
+
+    Computed where the network is.
+    """
     network.eval()
+    device = next(network.parameters()).device
     bags, instances = [], []
     for part in torch.split(torch.arange(len(rows)), batch):
-        some = rows.select(part)
+        some = rows.select(part).to(device)
         output = network.read(some.rows, some.mask())  # type: ignore[operator]
         bags.append(output.bag_scores)
         if hasattr(output, "instance_scores"):
             instances.append(output.instance_scores)
-    return torch.cat(bags).numpy(), torch.cat(instances).numpy() if instances else None
+    instance = torch.cat(instances).cpu().numpy() if instances else None
+    return torch.cat(bags).cpu().numpy(), instance
 
 
 def validate(network: nn.Module, rows: RowSet) -> dict[str, float]:

@@ -8,14 +8,25 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from model.checkpoint import load_checkpoint
+from model.checkpoint import load_checkpoint, save_checkpoint
 from model.labels import LABELS
+from tests.conftest import untrained_card, untrained_mmgat
+from tests.training.datasets.test_irmas import published as published_irmas
+from tests.training.datasets.test_openmic import published as published_openmic
 from training.cli import main
 from training.errors import TrainingDataError
 from training.evaluate import evaluate
 from training.evaluate import main as evaluate_command
 from training.fit import predict
 from training.runs import load_run, run, table
+
+
+@pytest.fixture
+def openmic_checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "openmic.safetensors"
+    card = untrained_card(embedder="vggish", variant="relu+pca+8bit")
+    save_checkpoint(path, card, untrained_mmgat())
+    return path
 
 
 def test_a_run_keeps_figures_network_and_a_checkpoint_that_agree(
@@ -127,6 +138,33 @@ def test_evaluate_refuses_what_it_cannot_compare(audioset: Path, tmp_path: Path)
     missing = CliRunner().invoke(evaluate_command, ["--rows", str(tmp_path / "no.npz")])
     assert missing.exit_code == 1
     assert "expected AudioSet rows" in missing.output
+
+
+def test_openmic_is_scored_on_its_test_split(openmic_checkpoint: Path, tmp_path: Path) -> None:
+    published_openmic(tmp_path)
+    found = evaluate(str(openmic_checkpoint), tmp_path / "openmic-2018.npz")
+    assert (found["clips"], found["of"]) == (2, "clips of the test split")
+    assert found["per_label"] == {"voice": 1.0}  # the only label with a known positive
+
+
+def test_irmas_is_heard_by_the_checkpoints_own_embedder(
+    untrained_checkpoint: Path, tmp_path: Path
+) -> None:
+    published_irmas(tmp_path / "irmas")
+    options = ["--checkpoint", str(untrained_checkpoint), "--irmas", str(tmp_path / "irmas")]
+    done = CliRunner().invoke(evaluate_command, [*options, "--json"], catch_exceptions=False)
+    found = json.loads(done.stdout)
+    assert found["clips"] == 2
+    assert set(found["per_label"]) == {"guitar", "piano", "voice"}
+    assert set(found["irmas"]) == {"micro_f1", "macro_f1", "lrap"}
+    as_text = CliRunner().invoke(evaluate_command, options).stdout
+    assert f"LRAP     {found['irmas']['lrap']:.3f}" in as_text
+
+
+def test_evaluate_wants_one_thing_to_evaluate_on(tmp_path: Path) -> None:
+    neither = CliRunner().invoke(evaluate_command, [])
+    assert neither.exit_code == 2
+    assert "expected either --rows FILE.npz or --irmas FOLDER" in neither.output
 
 
 def test_two_processes_fit_one_network(

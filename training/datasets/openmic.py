@@ -6,7 +6,7 @@ import io
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from training.datasets.download import download
 from training.errors import TrainingDataError
 from training.rows import RowSet
 
+FILE_NAME: Final = "openmic-2018.npz"
 Split = Literal["train", "test"]
 
 
@@ -32,7 +33,7 @@ def read_openmic(folder: Path, split: Split) -> RowSet:
     Raises:
         TrainingDataError: missing, damaged, or not as published.
     """
-    path = folder / "openmic-2018.npz"
+    path = folder / FILE_NAME
     try:
         with zipfile.ZipFile(path) as archive:
             arrays = {name: _member(archive, name) for name in ("X", "Y_true", "Y_mask")}

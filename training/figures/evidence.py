@@ -11,11 +11,12 @@ import torch
 from matplotlib.figure import Figure
 
 from model.checkpoint import Checkpoint
-from model.compact import CompactEmbedder
+from model.embedders import embedder_of
 from model.labels import LABELS
 from model.log_mel import SAMPLE_RATE_HZ, LogMel
 from training.errors import TrainingDataError
 
+LONGEST_S = 60
 SHOWN = 6
 """Labels with the highest bag scores."""
 
@@ -40,21 +41,16 @@ def read_mono(path: Path) -> torch.Tensor:
 
 @torch.inference_mode()
 def evidence_beside_log_mel(path: Path, checkpoint: Checkpoint) -> Figure:
-    """The sound of a file and what each of its seconds says, with the shipped compact embedder.
+    """The sound of a file, its first 60 seconds at most, and what each of its seconds says.
 
     Raises:
-        TrainingDataError: the file is no sound or too short, or the checkpoint has no embedder.
+        TrainingDataError: the file is no sound or too short.
+        ModelError: the checkpoint's embedder is not to be had.
     """
-    if checkpoint.card.embedder != CompactEmbedder.name:
-        raise TrainingDataError(
-            f"expected a checkpoint with its own embedder, found {checkpoint.card.name}"
-        )
     audio, log_mel = read_mono(path), LogMel()
-    n_seconds = min(len(audio) // SAMPLE_RATE_HZ, 60)
+    n_seconds = min(len(audio) // SAMPLE_RATE_HZ, LONGEST_S)
     windows = audio[: n_seconds * SAMPLE_RATE_HZ].reshape(n_seconds, SAMPLE_RATE_HZ)
-    embedder = CompactEmbedder()
-    embedder.load_state_dict(checkpoint.embedder_state)
-    rows = embedder.eval()(log_mel.examples(windows))
+    rows = embedder_of(checkpoint)(log_mel.examples(windows))
     output = checkpoint.mmgat.read(rows.unsqueeze(0))
     best = output.bag_scores[0].topk(SHOWN).indices
 

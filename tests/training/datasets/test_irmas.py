@@ -33,18 +33,22 @@ def wav(path: Path, seconds: float, level: float = 0.3, rate: int = RATE) -> Non
     soundfile.write(path, np.stack([tone, tone], 1), rate, subtype="PCM_16")
 
 
-@pytest.fixture
-def irmas(tmp_path: Path) -> Path:
+def published(folder: Path) -> None:
     """Four training clips and two test clips in the published layout."""
     for name in TRAINING:
-        wav(tmp_path / "IRMAS-TrainingData" / name, 3)
+        wav(folder / "IRMAS-TrainingData" / name, 3)
     for part, name, seconds, table in [
         (1, "02 - Samba-4", 5, "gac\t\ngel\t\n"),
         (3, "(01) Truth-2", 7.3, "voi\t\npia\t\n"),
     ]:
-        path = tmp_path / f"IRMAS-TestingData-Part{part}" / f"Part{part}" / f"{name}.wav"
+        path = folder / f"IRMAS-TestingData-Part{part}" / f"Part{part}" / f"{name}.wav"
         wav(path, seconds)
         path.with_suffix(".txt").write_text(table)
+
+
+@pytest.fixture
+def irmas(tmp_path: Path) -> Path:
+    published(tmp_path)
     return tmp_path
 
 
