@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from model.embedder import EMBEDDING_SIZE
 from model.graph_attention import MultiScaleLayer
@@ -161,6 +162,20 @@ class MMGAT(nn.Module):
         self.auxiliary = nn.Linear(size, config.n_auxiliary) if config.n_auxiliary else None
         self.tags = nn.Linear(size, config.n_tags) if config.n_tags else None
 
+    def label_vectors(self) -> tuple[Tensor, Tensor]:
+        """What every label looks for, and what speaks for it: its own and what its text says.
+
+        Shapes: both [L, D].
+        """
+        queries, classes = self.relevance.weight, self.classifier.weight
+        if self.labels is None:
+            return queries, classes
+        table = self.labels()  # [L, hidden]
+        return (
+            queries + self.label_scale[0] * self.label_query(table),
+            classes + self.label_scale[1] * self.label_class(table),
+        )
+
     def graph(
         self, nodes: Tensor, mask: Tensor | None = None, steps: Tensor | None = None
     ) -> InstanceGraph:
@@ -179,11 +194,9 @@ class MMGAT(nn.Module):
             h = layer(h, neighbours)
         state = self.state(h)  # [B, N, D]
 
-        relevance, logits = self.relevance(state), self.classifier(state)  # [B, N, L]
-        if self.labels is not None:
-            table = self.labels()  # [L, hidden]
-            relevance = relevance + self.label_scale[0] * state @ self.label_query(table).T
-            logits = logits + self.label_scale[1] * state @ self.label_class(table).T
+        queries, classes = self.label_vectors()
+        relevance = linear(state, queries, self.relevance.bias)  # [B, N, L]
+        logits = linear(state, classes, self.classifier.bias)
         mask = graph.mask.unsqueeze(-1)
         attention = relevance.masked_fill(~mask, -torch.inf).softmax(dim=1)
         features = attention.transpose(1, 2) @ state  # [B, L, D]

@@ -38,6 +38,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         data: ``audioset``, ``openmic``, ``openmic+irmas``, or ``mixtures``.
         rows: of mixtures.
         held_out: share of the training clips for early stopping and thresholds.
+        teachers: networks of this recipe, with seeds of their own, that are fitted first and teach.
         tags: whether AudioSet's other classes help training.
         auxiliary: classes of MMGAT's second classifier.
         label_text: a file of ``mmgat-train label-embeddings``; MiniLM's if not given.
@@ -50,6 +51,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Literal["audioset", "openmic", "openmic+irmas", "mixtures"] = "audioset"
     rows: Literal["compact", "time-frequency"] = "compact"
     held_out: float = 0.1
+    teachers: int = 0
     tags: bool = True
     auxiliary: Literal["onset", "family"] = "onset"
     label_text: str = ""

@@ -111,8 +111,20 @@ def run(
         calibration, scores = classifier.predict(held_out), classifier.predict(evaluation)
         one: Callable[[], object] = partial(classifier.predict, _one_bag(evaluation))
     else:
-        network, criterion = recipe.build(train.tags.shape[1])
-        network = fit(network, criterion, train, held_out, recipe.fit, folder, report, devices)
+        n_tags = train.tags.shape[1]
+        teachers: list[nn.Module] = []
+        for number in range(recipe.teachers):
+            report(f"teacher {number}")
+            own = msgspec.structs.replace(recipe.fit, seed=1000 * (recipe.fit.seed + 1) + number)
+            teacher, criterion = recipe.build(n_tags, own.seed)
+            at = folder / f"teacher-{number}"
+            teachers.append(fit(teacher, criterion, train, held_out, own, at, report, devices))
+        network, criterion = recipe.build(n_tags)
+        network = fit(
+            network, criterion, train, held_out, recipe.fit, folder, report, devices, teachers
+        )
+        if torch.distributed.is_initialized() and torch.distributed.get_rank():
+            raise SystemExit  # the first of several processes goes on alone
         seconds = time.perf_counter() - start
         n_parameters = sum(p.numel() for p in network.parameters())
         save_file(network.state_dict(), folder / NETWORK)

@@ -23,6 +23,7 @@ size = 64
 dropout = 0.0
 [fit]
 epochs = {epochs}
+patience = {epochs}
 batch = 32
 learning_rate = 1e-2
 ema = 0.9

@@ -164,8 +164,6 @@ def fit(data: Path, out: Path, epochs: int, seed: int, threads: int, cache: Path
     settings = FitSettings(
         epochs=epochs,
         patience=epochs,
-        learning_rate=2e-3,
-        ema=0.998,
         noise=0.1,
         crop=1 / 3,
         splice=1 / 3,
