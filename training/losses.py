@@ -18,12 +18,16 @@ from model.mmgat import MMGAT, MMGATOutput
 
 
 class LossWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Weights beside the bag's classification, which has 1."""
+    """Weights beside the bag's classification, which has 1.
+
+    Cross entropy over 20 mostly absent labels is small: of AudioSet's bags 0.03, against 0.4 of the
+    three onset classes. Auxiliary classes with a weight of 0.2 lead the network instead of helping.
+    """
 
     instance: float = 1.0
-    auxiliary: float = 0.2
-    center: float = 0.01
-    auxiliary_center: float = 0.005
+    auxiliary: float = 0.005
+    center: float = 0.0002
+    auxiliary_center: float = 0.0001
     reconstruction: float = 0.1
     tags: float = 0.2
 

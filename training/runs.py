@@ -27,6 +27,7 @@ from training.data import evaluation_bags, sources, training_bags
 from training.errors import TrainingDataError
 from training.evaluate import report as figures_of
 from training.fit import fit, predict
+from training.metrics import mean_average_precision
 from training.recipe import Recipe, read_recipe
 from training.rows import RowSet
 from training.thresholds import calibrate
@@ -140,6 +141,9 @@ def run(
     result = {
         "of": description,
         **found,
+        "held_out_map": mean_average_precision(
+            held_out.bag.numpy(), calibration, held_out.bag_weight.numpy()
+        ),
         "thresholds": thresholds,
         "tags": train.tags.shape[1],
         "parameters": n_parameters,
@@ -225,16 +229,16 @@ def table(
         maps = [result["map"] for result in results]
         first = results[0]
         rows.append((float(np.mean(maps)), float(np.std(maps)), config.stem, results, first))
-    lines = [
-        "| network | mAP | spread | micro F1 | macro F1 | parameters | training | one bag |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    columns: tuple[str, ...] = ("network", "mAP", "spread", "held-out mAP", "micro F1", "macro F1")
+    columns += ("parameters", "training", "one bag")
+    lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
     for mean, spread, name, results, first in sorted(rows, key=lambda row: -row[0]):
         f1 = [result["f1_at_calibrated_thresholds"] for result in results]
         micro, macro = (float(np.mean([f[kind] for f in f1])) for kind in ("micro", "macro"))
+        held_out = float(np.mean([result["held_out_map"] for result in results]))
         seconds = float(np.mean([result["training_seconds"] for result in results]))
         lines.append(
-            f"| {name} | {mean:.4f} | {spread:.4f} | {micro:.3f} | {macro:.3f} "
+            f"| {name} | {mean:.4f} | {spread:.4f} | {held_out:.4f} | {micro:.3f} | {macro:.3f} "
             f"| {first['parameters']:,} | {seconds / 60:.1f} min | {first['inference_ms']:.1f} ms |"
         )
     return "\n".join(lines)

@@ -105,7 +105,7 @@ def run(
     embedder = load_embedder(cache / "distil" / "embedder.safetensors")
     card = Card(
         name="compact",
-        version="1",
+        version="2",
         embedder=CompactEmbedder.name,
         variant=CompactEmbedder.variant,
         mmgat=mmgat.config.to_dict(),
