@@ -63,6 +63,22 @@ def table(configs: tuple[Path, ...], data: Path, runs: Path, seeds: int, threads
 
 
 @main.command()
+@click.argument("dataset", type=click.Choice(["openmic", "irmas"]))
+@click.option(
+    "--out", type=Folder, required=True, help="A data folder; the set gets its own in it."
+)
+def download(dataset: str, out: Path) -> None:
+    """Fetch and check OpenMIC-2018 (2.6 GB) or IRMAS (10 GB) through mirdata."""
+    from training.datasets.irmas import download_irmas
+    from training.datasets.openmic import download_openmic
+
+    if dataset == "openmic":
+        download_openmic(out / "openmic-2018")
+    else:
+        download_irmas(out / "irmas")
+
+
+@main.command()
 @click.argument("runs", type=Folder, nargs=-1, required=True, metavar="RUN...")
 @data_option
 def noise(runs: tuple[Path, ...], data: Path) -> None:

@@ -33,6 +33,8 @@ def read_openmic(folder: Path, split: Split) -> RowSet:
     Raises:
         TrainingDataError: missing, damaged, or not as published.
     """
+    if (folder / "openmic-2018").is_dir():
+        folder = folder / "openmic-2018"  # where the archive, unpacked in place, has it
     path = folder / FILE_NAME
     try:
         with zipfile.ZipFile(path) as archive:

@@ -36,6 +36,12 @@ def test_a_split_has_its_own_clips_in_its_own_order(tmp_path: Path) -> None:
     assert rows.lengths.tolist() == [10, 10]
 
 
+def test_an_archive_unpacked_in_its_own_folder_is_found(tmp_path: Path) -> None:
+    (tmp_path / "openmic-2018").mkdir()
+    published(tmp_path / "openmic-2018")
+    assert len(read_openmic(tmp_path, "train")) == 2
+
+
 def test_what_nobody_was_asked_about_is_unknown_and_not_absent(tmp_path: Path) -> None:
     rows = read_openmic(published(tmp_path), "train")
     asked = rows.bag_weight[1].nonzero().flatten().tolist()
