@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu_
+from torch.nn.functional import leaky_relu_, linear
 
 from model.instance_graph import Neighbours
 
@@ -50,7 +50,7 @@ class GATv2(nn.Module):
             nn.init.xavier_uniform_(weight)
         nn.init.zeros_(self.lin_l.bias)
         nn.init.zeros_(self.lin_r.bias)
-        heads = torch.eye(n_heads).repeat_interleave(self.n_channels, 0)  # [D, H]
+        heads = torch.eye(n_heads).repeat_interleave(self.n_channels, 1)  # [H, D]
         self.register_buffer("heads", heads, persistent=False)
 
     def attention(self, x: Tensor, neighbours: Neighbours) -> tuple[Tensor, Tensor]:
@@ -63,7 +63,7 @@ class GATv2(nn.Module):
             senders, neighbours.similarity.unsqueeze(-1), self.lin_edge.weight[:, 0]
         )
         joint = leaky_relu_(joint.add_(self.lin_r(x).unsqueeze(2)), NEGATIVE_SLOPE)
-        logits = joint @ (self.att.view(-1, 1) * self.heads)  # [B, N, K, H]
+        logits = linear(joint, self.att.view(1, -1) * self.heads)  # [B, N, K, H]
         logits = logits.masked_fill(~neighbours.present.unsqueeze(-1), -torch.inf)
         return logits.softmax(dim=2), messages
 
