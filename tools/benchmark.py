@@ -1,7 +1,7 @@
 """The live path's figures: medians, 95th percentiles and ratios, measured side by side in one run.
 
     python -m tools.benchmark              all of it, about three minutes
-    python -m tools.benchmark stages start one or more of: stages, latency, file, start
+    python -m tools.benchmark stages start one or more of: stages, graph, latency, file, start
 
 Absolute times depend on the machine and on what else it does; the ratios hardly do.
 """
@@ -92,6 +92,23 @@ def stages() -> Iterator[str]:
 
 def _front_end_step(front_end: FrontEnd, starts: Iterator[int], window: Window) -> None:
     front_end(replace(window, start=next(starts)))
+
+
+def graph() -> Iterator[str]:
+    """One graph of 10 and of 60 seconds through MMGAT, on one thread."""
+    import torch
+
+    from model.checkpoint import load_checkpoint
+
+    torch.set_num_threads(1)
+    mmgat = load_checkpoint("vggish").mmgat
+    runs = []
+    with torch.inference_mode():
+        for n_nodes in (10, 60):
+            graph = mmgat.graph(torch.randn(1, n_nodes, mmgat.config.input_size))
+            runs.append(partial(mmgat, graph))
+        short, long = side_by_side(*runs)
+    yield f"MMGAT, 10 nodes: {short:.2f} ms, 60 nodes: {long:.2f} ms"
 
 
 def latency() -> Iterator[str]:
@@ -227,7 +244,7 @@ def start() -> Iterator[str]:
         yield f"mmgat-stream {arguments[0]}: {statistics.median(runs):.2f} s"
 
 
-PARTS = {"stages": stages, "latency": latency, "file": file, "start": start}
+PARTS = {"stages": stages, "graph": graph, "latency": latency, "file": file, "start": start}
 
 
 @click.command()

@@ -36,7 +36,7 @@ main.add_command(compact, "compact")
 def fit(
     config: Path, data: Path, out: Path, seed: int | None, devices: int | None, threads: int
 ) -> None:
-    """Fit a recipe: checkpoint with card, figures, and TensorBoard's log."""
+    """Fit a recipe: the network, its figures, and TensorBoard's log."""
     import torch
 
     from training.runs import run
@@ -60,6 +60,19 @@ def table(configs: tuple[Path, ...], data: Path, runs: Path, seeds: int, threads
 
     torch.set_num_threads(threads)
     click.echo(table(list(configs), data, runs, seeds, lambda line: click.echo(line, err=True)))
+
+
+@main.command()
+@click.argument("run", type=Folder)
+@click.option("--name", required=True, help="Of the checkpoint.")
+@data_option
+@click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
+def publish(run: Path, name: str, data: Path, out: Path) -> None:
+    """Write a finished run of MMGAT as a checkpoint with its card."""
+    from training.publish import publish as write
+
+    card = write(run, name, data, out)
+    click.echo(f"{out / name}.safetensors: mAP {card.metrics[0]['value']}")
 
 
 @main.command()

@@ -18,12 +18,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from model.checkpoint import Card, save_checkpoint
 from model.labels import LABELS
-from model.mmgat import MMGAT
-from model.vggish import VARIANTS
 from training.classical import CLASSICAL, PerLabel
-from training.data import evaluation_bags, sources, training_bags
+from training.data import evaluation_bags, training_bags
 from training.errors import TrainingDataError
 from training.evaluate import report as figures_of
 from training.fit import fit, predict
@@ -81,12 +78,12 @@ def run(
     report: Callable[[str], None] = print,
     devices: int | Literal["auto"] = "auto",
 ) -> dict[str, Any]:
-    """Fits a recipe and writes ``folder``/result.json, the network, and MMGAT's checkpoint.
+    """Fits a recipe and writes ``folder``/result.json and, beside it, the network.
 
     A run that was stopped goes on; one that is done is only read.
 
     Args:
-        config: the recipe; its name names the checkpoint.
+        config: the recipe; its name names the run.
         data: the local data folder.
         seed: in place of the recipe's.
         devices: as ``fit`` takes them.
@@ -151,8 +148,6 @@ def run(
         "inference_ms": round(_milliseconds(one), 3),
         "evaluation_clips": len(evaluation),
     }
-    if recipe.network == "mmgat":
-        write_checkpoint(folder, config.stem, network, recipe, result, thresholds, len(train))
     result_path.write_text(json.dumps(result, indent=1) + "\n")
     return result
 
@@ -168,48 +163,6 @@ def _claim(folder: Path, description: dict[str, Any]) -> None:
             f"expected an empty folder or a run of this recipe and seed in {folder}, found another "
             "run: give another folder, or delete that one"
         )
-
-
-def write_checkpoint(
-    folder: Path,
-    name: str,
-    network: nn.Module,
-    recipe: Recipe,
-    result: dict[str, Any],
-    thresholds: dict[str, float],
-    n_clips: int,
-) -> None:
-    """MMGAT without its tags, which only training needs, and its card."""
-    assert isinstance(network, MMGAT)
-    text = network.labels.text if network.labels else None
-    mmgat = MMGAT(msgspec.structs.replace(network.config, n_tags=0), text)
-    state = {k: v for k, v in network.state_dict().items() if not k.startswith("tags.")}
-    mmgat.load_state_dict(state)
-    on = f"{result['evaluation_clips']} music clips of validation.npz (AudioSet evaluation set)"
-    command = f"mmgat-evaluate --checkpoint {name} --rows DATA/audioset-vggish/validation.npz"
-    f1 = result["f1_at_calibrated_thresholds"]
-    figures = {"mAP": result["map"], "micro F1": f1["micro"], "macro F1": f1["macro"]}
-    card = Card(
-        name=name,
-        version="2",
-        embedder="vggish",
-        variant=VARIANTS[0] if recipe.data == "audioset" else VARIANTS[1],
-        mmgat=mmgat.config.to_dict(),
-        thresholds=thresholds,
-        text_encoder=recipe.text().encoder if text is not None else "",
-        training_data=tuple(row | {"clips": n_clips} for row in sources(recipe)),
-        metrics=tuple(
-            {"name": key, "value": round(value, 4), "on": on, "command": command}
-            for key, value in figures.items()
-        ),
-        notes=(
-            "Trained on weak labels of 10-s clips: what sounds now is known less well than what "
-            "sounded in the last seconds.",
-            "AudioSet labels are incomplete and its rows come from web video; scores are low for "
-            "what is rare there.",
-        ),
-    )
-    save_checkpoint(folder / f"{name}.safetensors", card, mmgat)
 
 
 def table(

@@ -19,6 +19,7 @@ from training.errors import TrainingDataError
 from training.evaluate import evaluate
 from training.evaluate import main as evaluate_command
 from training.fit import predict
+from training.publish import publish
 from training.runs import load_run, run, table
 
 
@@ -30,13 +31,21 @@ def openmic_checkpoint(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_run_keeps_figures_network_and_a_checkpoint_that_agree(
-    finished_run: Path, audioset: Path
+@pytest.fixture
+def published(finished_run: Path, audioset: Path, tmp_path: Path) -> Path:
+    """The run as a checkpoint, written by the command."""
+    options = ["publish", str(finished_run), "--name", "own", "--data", str(audioset)]
+    done = CliRunner().invoke(main, [*options, "--out", str(tmp_path)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return tmp_path / "own.safetensors"
+
+
+def test_a_published_run_is_worth_what_the_run_was(
+    published: Path, finished_run: Path, audioset: Path
 ) -> None:
     result = json.loads((finished_run / "result.json").read_text())
     assert result["map"] > 0.8  # against 0.1 of guessing
-    rows = audioset / "audioset-vggish" / "validation.npz"
-    found = evaluate(str(finished_run / "mmgat.safetensors"), rows)
+    found = evaluate(str(published), audioset / "audioset-vggish" / "validation.npz")
     assert found["map"] == pytest.approx(result["map"], abs=1e-6)
     assert found["clips"] == result["evaluation_clips"]
     assert set(found["per_label"]) == set(LABELS)
@@ -45,14 +54,22 @@ def test_a_run_keeps_figures_network_and_a_checkpoint_that_agree(
     )
 
 
-def test_the_checkpoint_needs_no_tags_and_its_card_is_complete(finished_run: Path) -> None:
-    checkpoint = load_checkpoint(finished_run / "mmgat.safetensors")
+def test_a_published_checkpoint_needs_no_tags_and_its_card_is_complete(published: Path) -> None:
+    checkpoint = load_checkpoint(published)
     assert checkpoint.mmgat.tags is None
     card = checkpoint.card
     assert card.text_encoder
     assert card.variant == "pre-activation+pca+8bit"
-    assert card.training_data[0]["licence"] == "CC BY 4.0"
+    assert (card.training_data[0]["licence"], card.training_data[0]["clips"]) == ("CC BY 4.0", 576)
     assert {"name", "value", "on", "command"} <= set(card.metrics[0])
+
+
+def test_only_runs_of_mmgat_are_published(
+    audioset: Path, quick_recipe: Callable[..., Path], tmp_path: Path
+) -> None:
+    run(quick_recipe("mean-mlp"), audioset, tmp_path / "run", report=lambda _: None)
+    with pytest.raises(TrainingDataError, match="expected a run of mmgat on audioset, .* mean-mlp"):
+        publish(tmp_path / "run", "own", audioset, tmp_path)
 
 
 def test_a_finished_run_is_read_and_not_fitted_again(
@@ -121,8 +138,8 @@ def test_missing_data_is_one_line(tmp_path: Path, quick_recipe: Callable[..., Pa
     assert "Error: expected AudioSet rows in" in done.output
 
 
-def test_evaluate_prints_json_or_text(finished_run: Path, audioset: Path) -> None:
-    options = ["--checkpoint", str(finished_run / "mmgat.safetensors")]
+def test_evaluate_prints_json_or_text(published: Path, audioset: Path) -> None:
+    options = ["--checkpoint", str(published)]
     options += ["--rows", str(audioset / "audioset-vggish" / "validation.npz")]
     as_json = CliRunner().invoke(evaluate_command, [*options, "--json"])
     as_text = CliRunner().invoke(evaluate_command, options)
@@ -135,7 +152,7 @@ def test_evaluate_refuses_what_it_cannot_compare(audioset: Path, tmp_path: Path)
     rows = str(audioset / "audioset-vggish" / "validation.npz")
     foreign = CliRunner().invoke(evaluate_command, ["--checkpoint", "compact", "--rows", rows])
     assert foreign.exit_code == 1
-    assert "expected" in foreign.output
+    assert "was trained on rows of compact" in foreign.output
     missing = CliRunner().invoke(evaluate_command, ["--rows", str(tmp_path / "no.npz")])
     assert missing.exit_code == 1
     assert "expected AudioSet rows" in missing.output
