@@ -21,7 +21,8 @@ SIMILARITY = matplotlib.colormaps["magma"]
 def correlation_graphs(network: MMGAT, rows: RowSet) -> Figure:
     """A row a clip: similarity of its seconds, then its graph at each of the network's scales."""
     n_columns = 1 + len(network.scales)
-    figure = Figure(figsize=(2.9 * n_columns, 2.9 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(2.9 * n_columns, 2.9 * len(rows)))
+    figure.set_layout_engine("constrained", h_pad=0.1)
     axes = figure.subplots(len(rows), n_columns, squeeze=False)
     for index, (first, *others) in enumerate(axes):
         clip = rows.select(torch.tensor([index]))

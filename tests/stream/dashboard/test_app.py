@@ -83,9 +83,9 @@ async def test_places_do_not_change_with_the_scores() -> None:
     async with dashboard() as (app, pilot):
         app.take(hello())
         app.take(estimate(t1=1.0, sounding=("voice",)))
-        before = (await until_shown(pilot, "● voice")).splitlines()
+        before = (await until_shown(pilot, "● voice", "quit")).splitlines()
         app.take(estimate(t1=2.0, sounding=("banjo",)))
-        after = (await until_shown(pilot, "● banjo?")).splitlines()
+        after = (await until_shown(pilot, "● banjo?", "quit")).splitlines()
         for label in LABELS:
             name = instrument(label)
             assert [name in line[:20] for line in before] == [name in line[:20] for line in after]
