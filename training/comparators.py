@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from model.embedder import EMBEDDING_SIZE
 from model.labels import N_LABELS
-from training.losses import Targets, bag_loss
 
 
 @dataclass(frozen=True)
@@ -24,17 +23,6 @@ class BagOutput:
 
     bag_scores: Tensor
     tag_logits: Tensor
-
-
-class BagLoss(nn.Module):
-    """Masked cross entropy of a ``BagOutput``, with that weight of the tags."""
-
-    def __init__(self, tags: float) -> None:
-        super().__init__()
-        self.tags = tags
-
-    def forward(self, _: nn.Module, output: BagOutput, targets: Targets) -> Tensor:
-        return bag_loss(output.bag_scores, output.tag_logits, targets, self.tags)
 
 
 def masked_row_mean(states: Tensor, mask: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -46,7 +46,6 @@ class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         shortest: rows of the shortest stretch.
         splice: share of the batches in which beginnings and ends of different bags are joined.
         blend: share of the batches in which rows of different bags with weak labels are mingled.
-        teaching: how far the teachers, where there are any, move the targets of bags.
     """
 
     epochs: int = 12
@@ -60,7 +59,6 @@ class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shortest: int = 1
     splice: float = 0.0
     blend: float = 0.0
-    teaching: float = 0.5
     seed: int = 0
 
 
@@ -75,13 +73,11 @@ class Fitting(lightning.LightningModule):
         validation: RowSet,
         settings: FitSettings,
         report: Callable[[str], None],
-        teachers: Sequence[nn.Module],
     ) -> None:
         super().__init__()
         self.network, self.criterion = network, criterion
         self._train, self._validation = train, validation
         self._settings, self._report = settings, report
-        self._teachers = list(teachers)  # a list, so that they are not learned, saved or averaged
         self._seen: list[Any] = []
 
     def train_dataloader(self) -> DataLoader[RowSet]:
@@ -117,21 +113,9 @@ class Fitting(lightning.LightningModule):
 
     def training_step(self, batch: RowSet, _: int) -> Tensor:
         output = self.network.read(batch.rows, batch.mask())  # type: ignore[operator]
-        loss: Tensor = self.criterion(self.network, output, self._taught(batch).targets())
+        loss: Tensor = self.criterion(self.network, output, batch.targets())
         self.log("loss", loss, prog_bar=True)
         return loss
-
-    @torch.no_grad()
-    def _taught(self, batch: RowSet) -> RowSet:
-        """Bag targets moved towards what the teachers say on average of these very rows."""
-        if not self._teachers:
-            return batch
-        said = [
-            teacher.to(self.device).read(batch.rows, batch.mask()).bag_scores  # type: ignore[operator]
-            for teacher in self._teachers
-        ]
-        bag = torch.lerp(batch.bag, torch.stack(said).mean(0), self._settings.teaching)
-        return dataclasses.replace(batch, bag=bag)
 
     def validation_step(self, batch: RowSet, _: int) -> None:
         self._seen.append(self.network.read(batch.rows, batch.mask()))  # type: ignore[operator]
@@ -193,7 +177,6 @@ def fit(
     folder: Path | None = None,
     report: Callable[[str], None] = print,
     devices: int | Literal["auto"] = "auto",
-    teachers: Sequence[nn.Module] = (),
 ) -> N:
     """The network fitted to ``train``: of its averaged weights those with the best validation mAP.
 
@@ -206,7 +189,6 @@ def fit(
         report: takes a line an epoch.
         devices: GPUs, or processes on the CPU; with more than one Lightning runs the program once
             for each, and every process returns the same network.
-        teachers: fitted networks whose mean opinion of every batch softens its targets.
     """
     settings = settings or FitSettings()
     with tempfile.TemporaryDirectory() as scratch, _quiet():
@@ -227,7 +209,7 @@ def fit(
             enable_model_summary=False,
             log_every_n_steps=10,
         )
-        module = Fitting(network, criterion, train, validation, settings, report, teachers)
+        module = Fitting(network, criterion, train, validation, settings, report)
         last = home / "last.ckpt"
         trainer.fit(module, ckpt_path=last if last.is_file() else None, weights_only=True)
         best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)

@@ -13,11 +13,12 @@ from torch import nn
 from model.labels import FAMILIES, ONSETS
 from model.mmgat import MMGAT, MMGATConfig
 from training.classical import CLASSICAL
-from training.comparators import COMPARATORS, BagLoss
+from training.comparators import COMPARATORS
 from training.errors import TrainingDataError
 from training.fit import FitSettings
 from training.label_text import LabelText, minilm_embeddings
-from training.losses import LossWeights, MMGATLoss
+from training.losses import BagLoss, LossWeights, MMGATLoss, label_weights
+from training.rows import RowSet
 
 NETWORKS: Final = ("mmgat", *COMPARATORS, *CLASSICAL)
 
@@ -38,7 +39,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         data: ``audioset``, ``openmic``, ``openmic+irmas``, or ``mixtures``.
         rows: of mixtures.
         held_out: share of the training clips for early stopping and thresholds.
-        teachers: networks of this recipe, with seeds of their own, that are fitted first and teach.
         tags: whether AudioSet's other classes help training.
         auxiliary: classes of MMGAT's second classifier.
         label_text: a file of ``mmgat-train label-embeddings``; MiniLM's if not given.
@@ -51,7 +51,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Literal["audioset", "openmic", "openmic+irmas", "mixtures"] = "audioset"
     rows: Literal["compact", "time-frequency"] = "compact"
     held_out: float = 0.1
-    teachers: int = 0
     tags: bool = True
     auxiliary: Literal["onset", "family"] = "onset"
     label_text: str = ""
@@ -60,29 +59,36 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loss: LossWeights = LossWeights()
     fit: FitSettings = FitSettings()
 
-    def build(self, n_tags: int, seed: int | None = None) -> tuple[nn.Module, nn.Module]:
-        """The untrained network of a seed and its loss.
+    def build(self, n_tags: int) -> nn.Module:
+        """The untrained network, of first weights by the seed of ``fit``.
 
         Args:
             n_tags: further classes in the data.
-            seed: of the first weights; that of ``fit`` if not given.
         """
-        torch.manual_seed(self.fit.seed if seed is None else seed)
+        torch.manual_seed(self.fit.seed)
         n_tags = n_tags if self.tags else 0
         if self.network != "mmgat":
             settings = self.comparator
-            network = COMPARATORS[self.network](settings.size, settings.dropout, n_tags)
-            return network, BagLoss(self.loss.tags)
-        groups = ONSETS if self.auxiliary == "onset" else FAMILIES
+            return COMPARATORS[self.network](settings.size, settings.dropout, n_tags)
         text = self.text().embeddings if self.mmgat.text_size else None
         config = msgspec.structs.replace(
             self.mmgat,
             text_size=0 if text is None else text.shape[1],
             n_tags=n_tags,
-            n_auxiliary=len(groups) if self.mmgat.n_auxiliary else 0,
+            n_auxiliary=len(self._groups) if self.mmgat.n_auxiliary else 0,
         )
-        mmgat = MMGAT(config, text)
-        return mmgat, MMGATLoss(mmgat, self.loss, groups)
+        return MMGAT(config, text)
+
+    def criterion(self, network: nn.Module, train: RowSet) -> nn.Module:
+        """The loss of a network of this recipe on those bags."""
+        weights = label_weights(train.bag, train.bag_weight, self.loss.rarity)
+        if isinstance(network, MMGAT):
+            return MMGATLoss(network, self.loss, self._groups, weights)
+        return BagLoss(self.loss.tags, weights)
+
+    @property
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        return ONSETS if self.auxiliary == "onset" else FAMILIES
 
     def text(self) -> LabelText:
         """The label embeddings, made or read from the file.

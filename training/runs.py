@@ -56,7 +56,7 @@ def load_run(folder: Path) -> Run:
         name = of.pop("recipe")
         recipe = msgspec.convert(of, Recipe)
         state = load_file(folder / NETWORK)
-        network, _ = recipe.build(result["tags"])
+        network = recipe.build(result["tags"])
         network.load_state_dict(state)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise TrainingDataError(
@@ -109,7 +109,9 @@ def run(
         calibration, scores = classifier.predict(held_out), classifier.predict(evaluation)
         one: Callable[[], object] = partial(classifier.predict, _one_bag(evaluation))
     else:
-        network = _fitted(recipe, train, held_out, folder, report, devices)
+        network = recipe.build(train.tags.shape[1])
+        criterion = recipe.criterion(network, train)
+        fit(network, criterion, train, held_out, recipe.fit, folder, report, devices)
         if torch.distributed.is_initialized() and torch.distributed.get_rank():
             raise SystemExit  # the first of several processes goes on alone
         seconds = time.perf_counter() - start
@@ -139,27 +141,6 @@ def run(
     }
     result_path.write_text(json.dumps(result, indent=1) + "\n")
     return result
-
-
-def _fitted(
-    recipe: Recipe,
-    train: RowSet,
-    held_out: RowSet,
-    folder: Path,
-    report: Callable[[str], None],
-    devices: int | Literal["auto"],
-) -> nn.Module:
-    """The recipe's network, after its teachers."""
-    n_tags = train.tags.shape[1]
-    teachers: list[nn.Module] = []
-    for number in range(recipe.teachers):
-        report(f"teacher {number}")
-        own = msgspec.structs.replace(recipe.fit, seed=1000 * (recipe.fit.seed + 1) + number)
-        teacher, criterion = recipe.build(n_tags, own.seed)
-        at = folder / f"teacher-{number}"
-        teachers.append(fit(teacher, criterion, train, held_out, own, at, report, devices))
-    network, criterion = recipe.build(n_tags)
-    return fit(network, criterion, train, held_out, recipe.fit, folder, report, devices, teachers)
 
 
 def _claim(folder: Path, description: dict[str, Any]) -> None:

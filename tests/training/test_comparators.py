@@ -4,8 +4,9 @@ import torch
 
 from tests.training.test_fit import QUICK, separable
 from training.classical import CLASSICAL, PerLabel
-from training.comparators import COMPARATORS, BagLoss
+from training.comparators import COMPARATORS
 from training.fit import fit, predict
+from training.losses import BagLoss
 from training.metrics import mean_average_precision
 from training.rows import RowSet
 

@@ -11,9 +11,8 @@ from model.labels import INDEX, LABELS, ONSETS, membership
 from model.mmgat import MMGAT, MMGATConfig
 from tests.conftest import untrained_mmgat
 from training.compact.rows import read_rows
-from training.comparators import BagOutput
 from training.errors import TrainingDataError
-from training.fit import FitSettings, fit, predict, validate
+from training.fit import FitSettings, fit, validate
 from training.losses import LossWeights, MMGATLoss, group_targets, masked_mean
 from training.metrics import mean_average_precision
 from training.rows import RowSet
@@ -102,27 +101,6 @@ def test_a_gpu_fits_as_well_and_gives_the_network_back_on_the_cpu() -> None:
     network, _ = fitted()
     assert {parameter.device.type for parameter in network.parameters()} == {"cpu"}
     assert validate(network, separable(seed=2))["clips"] > 0.9
-
-
-class Oracle(torch.nn.Module):
-    """Says that every bag has a flute and nothing else."""
-
-    def read(self, rows: torch.Tensor, mask: torch.Tensor) -> BagOutput:
-        flute = torch.nn.functional.one_hot(torch.tensor(INDEX["flute"]), 20).float()
-        return BagOutput(flute.expand(len(rows), -1), rows.new_zeros(len(rows), 0))
-
-
-def test_teachers_move_the_targets() -> None:
-    def flute(teaching: float) -> float:
-        settings = msgspec.structs.replace(QUICK, teaching=teaching)
-        bags, held_out = separable(), separable(seed=1)
-        network = fit(*small(), bags, held_out, settings, report=str, teachers=[Oracle()])
-        return float(predict(network, separable(seed=2))[0][:, INDEX["flute"]].mean())
-
-    assert flute(1.0) > 0.7
-    assert flute(0.0) == pytest.approx(
-        float(separable(seed=2).bag[:, INDEX["flute"]].mean()), abs=0.1
-    )
 
 
 def test_without_a_better_epoch_it_ends_early() -> None:

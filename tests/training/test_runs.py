@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 
 from model.checkpoint import load_checkpoint, save_checkpoint
@@ -185,29 +184,11 @@ def test_evaluate_wants_one_thing_to_evaluate_on(tmp_path: Path) -> None:
     assert "expected either --rows FILE.npz or --irmas FOLDER" in neither.output
 
 
-def test_teachers_are_fitted_first_with_seeds_of_their_own(
-    audioset: Path, quick_recipe: Callable[..., Path], tmp_path: Path
-) -> None:
-    recipe = quick_recipe("mean-mlp", name="taught")
-    recipe.write_text("teachers = 2\n" + recipe.read_text())
-    lines: list[str] = []
-    run(recipe, audioset, tmp_path, report=lines.append)
-    assert [line for line in lines if "teacher" in line] == ["teacher 0", "teacher 1"]
-    states = [
-        torch.load(tmp_path / folder / "best.ckpt", weights_only=True)["state_dict"]
-        for folder in (".", "teacher-0", "teacher-1")
-    ]
-    weights = [state["network.classifier.weight"] for state in states]
-    assert not torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[1], weights[2])
-
-
 def test_two_processes_fit_one_network(
     audioset: Path, quick_recipe: Callable[..., Path], tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "training.cli", "fit", "--devices", "2", "--threads", "1"]
     recipe = quick_recipe("attention-mil", epochs=20, name="two")
-    recipe.write_text("teachers = 1\n" + recipe.read_text())
     command += ["--config", str(recipe)]
     command += ["--data", str(audioset), "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
