@@ -17,7 +17,7 @@ from training.datasets.audioset import read_audioset
 from training.datasets.irmas import embed_clips, hold_out, test_clips, training_clips
 from training.datasets.mixtures import read_mixtures
 from training.datasets.openmic import read_openmic
-from training.datasets.openmic_irmas import append_by_class, union
+from training.datasets.openmic_irmas import append_by_class
 from training.recipe import Recipe
 from training.rows import RowSet
 
@@ -68,7 +68,7 @@ def evaluation_bags(recipe: Recipe, data: Path) -> RowSet:
         return read_mixtures(data, recipe.rows, "validation")
     test = read_openmic(data / "openmic-2018", "test")
     if recipe.data == "openmic+irmas":
-        test = union(test, _irmas_rows(test_clips(data / "irmas"), data, "test"))
+        test = test.join(_irmas_rows(test_clips(data / "irmas"), data, "test"))
     return test
 
 

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import lightning
 import msgspec
@@ -32,6 +32,9 @@ Array = npt.NDArray[np.float32]
 
 
 N = TypeVar("N", bound=nn.Module)
+
+BEST: Final = "best"
+"""Name of the checkpoint of the best epoch, in a folder of ``fit``."""
 
 
 class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,7 +73,7 @@ class Fitting(lightning.LightningModule):
         network: nn.Module,
         criterion: nn.Module,
         train: RowSet,
-        validation: RowSet,
+        validation: RowSet | None,
         settings: FitSettings,
         report: Callable[[str], None],
     ) -> None:
@@ -96,11 +99,14 @@ class Fitting(lightning.LightningModule):
             pin_memory=torch.cuda.is_available(),
         )
 
-    def val_dataloader(self) -> DataLoader[RowSet]:
+    def val_dataloader(self) -> DataLoader[RowSet] | list[Any]:
+        bags = self._validation
+        if bags is None:
+            return []
         return DataLoader(
-            range(len(self._validation)),  # type: ignore[arg-type]
+            range(len(bags)),  # type: ignore[arg-type]
             256,
-            collate_fn=lambda index: self._validation.select(torch.tensor(index)),
+            collate_fn=lambda index: bags.select(torch.tensor(index)),
         )
 
     def on_train_batch_start(self, _: RowSet, batch_idx: int) -> None:
@@ -121,6 +127,7 @@ class Fitting(lightning.LightningModule):
         self._seen.append(self.network.read(batch.rows, batch.mask()))  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
+        assert self._validation is not None
         bag = torch.cat([output.bag_scores for output in self._seen]).cpu().numpy()
         instance = None
         if hasattr(self._seen[0], "instance_scores"):
@@ -135,14 +142,14 @@ class Fitting(lightning.LightningModule):
             self._report(f"epoch {self.current_epoch}: validation mAP {words}")
 
     def configure_optimizers(self) -> Any:
-        s = self._settings
+        s, last = self._settings, self.trainer.max_epochs or self._settings.epochs
         optimizer = torch.optim.AdamW(
             self.parameters(), s.learning_rate, weight_decay=s.weight_decay
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             s.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=int(self.trainer.estimated_stepping_batches) * s.epochs // last,
             pct_start=0.15,
         )
         return {
@@ -172,36 +179,39 @@ def fit(
     network: N,
     criterion: nn.Module,
     train: RowSet,
-    validation: RowSet,
+    validation: RowSet | None,
     settings: FitSettings | None = None,
     folder: Path | None = None,
     report: Callable[[str], None] = print,
     devices: int | Literal["auto"] = "auto",
+    epochs: int | None = None,
 ) -> N:
     """The network fitted to ``train``: of its averaged weights those with the best validation mAP.
 
     Args:
         network: trained in place, on GPUs or the CPU, whichever there is.
         criterion: a module ``(network, output, targets) -> loss``; its own parameters learn too.
+        validation: without it the last epoch's weights are taken.
         settings: how.
         folder: keeps TensorBoard's log and the state of the last and the best epoch; a run in the
             same folder goes on where the last one stopped. Without it nothing is kept.
         report: takes a line an epoch.
         devices: GPUs, or processes on the CPU; with more than one Lightning runs the program once
             for each, and every process returns the same network.
+        epochs: after which it ends, though the learning rate's cycle may be longer.
     """
     settings = settings or FitSettings()
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         home = folder or Path(scratch)
-        keep = ModelCheckpoint(home, "best", monitor="map", mode="max", save_last=True)
+        watched = "map" if validation is not None else None
+        keep = ModelCheckpoint(home, BEST, monitor=watched, mode="max", save_last=True)
+        callbacks: list[lightning.Callback] = [EMAWeightAveraging(decay=settings.ema), keep]
+        if watched:
+            callbacks.append(EarlyStopping(watched, patience=settings.patience, mode="max"))
         trainer = lightning.Trainer(
             devices=devices,
-            max_epochs=settings.epochs,
-            callbacks=[
-                EMAWeightAveraging(decay=settings.ema),
-                keep,
-                EarlyStopping("map", patience=settings.patience, mode="max"),
-            ],
+            max_epochs=epochs or settings.epochs,
+            callbacks=callbacks,
             logger=TensorBoardLogger(home, name=None, version="log") if folder else False,
             gradient_clip_val=1.0,
             num_sanity_val_steps=0,
@@ -215,6 +225,12 @@ def fit(
         best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)
         module.cpu().load_state_dict(best["state_dict"])
     return network.eval()
+
+
+def best_epoch(folder: Path) -> int:
+    """How many epochs the network in that folder of ``fit`` was trained for."""
+    best = torch.load(folder / f"{BEST}.ckpt", map_location="cpu", weights_only=True)
+    return int(best["epoch"]) + 1
 
 
 @torch.inference_mode()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from model.labels import N_LABELS
 from training.losses import Targets
@@ -38,6 +39,22 @@ class RowSet:
     def select(self, index: Tensor) -> RowSet:
         """The bags of that index or mask."""
         return self._each(lambda value: value[index])
+
+    def join(self, other: RowSet) -> RowSet:
+        """These bags and then the others, padded to the longest."""
+        longest = max(self.rows.shape[1], other.rows.shape[1])
+
+        def padded_to_longest(value: Tensor) -> Tensor:
+            missing = longest - value.shape[1] if value.dim() == 3 else 0
+            return pad(value, (0, 0, 0, missing)) if missing else value
+
+        own, others = self._each(padded_to_longest), other._each(padded_to_longest)
+        return RowSet(
+            **{
+                name: torch.cat([own.__dict__[name], others.__dict__[name]])
+                for name in own.__dict__
+            }
+        )
 
     def mask(self) -> Tensor:
         """bool [n, N]: True where a row is valid."""

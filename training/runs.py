@@ -23,7 +23,7 @@ from training.classical import CLASSICAL, PerLabel
 from training.data import evaluation_bags, training_bags
 from training.errors import TrainingDataError
 from training.evaluate import report as figures_of
-from training.fit import fit, predict
+from training.fit import best_epoch, fit, predict
 from training.metrics import mean_average_precision
 from training.recipe import Recipe, read_recipe
 from training.rows import RowSet
@@ -112,12 +112,19 @@ def run(
         network = recipe.build(train.tags.shape[1])
         criterion = recipe.criterion(network, train)
         fit(network, criterion, train, held_out, recipe.fit, folder, report, devices)
+        calibration = predict(network, held_out)[0]
+        if recipe.refit:
+            n_epochs, everything = best_epoch(folder), train.join(held_out)
+            report(f"all {len(everything)} training clips for {n_epochs} epochs")
+            network = recipe.build(train.tags.shape[1])
+            criterion, again = recipe.criterion(network, everything), folder / "refit"
+            fit(network, criterion, everything, None, recipe.fit, again, report, devices, n_epochs)
         if torch.distributed.is_initialized() and torch.distributed.get_rank():
             raise SystemExit  # the first of several processes goes on alone
         seconds = time.perf_counter() - start
         n_parameters = sum(p.numel() for p in network.parameters())
         save_file(network.state_dict(), folder / NETWORK)
-        calibration, scores = predict(network, held_out)[0], predict(network, evaluation)[0]
+        scores = predict(network, evaluation)[0]
         one = partial(predict, network, _one_bag(evaluation))
     thresholds = calibrate(held_out.bag.numpy(), calibration, held_out.bag_weight.numpy())
     found = figures_of(

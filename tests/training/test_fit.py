@@ -12,7 +12,7 @@ from model.mmgat import MMGAT, MMGATConfig
 from tests.conftest import untrained_mmgat
 from training.compact.rows import read_rows
 from training.errors import TrainingDataError
-from training.fit import FitSettings, fit, validate
+from training.fit import FitSettings, best_epoch, fit, validate
 from training.losses import LossWeights, MMGATLoss, group_targets, masked_mean
 from training.metrics import mean_average_precision
 from training.rows import RowSet
@@ -93,6 +93,17 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) ->
     resumed, lines = fitted(settings, folder)
     assert [line.split(":")[0] for line in lines] == ["epoch 1", "epoch 2", "epoch 3"]
     assert same_weights(whole, resumed)
+
+
+def test_so_many_epochs_without_validation_give_the_network_of_the_best_epoch(
+    tmp_path: Path,
+) -> None:
+    settings = msgspec.structs.replace(QUICK, learning_rate=0.1, noise=0.5, patience=2)
+    best, lines = fitted(settings, tmp_path)
+    epochs = best_epoch(tmp_path)
+    assert epochs < len(lines)
+    again = fit(*small(), separable(), None, settings, report=str, epochs=epochs)
+    assert same_weights(best, again)
 
 
 @pytest.mark.gpu

@@ -39,16 +39,6 @@ def append_by_class(openmic: RowSet, irmas: RowSet, generator: torch.Generator) 
     return padded(rows, openmic.bag, openmic.bag_weight)
 
 
-def union(first: RowSet, second: RowSet) -> RowSet:
-    """The bags of both, padded to the longest."""
-    rows = [part.rows[i, : part.lengths[i]] for part in (first, second) for i in range(len(part))]
-    return padded(
-        rows,
-        torch.cat([first.bag, second.bag]),
-        torch.cat([first.bag_weight, second.bag_weight]),
-    )
-
-
 class _Pile:
     """Draws its members in random order, and again when all are drawn."""
 

@@ -1,7 +1,7 @@
 import torch
 
 from model.labels import INDEX
-from training.datasets.openmic_irmas import append_by_class, union
+from training.datasets.openmic_irmas import append_by_class
 from training.rows import RowSet, padded
 
 
@@ -58,7 +58,7 @@ def test_every_call_draws_anew() -> None:
 
 
 def test_the_union_keeps_every_bag_at_its_own_length() -> None:
-    both = union(bags(["piano"], 10, first=1), bags(["flute", "voice"], 3, first=5))
+    both = bags(["piano"], 10, first=1).join(bags(["flute", "voice"], 3, first=5))
     assert both.lengths.tolist() == [10, 3, 3]
     assert both.bag.nonzero()[:, 1].tolist() == [INDEX[n] for n in ("piano", "flute", "voice")]
     assert not both.rows[1, 3:].any()
