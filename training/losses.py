@@ -23,13 +23,8 @@ class LossWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Cross entropy over 20 mostly absent labels is small: of AudioSet's bags 0.03, against 0.4 of the
     three onset classes. Auxiliary classes with a weight of 0.2 lead the network instead of helping.
-
-    Attributes:
-        rarity: 0 counts every bag's label alike, 1 every label alike however rare: see
-            ``label_weights``.
     """
 
-    rarity: float = 0.0
     instance: float = 1.0
     auxiliary: float = 0.005
     center: float = 0.0002
@@ -92,35 +87,17 @@ class CenterLoss(nn.Module):
         return masked_mean((features - self.centers).square().mean(-1), belongs)
 
 
-def label_weights(bag: Tensor, bag_weight: Tensor, rarity: float) -> Tensor:
-    """Weights [20] that fall with a label's count n among bags [n, 20] as n ** -rarity (ours).
-
-    They leave what all positives together count as it was.
-    """
-    count = (bag * (bag_weight > 0)).sum(0).clamp(min=1)
-    weights = count**-rarity
-    return weights * count.sum() / (weights * count).sum()
-
-
 class BagLoss(nn.Module):
-    """Masked cross entropy of an output's ``bag_scores``, and of its ``tag_logits`` if it has any.
+    """Masked cross entropy of an output's ``bag_scores``, and with that weight of its tags."""
 
-    Args:
-        tags: weight of the tags.
-        weights: float32 [20], of the labels; all 1 if not given.
-    """
-
-    weights: Tensor
-
-    def __init__(self, tags: float, weights: Tensor | None = None) -> None:
+    def __init__(self, tags: float) -> None:
         super().__init__()
         self.tags = tags
-        self.register_buffer("weights", torch.ones(N_LABELS) if weights is None else weights)
 
     def forward(self, _: nn.Module, output: HasBagScores, targets: Targets) -> Tensor:
         scores = output.bag_scores.clamp(1e-6, 1 - 1e-6)
         bag = binary_cross_entropy(scores, targets.bag, reduction="none")
-        loss = masked_mean(bag * self.weights, targets.bag_weight)
+        loss = masked_mean(bag, targets.bag_weight)
         if output.tag_logits.numel() and targets.tags.numel():
             tags = binary_cross_entropy_with_logits(output.tag_logits, targets.tags)
             loss = loss + self.tags * tags
@@ -134,7 +111,6 @@ class MMGATLoss(nn.Module):
         model: the network it is for; parts it lacks have no loss.
         weights: of the parts.
         groups: auxiliary classes, by onset type unless named otherwise.
-        label_weights: float32 [20], of the bag's classification.
     """
 
     groups: Tensor
@@ -144,11 +120,10 @@ class MMGATLoss(nn.Module):
         model: MMGAT,
         weights: LossWeights | None = None,
         groups: dict[str, tuple[str, ...]] | None = None,
-        label_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.weights = weights or LossWeights()
-        self.bag = BagLoss(self.weights.tags, label_weights)
+        self.bag = BagLoss(self.weights.tags)
         groups = groups or ONSETS
         self.register_buffer("groups", torch.tensor(membership(groups), dtype=torch.float32))
         size = model.config.state_sizes[-1]

@@ -17,8 +17,7 @@ from training.comparators import COMPARATORS
 from training.errors import TrainingDataError
 from training.fit import FitSettings
 from training.label_text import LabelText, minilm_embeddings
-from training.losses import BagLoss, LossWeights, MMGATLoss, label_weights
-from training.rows import RowSet
+from training.losses import BagLoss, LossWeights, MMGATLoss
 
 NETWORKS: Final = ("mmgat", *COMPARATORS, *CLASSICAL)
 
@@ -82,12 +81,11 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
         return MMGAT(config, text)
 
-    def criterion(self, network: nn.Module, train: RowSet) -> nn.Module:
-        """The loss of a network of this recipe on those bags."""
-        weights = label_weights(train.bag, train.bag_weight, self.loss.rarity)
+    def criterion(self, network: nn.Module) -> nn.Module:
+        """The loss of a network of this recipe."""
         if isinstance(network, MMGAT):
-            return MMGATLoss(network, self.loss, self._groups, weights)
-        return BagLoss(self.loss.tags, weights)
+            return MMGATLoss(network, self.loss, self._groups)
+        return BagLoss(self.loss.tags)
 
     @property
     def _groups(self) -> dict[str, tuple[str, ...]]:

@@ -110,14 +110,14 @@ def run(
         one: Callable[[], object] = partial(classifier.predict, _one_bag(evaluation))
     else:
         network = recipe.build(train.tags.shape[1])
-        criterion = recipe.criterion(network, train)
+        criterion = recipe.criterion(network)
         fit(network, criterion, train, held_out, recipe.fit, folder, report, devices)
         calibration = predict(network, held_out)[0]
         if recipe.refit:
             n_epochs, everything = best_epoch(folder), train.join(held_out)
             report(f"all {len(everything)} training clips for {n_epochs} epochs")
             network = recipe.build(train.tags.shape[1])
-            criterion, again = recipe.criterion(network, everything), folder / "refit"
+            criterion, again = recipe.criterion(network), folder / "refit"
             fit(network, criterion, everything, None, recipe.fit, again, report, devices, n_epochs)
         if torch.distributed.is_initialized() and torch.distributed.get_rank():
             raise SystemExit  # the first of several processes goes on alone

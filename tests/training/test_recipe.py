@@ -1,16 +1,13 @@
-import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
-from model.labels import FAMILIES, INDEX
+from model.labels import FAMILIES
 from model.mmgat import MMGAT
-from tests.training.test_fit import separable
-from training.comparators import BagOutput
 from training.errors import TrainingDataError
 from training.label_text import minilm_embeddings
-from training.losses import BagLoss, MMGATLoss, label_weights
+from training.losses import MMGATLoss
 from training.recipe import NETWORKS, read_recipe
 
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
@@ -68,7 +65,7 @@ def test_the_auxiliary_classes_may_be_families(tmp_path: Path) -> None:
     path.write_text('auxiliary = "family"\n')
     recipe = read_recipe(path)
     network = recipe.build(0)
-    criterion = recipe.criterion(network, separable())
+    criterion = recipe.criterion(network)
     assert isinstance(network, MMGAT)
     assert isinstance(criterion, MMGATLoss)
     assert network.config.n_auxiliary == len(criterion.groups) == len(FAMILIES)
@@ -97,35 +94,3 @@ def test_the_same_seed_gives_the_same_first_weights(tmp_path: Path) -> None:
     one, same, other = (first_weights(seed) for seed in (0, 0, 1))
     assert all(map(torch.equal, one.values(), same.values()))
     assert not all(map(torch.equal, one.values(), other.values()))
-
-
-def test_rarity_weighs_known_labels_by_their_count_in_the_training_bags(tmp_path: Path) -> None:
-    path = tmp_path / "recipe.toml"
-    path.write_text('network = "mean-mlp"\n[loss]\nrarity = 0.5\n')
-    recipe = read_recipe(path)
-    bags = separable(64)  # in which only piano and flute are known
-    bag = torch.zeros_like(bags.bag)
-    bag[:36, INDEX["piano"]] = bag[:4, INDEX["flute"]] = bag[:, INDEX["drums"]] = 1
-    criterion = recipe.criterion(recipe.build(0), dataclasses.replace(bags, bag=bag))
-    assert isinstance(criterion, BagLoss)
-    piano, flute, drums, cello = (
-        float(criterion.weights[INDEX[label]]) for label in ("piano", "flute", "drums", "cello")
-    )
-    assert flute == pytest.approx(3 * piano)
-    assert drums == cello == pytest.approx(2 * flute)
-
-
-def test_a_rare_label_missed_costs_more() -> None:
-    count = torch.tensor([1.0] * 10 + [100.0] * 10)
-    bag = (torch.arange(100)[:, None] < count).float()
-    weights = label_weights(bag, torch.ones_like(bag), 0.5)
-    assert torch.allclose((weights * count).sum(), count.sum())
-
-    def cost(missed: int) -> float:
-        rows = separable(1)
-        target = torch.nn.functional.one_hot(torch.tensor([missed]), 20).float()
-        rows = dataclasses.replace(rows, bag=target, bag_weight=torch.ones(1, 20))
-        said = BagOutput(torch.full((1, 20), 0.1), torch.zeros(1, 0))
-        return float(BagLoss(0.0, weights)(torch.nn.Identity(), said, rows.targets()))
-
-    assert cost(missed=0) > 2 * cost(missed=19)
