@@ -23,7 +23,7 @@ from training.classical import CLASSICAL, PerLabel
 from training.data import evaluation_bags, training_bags
 from training.errors import TrainingDataError
 from training.evaluate import report as figures_of
-from training.fit import best_epoch, fit, predict
+from training.fit import Array, best_epoch, fit, predict
 from training.metrics import mean_average_precision
 from training.recipe import Recipe, read_recipe
 from training.rows import RowSet
@@ -104,28 +104,11 @@ def run(
     evaluation = evaluation_bags(recipe, data)
     start = time.perf_counter()
     if recipe.network in CLASSICAL:
-        classifier = PerLabel(recipe.network, recipe.fit.seed).fit(train)
-        seconds, n_parameters = time.perf_counter() - start, classifier.n_parameters
-        calibration, scores = classifier.predict(held_out), classifier.predict(evaluation)
-        one: Callable[[], object] = partial(classifier.predict, _one_bag(evaluation))
+        fitted = _fitted_classifier(recipe, train, held_out)
     else:
-        network = recipe.build(train.tags.shape[1])
-        criterion = recipe.criterion(network)
-        fit(network, criterion, train, held_out, recipe.fit, folder, report, devices)
-        calibration = predict(network, held_out)[0]
-        if recipe.refit:
-            n_epochs, everything = best_epoch(folder), train.join(held_out)
-            report(f"all {len(everything)} training clips for {n_epochs} epochs")
-            network = recipe.build(train.tags.shape[1])
-            criterion, again = recipe.criterion(network), folder / "refit"
-            fit(network, criterion, everything, None, recipe.fit, again, report, devices, n_epochs)
-        if torch.distributed.is_initialized() and torch.distributed.get_rank():
-            raise SystemExit  # the first of several processes goes on alone
-        seconds = time.perf_counter() - start
-        n_parameters = sum(p.numel() for p in network.parameters())
-        save_file(network.state_dict(), folder / NETWORK)
-        scores = predict(network, evaluation)[0]
-        one = partial(predict, network, _one_bag(evaluation))
+        fitted = _fitted_network(recipe, train, held_out, folder, report, devices)
+    seconds = time.perf_counter() - start
+    calibration, scores = fitted.calibration, fitted.predict(evaluation)
     thresholds = calibrate(held_out.bag.numpy(), calibration, held_out.bag_weight.numpy())
     found = figures_of(
         evaluation.bag.numpy(),
@@ -133,6 +116,7 @@ def run(
         evaluation.bag_weight.numpy(),
         thresholds_of({"thresholds": thresholds}),
     )
+    one_bag = evaluation.select(torch.tensor([0]))
     result = {
         "of": description,
         **found,
@@ -141,13 +125,53 @@ def run(
         ),
         "thresholds": thresholds,
         "tags": train.tags.shape[1],
-        "parameters": n_parameters,
+        "parameters": fitted.n_parameters,
         "training_seconds": round(seconds),
-        "inference_ms": round(_milliseconds(one), 3),
+        "inference_ms": round(_milliseconds(partial(fitted.predict, one_bag)), 3),
         "evaluation_clips": len(evaluation),
     }
     result_path.write_text(json.dumps(result, indent=1) + "\n")
     return result
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What was fitted: its scores [n, 20] of the held-out clips, and of any bags."""
+
+    calibration: Array
+    n_parameters: int
+    predict: Callable[[RowSet], Array]
+
+
+def _fitted_classifier(recipe: Recipe, train: RowSet, held_out: RowSet) -> _Fitted:
+    classifier = PerLabel(recipe.network, recipe.fit.seed).fit(train)
+    return _Fitted(classifier.predict(held_out), classifier.n_parameters, classifier.predict)
+
+
+def _fitted_network(
+    recipe: Recipe,
+    train: RowSet,
+    held_out: RowSet,
+    folder: Path,
+    report: Callable[[str], None],
+    devices: int | Literal["auto"],
+) -> _Fitted:
+    """The recipe's network, kept in the folder; the first of several processes goes on alone."""
+    network = recipe.build(train.tags.shape[1])
+    criterion = recipe.criterion(network)
+    fit(network, criterion, train, held_out, recipe.fit, folder, report, devices)
+    calibration = predict(network, held_out)[0]
+    if recipe.refit:
+        n_epochs, everything = best_epoch(folder), train.join(held_out)
+        report(f"all {len(everything)} training clips for {n_epochs} epochs")
+        network = recipe.build(train.tags.shape[1])
+        criterion, again = recipe.criterion(network), folder / "refit"
+        fit(network, criterion, everything, None, recipe.fit, again, report, devices, n_epochs)
+    if torch.distributed.is_initialized() and torch.distributed.get_rank():
+        raise SystemExit
+    save_file(network.state_dict(), folder / NETWORK)
+    n_parameters = sum(p.numel() for p in network.parameters())
+    return _Fitted(calibration, n_parameters, lambda rows: predict(network, rows)[0])
 
 
 def _claim(folder: Path, description: dict[str, Any]) -> None:
@@ -193,10 +217,6 @@ def table(
             f"| {first['parameters']:,} | {seconds / 60:.1f} min | {first['inference_ms']:.1f} ms |"
         )
     return "\n".join(lines)
-
-
-def _one_bag(rows: RowSet) -> RowSet:
-    return rows.select(torch.tensor([0]))
 
 
 def _milliseconds(call: Callable[[], object], repeats: int = 15) -> float:
