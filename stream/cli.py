@@ -8,13 +8,15 @@ from pathlib import Path
 
 import click
 
+from stream.config import configurable
 from stream.errors import SettingsError
 from stream.options import HELP_NAMES, recognizer_options, told_plainly
 from stream.settings import DEFAULT_ADDRESS, StreamSettings
 from stream.sources import PCM_FORMATS, AudioSource, FileSource, StdinSource
 
 
-@click.command(context_settings=HELP_NAMES | {"max_content_width": 100})
+@configurable
+@click.command("mmgat-stream", context_settings=HELP_NAMES | {"max_content_width": 100})
 @click.option("-d", "--device", metavar="NAME|ID", help="Audio input: number, name or part of it.")
 @click.option("-l", "--list-devices", is_flag=True, help="Show the audio inputs and exit.")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="Recognise an audio file.")
@@ -27,7 +29,8 @@ from stream.sources import PCM_FORMATS, AudioSource, FileSource, StdinSource
     "pcm_format",
     default="s16le",
     show_default=True,
-    help=f"Sample format of --stdin: {', '.join(PCM_FORMATS)}.",
+    type=click.Choice(list(PCM_FORMATS)),
+    help="Sample format of --stdin.",
 )
 @click.option("-b", "--blocksize", type=int, default=0, help="Frames a device block (0: its own).")
 @click.option(

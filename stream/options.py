@@ -11,15 +11,25 @@ import click
 
 from model.errors import ModelError
 from stream.errors import StreamError
+from stream.settings import HOPS_S, MAX_NODES
 
 P = ParamSpec("P")
 
+
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
+
+def _allowed_hop(_context: click.Context, _: click.Parameter, hop: float) -> float:
+    if hop not in HOPS_S:
+        allowed = ", ".join(f"{hop:g}" for hop in HOPS_S)
+        raise click.BadParameter(f"expected one of {allowed} seconds, found {hop:g}")
+    return hop
+
+
 _RECOGNIZER_OPTIONS = (
-    click.option("--hop", type=float, default=0.5, show_default=True,
+    click.option("--hop", type=float, callback=_allowed_hop, default=0.5, show_default=True,
                  help="Seconds between windows: 0.25, 0.5 or 1."),
-    click.option("--nodes", type=int, default=10, show_default=True,
+    click.option("--nodes", type=click.IntRange(1, MAX_NODES), default=10, show_default=True,
                  help="Seconds in the instance graph, 1 to 60."),
     click.option("--model", default="compact", show_default=True, metavar="compact|vggish|PATH",
                  help="Model, or a checkpoint's path."),
