@@ -11,7 +11,7 @@ import click
 from stream.config import configurable
 from stream.errors import SettingsError
 from stream.options import HELP_NAMES, recognizer_options, told_plainly
-from stream.settings import DEFAULT_ADDRESS, StreamSettings
+from stream.settings import DEFAULT_ADDRESS, LivenessSettings, StreamSettings
 from stream.sources import PCM_FORMATS, AudioSource, FileSource, StdinSource
 
 
@@ -35,6 +35,9 @@ from stream.sources import PCM_FORMATS, AudioSource, FileSource, StdinSource
 @click.option("-b", "--blocksize", type=int, default=0, help="Frames a device block (0: its own).")
 @click.option(
     "--latency", default="low", show_default=True, help="Device latency: low, high or seconds."
+)
+@click.option(
+    "--exit-on-loss", is_flag=True, help="End when the device is lost, instead of waiting for it."
 )
 @recognizer_options
 @click.option(
@@ -67,6 +70,7 @@ def main(
     pcm_format: str,
     blocksize: int,
     latency: str,
+    exit_on_loss: bool,
     hop: float,
     nodes: int,
     model: str,
@@ -114,8 +118,10 @@ def main(
         source = StdinSource(rate, channels, pcm_format, sys.stdin.fileno())
     else:
         from stream.devices import DeviceSource
+        from stream.guard import GuardedSource
 
-        source = DeviceSource(device, rate, channels, blocksize, _latency(latency))
+        inner = DeviceSource(device, rate, channels, blocksize, _latency(latency))
+        source = GuardedSource(inner, LivenessSettings(exit_on_loss=exit_on_loss))
 
     from stream.session import Session, SessionOptions
 

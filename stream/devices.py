@@ -14,6 +14,7 @@ from stream.sources import AudioSource, Block
 
 RING_S = 2.0
 POLL_S = 0.005
+PATIENCE_S = 0.25
 
 
 def portaudio() -> ModuleType:
@@ -124,7 +125,18 @@ class DeviceSource(AudioSource):
         self._read = 0
 
     def probe(self) -> None:
-        self._find()
+        """Also settles on this device and rate: it is never another one that opens later."""
+        device = self._find()
+        self._wanted = _full_name(portaudio(), device)
+        self._wanted_rate, self._wanted_channels = self.sample_rate_hz, self.channels
+
+    def reopen(self) -> None:
+        """PortAudio sees devices that came or went only when it starts anew, with nothing open."""
+        self.close()
+        sd = portaudio()
+        sd._terminate()
+        sd._initialize()
+        self.open()
 
     def _find(self) -> dict[str, Any]:
         device = find_device(self._wanted)
@@ -141,6 +153,7 @@ class DeviceSource(AudioSource):
     def open(self) -> None:
         sd = portaudio()
         device = self._find()
+        self._written = self._read = 0
         self._ring = np.zeros((round(RING_S * self.sample_rate_hz), self.channels), np.float32)
         try:
             self._stream = sd.InputStream(
@@ -171,9 +184,12 @@ class DeviceSource(AudioSource):
         self._written += frames
 
     def read(self) -> Block | None:
+        patient_until = time.monotonic() + PATIENCE_S
         while (written := self._written) == self._read:
             if self._stopped.wait(POLL_S):
                 return None
+            if time.monotonic() > patient_until:
+                break
             if not self._stream.active:
                 raise DeviceError(f"{self.name!r} stopped giving audio: is it still connected?")
         captured_at = time.monotonic()

@@ -101,6 +101,8 @@ class Engine:
             queued=account.queued,
             windows=self.pipeline.n_windows,
             xruns=self.source.xruns,
+            liveness=self.source.liveness,
+            outages=self.source.outages,
             nonfinite=faults.nonfinite,
             clipped=faults.clipped,
             lag_ms=self.pipeline.latency_ms,
@@ -113,6 +115,8 @@ class Engine:
     def _warning(self, account: SampleAccount) -> str:
         if self.error:
             return str(self.error)
+        if self.source.trouble:
+            return self.source.trouble
         if account.dropped:
             seconds = account.dropped / self.source.sample_rate_hz
             return (

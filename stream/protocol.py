@@ -19,6 +19,7 @@ from typing import Final, Literal
 import msgspec
 
 from stream.errors import ProtocolError
+from stream.liveness import State
 
 PREFIX: Final = "mmgat/v1/"
 HELLO_TOPIC: Final = PREFIX + "hello/"
@@ -131,6 +132,8 @@ class Status(Message, frozen=True, kw_only=True):
         lag_ms: latency of the newest estimate.
         real_time_factor: compute time over audio time of late; above 1 is too slow.
         xruns: overflows that the audio system reported, of unknown length.
+        liveness: healthy, alarmed, recovering, escalated or failed: whether audio comes.
+        outages: how often it stopped coming.
         nonfinite: NaN or infinite samples, replaced by zero.
         clipped: samples at full scale.
         message: the last warning in words, or "".
@@ -152,6 +155,8 @@ class Status(Message, frozen=True, kw_only=True):
     real_time_factor: float
     level_dbfs: float
     uptime_s: float
+    liveness: State = State.HEALTHY
+    outages: int = 0
     message: str = ""
 
 

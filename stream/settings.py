@@ -31,6 +31,24 @@ class DecisionSettings:
 
 
 @dataclass(frozen=True)
+class LivenessSettings:
+    """When a live source counts as lost, and how it is won back.
+
+    Attributes:
+        alarm_s: seconds without frames.
+        first_pause_s, longest_pause_s: between attempts to open it; each pause doubles the last.
+        escalate_s: seconds without frames after which its loss is no passing one.
+        exit_on_loss: end with an error instead, for those who have a supervisor.
+    """
+
+    alarm_s: float = 3.0
+    first_pause_s: float = 0.5
+    longest_pause_s: float = 5.0
+    escalate_s: float = 60.0
+    exit_on_loss: bool = False
+
+
+@dataclass(frozen=True)
 class StreamSettings:
     """The shape of the stream.
 

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.errors import SourceError
+from stream.liveness import State
 
 if TYPE_CHECKING:
     import soundfile
@@ -59,11 +60,17 @@ class AudioSource(ABC):
         sample_rate_hz, channels: known once probed.
         live: it does not wait for us: what is not taken in time is dropped, oldest first.
         xruns: overflows that the audio system reported.
+        liveness: only a guarded source is ever not healthy.
+        outages: how often it was lost.
+        trouble: what is wrong now, in words, or "".
     """
 
     kind: str
     live: bool
     xruns: int = 0
+    liveness: State = State.HEALTHY
+    outages: int = 0
+    trouble: str = ""
 
     def __init__(self, name: str) -> None:
         self.name = name.replace("/", "-")
@@ -80,7 +87,10 @@ class AudioSource(ABC):
 
     @abstractmethod
     def read(self) -> Block | None:
-        """Waits for the next block; None at the end or after ``stop``."""
+        """Waits for the next block; None at the end or after ``stop``.
+
+        A live source may give an empty block when nothing comes for a moment.
+        """
 
     @abstractmethod
     def stop(self) -> None:
@@ -89,6 +99,11 @@ class AudioSource(ABC):
     @abstractmethod
     def close(self) -> None:
         """Gives everything back; callable more than once."""
+
+    def reopen(self) -> None:
+        """Opens it anew after a fault, or raises ``SourceError``; positions begin at 0 again."""
+        self.close()
+        self.open()
 
     def __enter__(self) -> AudioSource:
         self.open()

@@ -25,17 +25,20 @@ needs_pulseaudio = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A PulseAudio of our own with a null sink; the environment that leads to it."""
-    folder = tmp_path_factory.mktemp("pulse")
-    environment = os.environ | {
+def environment_of(folder: Path) -> dict[str, str]:
+    """What leads PulseAudio's clients to the server in that folder."""
+    return os.environ | {
         "PULSE_RUNTIME_PATH": str(folder),
         "PULSE_SERVER": f"unix:{folder}/native",
         "PULSE_SOURCE": "lab.monitor",
         "PULSE_SINK": "lab",
         "HOME": str(folder),
     }
+
+
+def start_server(folder: Path) -> subprocess.Popen[bytes]:
+    """A PulseAudio of our own with a null sink, once it answers."""
+    environment = environment_of(folder)
     server = subprocess.Popen(
         ["pulseaudio", "-n", "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no",
          "-L", "module-null-sink sink_name=lab rate=48000",
@@ -45,11 +48,17 @@ def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     for _ in range(100):
         ready = subprocess.run(["pactl", "info"], env=environment, capture_output=True, check=False)
         if ready.returncode == 0:
-            break
+            return server
         threading.Event().wait(0.1)
-    else:
-        pytest.fail("PulseAudio did not come up")
-    yield environment
+    pytest.fail("PulseAudio did not come up")
+
+
+@pytest.fixture(scope="module")
+def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment that leads to a PulseAudio of our own."""
+    folder = tmp_path_factory.mktemp("pulse")
+    server = start_server(folder)
+    yield environment_of(folder)
     server.send_signal(signal.SIGTERM)
     server.wait(20)
 
@@ -99,6 +108,68 @@ def test_what_is_played_into_the_sink_is_captured_recognised_and_published(
     account = status["analysed"] + status["dropped"] + status["discarded"] + status["queued"]
     assert status["captured"] == account > 0
     assert status["dropped"] == 0
+
+
+@needs_pulseaudio
+def test_a_server_that_dies_and_comes_back_is_heard_again(
+    tmp_path: Path, untrained_checkpoint: Path
+) -> None:
+    server = start_server(tmp_path)
+    engine = subprocess.Popen(
+        [sys.executable, "-m", "stream.cli", "--device", "pulse", "--no-dashboard",
+         "--model", str(untrained_checkpoint), "--publish", f"ipc://{tmp_path}/bus"],
+        env=environment_of(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
+            subscriber.setsockopt(zmq.RCVTIMEO, 60_000)
+            subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/status/")
+            subscriber.connect(f"ipc://{tmp_path}/bus")
+
+            def status(liveness: str) -> dict:
+                while True:
+                    message: dict = msgpack.unpackb(subscriber.recv_multipart()[1])
+                    if message["liveness"] == liveness and message["windows"] > 2:
+                        return message
+
+            before = status("healthy")
+            server.kill()
+            server.wait()
+            lost = status("recovering")
+            assert "no audio for" in lost["message"]
+            server = start_server(tmp_path)
+            after = status("healthy")
+    finally:
+        engine.send_signal(signal.SIGINT)
+        _, said = engine.communicate(timeout=60)
+        server.terminate()
+        server.wait(20)
+    assert engine.returncode == 0, said
+    assert "Traceback" not in said
+    assert (before["outages"], after["outages"]) == (0, 1)
+    assert after["message"] == "" or "dropped" in after["message"]
+    account = sum(after[name] for name in ("analysed", "dropped", "discarded", "queued"))
+    assert after["captured"] == account > lost["captured"]
+
+
+@needs_pulseaudio
+def test_a_lost_device_ends_a_run_that_asks_for_it(
+    tmp_path: Path, untrained_checkpoint: Path
+) -> None:
+    server = start_server(tmp_path)
+    engine = subprocess.Popen(
+        [sys.executable, "-m", "stream.cli", "--device", "pulse", "--jsonl", "-",
+         "--exit-on-loss", "--model", str(untrained_checkpoint), "--publish", "off"],
+        env=environment_of(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert engine.stdout is not None
+    assert engine.stdout.readline()
+    server.kill()
+    server.wait()
+    _, said = engine.communicate(timeout=60)
+    assert engine.returncode == 1
+    assert "is lost" in said
+    assert "Traceback" not in said
 
 
 @needs_pulseaudio
