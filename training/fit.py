@@ -204,8 +204,15 @@ def fit(
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         home = folder or Path(scratch)
         watched = "map" if validation is not None else None
-        keep = ModelCheckpoint(home, BEST, monitor=watched, mode="max", save_last=True)
-        callbacks: list[lightning.Callback] = [EMAWeightAveraging(decay=settings.ema), keep]
+        keep = ModelCheckpoint(
+            home, BEST, monitor=watched, mode="max", enable_version_counter=False
+        )
+        every = ModelCheckpoint(home, "last", enable_version_counter=False)
+        callbacks: list[lightning.Callback] = [
+            EMAWeightAveraging(decay=settings.ema),
+            keep,
+            every,
+        ]
         if watched:
             callbacks.append(EarlyStopping(watched, patience=settings.patience, mode="max"))
         trainer = lightning.Trainer(

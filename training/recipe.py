@@ -85,7 +85,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The loss of a network of this recipe."""
         if isinstance(network, MMGAT):
             return MMGATLoss(network, self.loss, self._groups)
-        return BagLoss(self.loss.tags)
+        return BagLoss(self.loss)
 
     @property
     def _groups(self) -> dict[str, tuple[str, ...]]:

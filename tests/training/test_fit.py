@@ -11,9 +11,10 @@ from model.labels import INDEX, LABELS, ONSETS, membership
 from model.mmgat import MMGAT, MMGATConfig
 from tests.conftest import untrained_mmgat
 from training.compact.rows import read_rows
+from training.comparators import BagOutput
 from training.errors import TrainingDataError
 from training.fit import FitSettings, best_epoch, fit, validate
-from training.losses import LossWeights, MMGATLoss, group_targets, masked_mean
+from training.losses import BagLoss, LossWeights, MMGATLoss, group_targets, masked_mean
 from training.metrics import mean_average_precision
 from training.rows import RowSet
 from training.thresholds import calibrate
@@ -257,3 +258,17 @@ def test_average_precision_counts_only_what_is_known() -> None:
     assert mean_average_precision(truth, scores, known) == pytest.approx(0.5)
     known[3, 0] = 0
     assert mean_average_precision(truth, scores, known) == pytest.approx(1.0)
+
+
+def test_with_focus_what_is_denied_anyway_counts_little_and_positives_as_before() -> None:
+    def cost(score: float, positive: float, focus: float) -> float:
+        rows = replace(
+            separable(1), bag=torch.full((1, 20), float(positive)), bag_weight=torch.ones(1, 20)
+        )
+        said = BagOutput(torch.full((1, 20), score), torch.zeros(1, 0))
+        loss = BagLoss(LossWeights(focus=focus))
+        return float(loss(torch.nn.Identity(), said, rows.targets()))
+
+    assert cost(0.1, 0, focus=2) == pytest.approx(0.01 * cost(0.1, 0, focus=0))
+    assert cost(0.9, 0, focus=2) == pytest.approx(0.81 * cost(0.9, 0, focus=0))
+    assert cost(0.1, 1, focus=2) == pytest.approx(cost(0.1, 1, focus=0))
