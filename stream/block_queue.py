@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from stream.sources import Block
@@ -30,13 +31,20 @@ class BlockQueue:
     Args:
         capacity: samples that may wait.
         lossy: a full queue drops its oldest blocks (live sources) instead of making ``put`` wait.
+        changed: called when a block came, or the end.
+
+    Attributes:
+        overflowed: those of the dropped samples that were dropped here, because it was full.
 
     A jump in the positions is counted as captured and dropped: those samples were there, and the
     source could not keep them.
     """
 
-    def __init__(self, capacity: int, lossy: bool) -> None:
-        self._capacity, self._lossy = capacity, lossy
+    def __init__(
+        self, capacity: int, lossy: bool, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._capacity, self._lossy, self._tell = capacity, lossy, changed
+        self.overflowed = 0
         self._blocks: deque[Block] = deque()
         self._changed = threading.Condition()
         self._account = SampleAccount()
@@ -64,14 +72,14 @@ class BlockQueue:
             while self._blocks and not self._has_room(size):
                 oldest = len(self._blocks.popleft().samples)
                 self._add(queued=-oldest, dropped=oldest)
+                self.overflowed += oldest
             self._blocks.append(block)
             self._add(queued=size)
-            self._changed.notify_all()
+        self._tell()
 
-    def get(self) -> Block | None:
-        """Waits for the oldest block and counts it as analysed; None once closed and empty."""
+    def take(self) -> Block | None:
+        """The oldest block, counted as analysed; None if there is none now."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or bool(self._blocks))
             if not self._blocks:
                 return None
             block = self._blocks.popleft()
@@ -79,6 +87,12 @@ class BlockQueue:
             self._add(queued=-size, analysed=size)
             self._changed.notify_all()
             return block
+
+    @property
+    def ended(self) -> bool:
+        """Closed and empty."""
+        with self._changed:
+            return self._closed and not self._blocks
 
     def close(self, discard: bool = False) -> None:
         """Ends the stream: what waits is still given out, or discarded."""
@@ -88,6 +102,7 @@ class BlockQueue:
                 self._add(queued=-self._account.queued, discarded=self._account.queued)
                 self._blocks.clear()
             self._changed.notify_all()
+        self._tell()
 
     def _has_room(self, size: int) -> bool:
         return not self._blocks or self._account.queued + size <= self._capacity

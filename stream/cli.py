@@ -10,20 +10,54 @@ import click
 
 from stream.config import configurable
 from stream.errors import SettingsError
+from stream.inputs import Input, parse_channels
 from stream.options import HELP_NAMES, recognizer_options, told_plainly
 from stream.settings import DEFAULT_ADDRESS, LivenessSettings, StreamSettings
 from stream.sources import PCM_FORMATS, AudioSource, FileSource, StdinSource
 
 
+class _Listed(click.types.StringParamType):
+    """Text of which there may be several: in the environment they are parted by semicolons."""
+
+    envvar_list_splitter = ";"
+
+
 @configurable
 @click.command("mmgat-stream", context_settings=HELP_NAMES | {"max_content_width": 100})
-@click.option("-d", "--device", metavar="NAME|ID", help="Audio input: number, name or part of it.")
+@click.option(
+    "-d",
+    "--device",
+    "devices",
+    metavar="NAME|ID",
+    multiple=True,
+    type=_Listed(),
+    help="Audio input: number, name or part of it; several times for several.",
+)
 @click.option("-l", "--list-devices", is_flag=True, help="Show the audio inputs and exit.")
-@click.option("--file", "file", type=click.Path(path_type=Path), help="Recognise an audio file.")
+@click.option(
+    "--file",
+    "files",
+    metavar="PATH",
+    multiple=True,
+    type=_Listed(),
+    help="Recognise an audio file; several times for several.",
+)
 @click.option("--stdin", "use_stdin", is_flag=True, help="Raw PCM from standard input.")
 @click.option("--demo", is_flag=True, help="Recognise a bundled clip; no microphone needed.")
 @click.option("-r", "--rate", type=int, help="Sampling rate in Hz (device, --stdin).")
-@click.option("-c", "--channels", type=int, help="Number of channels (device, --stdin).")
+@click.option(
+    "-c",
+    "--channels",
+    default="",
+    metavar="N|LIST",
+    help="How many channels, or which: 2 or 1,3. They are mixed.",
+)
+@click.option(
+    "--split",
+    default="",
+    metavar="N|LIST",
+    help="Channels that are recognised each on its own: 4 or 1,2,5.",
+)
 @click.option(
     "--format",
     "pcm_format",
@@ -60,13 +94,14 @@ from stream.sources import PCM_FORMATS, AudioSource, FileSource, StdinSource
 @click.version_option(package_name="mmgat-stream")
 @told_plainly
 def main(
-    device: str | None,
+    devices: tuple[str, ...],
     list_devices: bool,
-    file: Path | None,
+    files: tuple[str, ...],
     use_stdin: bool,
     demo: bool,
     rate: int | None,
-    channels: int | None,
+    channels: str,
+    split: str,
     pcm_format: str,
     blocksize: int,
     latency: str,
@@ -84,8 +119,9 @@ def main(
 ) -> int:
     """Recognise musical instruments live.
 
-    Without --device, --file, --stdin or --demo the system's default input is used. Results go to
-    the dashboard, over ZeroMQ (mmgat-listen shows them), and to --jsonl.
+    Without --device, --file, --stdin or --demo the system's default input is used. Several inputs
+    are recognised side by side. Results go to the dashboard, over ZeroMQ (mmgat-listen shows
+    them), and to --jsonl.
     """  # fmt: skip
     if list_devices:
         from stream.devices import list_devices as table
@@ -96,32 +132,42 @@ def main(
     if diagnose:
         from stream.diagnose import report
 
-        for line in report(device, model, weights, compute):
+        for line in report(devices[0] if devices else None, model, weights, compute):
             click.echo(line)
         return 0
-    if sum((device is not None, file is not None, use_stdin, demo)) > 1:
-        raise SettingsError("expected one of --device, --file, --stdin and --demo, found several")
-    source: AudioSource
-    if file is not None or demo:
-        if rate or channels:
-            raise SettingsError("--rate and --channels describe a device or --stdin, not a file")
-        source = FileSource(file or demo_clip(), paced=speed != "max")
-    elif speed == "max":
+    if sum((bool(devices or files), use_stdin, demo)) > 1:
+        raise SettingsError(
+            "expected either --device and --file, or --stdin, or --demo; found several"
+        )
+    if demo:
+        files = (str(demo_clip()),)
+    if rate and files:
+        raise SettingsError("--rate describes a device or --stdin, not a file")
+    if speed == "max" and (devices or not files):
         raise SettingsError(
             "expected --speed max with --file or --demo: a device or pipe gives its own pace"
         )
-    elif use_stdin:
-        if rate is None or channels is None:
+    if channels and split and not use_stdin:
+        raise SettingsError("expected --channels (mixed) or --split (each on its own), found both")
+    mix = parse_channels(channels) if channels and not split else ()
+    apart = parse_channels(split) if split else ()
+    sources: list[AudioSource] = [FileSource(Path(path), paced=speed != "max") for path in files]
+    if use_stdin:
+        if rate is None or not channels.isdigit():
             raise SettingsError(
-                "expected --rate and --channels with --stdin: raw PCM has no header"
+                "expected --rate and a number of --channels with --stdin: raw PCM has no header"
             )
-        source = StdinSource(rate, channels, pcm_format, sys.stdin.fileno())
-    else:
+        sources.append(StdinSource(rate, int(channels), pcm_format, sys.stdin.fileno()))
+    elif devices or not files:
         from stream.devices import DeviceSource
         from stream.guard import GuardedSource
 
-        inner = DeviceSource(device, rate, channels, blocksize, _latency(latency))
-        source = GuardedSource(inner, LivenessSettings(exit_on_loss=exit_on_loss))
+        liveness = LivenessSettings(exit_on_loss=exit_on_loss)
+        highest = max((*mix, *apart), default=None)
+        for device in devices or (None,):
+            inner = DeviceSource(device, rate, highest, blocksize, _latency(latency))
+            sources.append(GuardedSource(inner, liveness))
+    inputs = [Input(source, mix, apart) for source in sources]
 
     from stream.session import Session, SessionOptions
 
@@ -135,7 +181,7 @@ def main(
         jsonl=jsonl,
         dashboard=wanted and _has_terminal(use_stdin),
     )
-    return Session(source, settings, options).run()
+    return Session(inputs, settings, options).run()
 
 
 def demo_clip() -> Path:

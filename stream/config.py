@@ -74,14 +74,21 @@ def _checked(
     context: click.Context, path: Path, key: str, value: object, option: click.Option
 ) -> object:
     """The value, if the option takes it."""
-    if key == "device" and not isinstance(value, str):
+    values = value if option.multiple and isinstance(value, list) else [value]
+    if key == "device" and not all(isinstance(name, str) for name in values):
         raise click.BadParameter(
             f"{path}: device: expected a name, found {value!r}: numbers change when devices come "
             "and go; --list-devices shows the names"
         )
-    if option.is_flag != isinstance(value, bool) or isinstance(value, list | dict):
+    if any(
+        option.is_flag != isinstance(one, bool) or isinstance(one, list | dict) for one in values
+    ):
         wanted = "true or false" if option.is_flag else f"a single value ({option.type.name})"
+        if option.multiple:
+            wanted = "a text, or a list of texts"
         raise click.BadParameter(f"{path}: {key}: expected {wanted}, found {value!r}")
+    if option.multiple:
+        value = values
     try:
         option.process_value(context, value)
     except click.BadParameter as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import TextIO
 
@@ -39,27 +40,38 @@ class JsonLines:
 
 
 class EventPrinter:
-    """Instruments that begin and end, for a person to read."""
+    """Instruments that begin and end, for a person to read.
+
+    Args:
+        named: say of which source.
+    """
+
+    def __init__(self, named: bool = False) -> None:
+        self._named = named
 
     def __call__(self, message: Message) -> None:
         if isinstance(message, Event):
             since = f"  (since {clock(message.t0)})" if message.event == "off" else ""
-            print(f"{clock(message.t)}  {message.label:18s}{message.event:3s}{since}", flush=True)
+            where = f"{message.source}  " if self._named else ""
+            told = f"{where}{clock(message.t)}  {message.label:18s}{message.event:3s}{since}"
+            print(told, flush=True)
 
 
 class Summary:
     """How long each instrument sounded, for the closing line."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self._seconds: defaultdict[str, defaultdict[str, float]] = defaultdict(
+            lambda: defaultdict(float)
+        )
 
     def __call__(self, message: Message) -> None:
         if isinstance(message, Event) and message.event == "off":
-            played = self.seconds.get(message.label, 0.0) + message.t - message.t0
-            self.seconds[message.label] = played
+            self._seconds[message.source][message.label] += message.t - message.t0
 
-    def __str__(self) -> str:
-        rows = sorted(self.seconds.items(), key=lambda row: -row[1])
+    def of(self, source: str) -> str:
+        """What sounded in a source, the longest first."""
+        rows = sorted(self._seconds[source].items(), key=lambda row: -row[1])
         return ", ".join(f"{label} {s:.1f} s" for label, s in rows) or "no instrument"
 
 

@@ -13,8 +13,14 @@ from stream.errors import DeviceError
 from stream.sources import AudioSource, Block
 
 RING_S = 2.0
+DRIFT_AFTER_S = 300.0
 POLL_S = 0.005
 PATIENCE_S = 0.25
+
+_portaudio_lock = threading.RLock()
+"""Around all that opens, closes or restarts: PortAudio's functions are for one thread at a time."""
+
+_open: set[DeviceSource] = set()
 
 
 def portaudio() -> ModuleType:
@@ -88,6 +94,35 @@ def _full_name(sd: ModuleType, device: dict[str, Any]) -> str:
     return f"{device['name']}, {sd.query_hostapis(device['hostapi'])['name']}"
 
 
+class ClockDrift:
+    """A device's clock against the system's, from how many frames came in how much time.
+
+    Frames come in lumps, so the first and the last lump are compared and nothing is said until
+    their size matters little.
+
+    Args:
+        sample_rate_hz: what the device claims.
+    """
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._rate = sample_rate_hz
+        self._first: tuple[float, int] | None = None
+
+    def update(self, now: float, frames: int) -> float | None:
+        """Millionths by which it is fast; None within the first five minutes.
+
+        Args:
+            now: seconds, monotonic.
+            frames: since the device was opened.
+        """
+        if self._first is None:
+            self._first = now, frames
+        elapsed_s = now - self._first[0]
+        if elapsed_s < DRIFT_AFTER_S:
+            return None
+        return 1e6 * ((frames - self._first[1]) / self._rate / elapsed_s - 1)
+
+
 class DeviceSource(AudioSource):
     """An input device at its own rate.
 
@@ -131,12 +166,17 @@ class DeviceSource(AudioSource):
         self._wanted_rate, self._wanted_channels = self.sample_rate_hz, self.channels
 
     def reopen(self) -> None:
-        """PortAudio sees devices that came or went only when it starts anew, with nothing open."""
+        """PortAudio sees devices that came or went only when it starts anew, with nothing open.
+
+        While other devices are open, the list it has is used.
+        """
         self.close()
-        sd = portaudio()
-        sd._terminate()
-        sd._initialize()
-        self.open()
+        with _portaudio_lock:
+            if not _open:
+                sd = portaudio()
+                sd._terminate()
+                sd._initialize()
+            self.open()
 
     def _find(self) -> dict[str, Any]:
         device = find_device(self._wanted)
@@ -151,9 +191,15 @@ class DeviceSource(AudioSource):
         return device
 
     def open(self) -> None:
+        with _portaudio_lock:
+            self._open()
+            _open.add(self)
+
+    def _open(self) -> None:
         sd = portaudio()
         device = self._find()
         self._written = self._read = 0
+        self._drift = ClockDrift(self.sample_rate_hz)
         self._ring = np.zeros((round(RING_S * self.sample_rate_hz), self.channels), np.float32)
         try:
             self._stream = sd.InputStream(
@@ -175,6 +221,7 @@ class DeviceSource(AudioSource):
             ) from None
 
     def _callback(self, indata: Any, frames: int, _time: Any, status: Any) -> None:
+        begun = time.perf_counter()
         if status.input_overflow:
             self.xruns += 1
         start = self._written % len(self._ring)
@@ -182,6 +229,9 @@ class DeviceSource(AudioSource):
         self._ring[start : start + first] = indata[:first]
         self._ring[: frames - first] = indata[first:]
         self._written += frames
+        took_ms = 1000 * (time.perf_counter() - begun)
+        if took_ms > self.longest_callback_ms:
+            self.longest_callback_ms = took_ms
 
     def read(self) -> Block | None:
         patient_until = time.monotonic() + PATIENCE_S
@@ -193,6 +243,7 @@ class DeviceSource(AudioSource):
             if not self._stream.active:
                 raise DeviceError(f"{self.name!r} stopped giving audio: is it still connected?")
         captured_at = time.monotonic()
+        self.drift_ppm = self._drift.update(captured_at, written)
         # Frames that the callback may be overwriting now are given up with those it has overwritten.
         oldest = written - len(self._ring) + len(self._ring) // 4
         position = max(self._read, oldest)
@@ -205,6 +256,8 @@ class DeviceSource(AudioSource):
         self._stopped.set()
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        with _portaudio_lock:
+            _open.discard(self)
+            if self._stream is not None:
+                self._stream.close()
+                self._stream = None

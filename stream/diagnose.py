@@ -53,7 +53,8 @@ def _audio(device: str | None) -> Iterator[str]:
         yield (
             f"listened to {source.name!r} for {LISTEN_S:g} s: {len(samples)} frames at "
             f"{source.sample_rate_hz} Hz, {source.channels} channels, level "
-            f"{level_dbfs(samples.ravel()):.1f} dBFS, {source.xruns} overflows"
+            f"{level_dbfs(samples.ravel()):.1f} dBFS, {source.xruns} overflows, longest "
+            f"callback {source.longest_callback_ms:.2f} ms"
         )
     except DeviceError as error:
         yield str(error)
@@ -71,10 +72,11 @@ def _model(model: str, weights: Path | None, compute: str) -> Iterator[str]:
     yield f"model {card.name} {card.version} ({card.embedder}, {card.variant}), {where}"
     if card.unverified:
         yield f"unverified labels (no recorded training data): {', '.join(card.unverified)}"
+    memory = recognizer.memory()
     times = []
     noise = np.random.default_rng(0).normal(0, 0.1, HEARD_SAMPLES).astype(np.float32)
     for index in range(N_WINDOWS):
         begun = time.perf_counter()
-        recognizer(Window(index, index * WINDOW_SAMPLES, noise))
+        recognizer([(memory, Window(index, index * WINDOW_SAMPLES, noise))])
         times.append(1000 * (time.perf_counter() - begun))
     yield f"one window takes {statistics.median(times):.1f} ms (median of {N_WINDOWS})"

@@ -1,9 +1,13 @@
-"""The engine: one thread captures, one analyses, a bounded queue between them.
+"""The engine: a thread captures for every source, one analyses, bounded queues between them.
 
-    source --capture--> BlockQueue --analysis--> Pipeline --> sinks (publisher, JSON lines, ...)
+    source --capture--> BlockQueue --.
+    source --capture--> BlockQueue ---analysis--> Pipelines, Recognizer --> sinks (publisher, ...)
 
 This is the only module with threads of its own besides the publisher's. Capture never waits for
 analysis of a live source; what is not analysed in time is dropped, oldest first, and counted.
+
+Analysis goes round: from each stream the next window, all of them through the networks together.
+So no stream waits for another's backlog, and the more wait, the cheaper each becomes.
 """
 
 from __future__ import annotations
@@ -12,155 +16,247 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final, Literal, Protocol
 
 from model.errors import ModelError
 from stream.block_queue import BlockQueue, SampleAccount
 from stream.errors import StreamError
-from stream.pipeline import Pipeline
+from stream.inputs import Input, StreamInput, streams_of
+from stream.losses import RecentLoss
+from stream.pipeline import Pipeline, recognize_together
 from stream.protocol import Message, Status
+from stream.recognizer import Recognizer
 from stream.settings import StreamSettings
 from stream.sources import AudioSource
 
-Sink = Callable[[Message], None]
 RTF_TIME_S: Final = 2.0
 """Time constant over which the real-time factor is averaged."""
+
+MUCH_LOST: Final = 0.1
+"""Share of the last minutes' audio whose loss the user has to do something about."""
 
 log = logging.getLogger(__name__)
 
 
+class Sink(Protocol):
+    """Gets every estimate and event, in order, on the analysis thread."""
+
+    def __call__(self, message: Message) -> None: ...
+
+
 class Engine:
-    """Runs one source through its pipeline.
+    """Runs its inputs until they end.
 
     Args:
-        source: probed; the engine opens and closes it.
-        pipeline: for that source.
-        sinks: get every estimate and event, in order, on the analysis thread.
-        settings: how much may wait.
+        inputs: with probed sources; the engine opens and closes them.
+        recognizer: shared by all streams.
+        sinks: where messages go.
+        settings: hop, decision, and how much may wait.
+
+    Raises:
+        SourceError: an input has not the channels that are asked of it.
     """
 
     def __init__(
         self,
-        source: AudioSource,
-        pipeline: Pipeline,
-        sinks: list[Sink],
+        inputs: Sequence[Input],
+        recognizer: Recognizer,
+        sinks: Sequence[Sink],
         settings: StreamSettings | None = None,
     ) -> None:
-        self.source, self.pipeline, self.sinks = source, pipeline, sinks
         self.error: Exception | None = None
-        queue_s = (settings or StreamSettings()).queue_s
-        self._queue = BlockQueue(round(queue_s * source.sample_rate_hz), lossy=source.live)
+        self._recognizer, self._sinks = recognizer, sinks
+        self._news = threading.Event()
+        shape = settings or StreamSettings()
+        self._streams = [
+            _Stream(item, recognizer, shape, self._news) for item in streams_of(inputs)
+        ]
+        self._sources = [item.source for item in inputs]
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._started_at = time.monotonic()
         self._real_time_factor = 0.0
-        self._capture = threading.Thread(target=self._run_capture, name="capture", daemon=True)
+        self._captures = [
+            threading.Thread(target=self._run_capture, args=[source], name="capture", daemon=True)
+            for source in self._sources
+        ]
         self._analysis = threading.Thread(target=self._run_analysis, name="analysis", daemon=True)
 
     @property
-    def account(self) -> SampleAccount:
-        """Where every sample went; balanced at every moment."""
-        return self._queue.account
+    def accounts(self) -> dict[str, SampleAccount]:
+        """Where every sample of each stream went; balanced at every moment."""
+        return {stream.name: stream.queue.account for stream in self._streams}
 
     def start(self) -> None:
-        """Opens the source and begins.
+        """Opens all sources and begins.
 
         Raises:
-            SourceError: it does not open.
+            SourceError: one does not open; the others are closed again.
         """
-        self.source.open()
+        try:
+            for source in self._sources:
+                source.open()
+        except StreamError:
+            for source in self._sources:
+                source.close()
+            raise
         self._started_at = time.monotonic()
-        self._capture.start()
-        self._analysis.start()
+        for thread in (*self._captures, self._analysis):
+            thread.start()
 
     def stop(self) -> None:
         """Asks for the end: what is already analysed is published, what waits is discarded."""
         self._stopping.set()
-        self.source.stop()
-        self._queue.close(discard=True)
+        for source in self._sources:
+            source.stop()
+        for stream in self._streams:
+            stream.queue.close(discard=True)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Waits until all is published; False when the time-out passes first."""
         return self._ended.wait(timeout_s)
 
-    def status(self) -> Status:
+    def statuses(self) -> list[Status]:
+        """Counters of every stream now."""
+        now = time.monotonic()
+        uptime_s = now - self._started_at
+        return [stream.status(now, uptime_s, self._real_time_factor) for stream in self._streams]
+
+    def _run_capture(self, source: AudioSource) -> None:
+        streams = [stream for stream in self._streams if stream.source is source]
+        try:
+            while (block := source.read()) is not None:
+                for stream in streams:
+                    stream.queue.put(stream.input.of(block))
+        except Exception as error:
+            self._fail(error, streams)
+            if source.vital:
+                self.stop()
+        finally:
+            for stream in streams:
+                stream.queue.close(discard=self._stopping.is_set())
+            source.close()
+
+    def _run_analysis(self) -> None:
+        try:
+            while not all(stream.done for stream in self._streams):
+                self._news.wait()
+                self._news.clear()
+                while self._round():
+                    pass
+        except Exception as error:
+            self._fail(error, [stream for stream in self._streams if not stream.done])
+            self.stop()
+        finally:
+            for capture in self._captures:
+                capture.join()
+            self._ended.set()
+
+    def _round(self) -> bool:
+        """The next window of every stream, recognised and emitted; False if nothing was due."""
+        begun = time.perf_counter()
+        heard_s = sum(stream.advance() for stream in self._streams) / len(self._streams)
+        recognize_together(self._recognizer, [stream.pipeline for stream in self._streams])
+        messages = [message for stream in self._streams for message in stream.pipeline.said()]
+        for message in messages:
+            for sink in self._sinks:
+                sink(message)
+        if heard_s:
+            keep = math.exp(-heard_s / RTF_TIME_S)
+            factor = (time.perf_counter() - begun) / heard_s
+            self._real_time_factor = keep * self._real_time_factor + (1 - keep) * factor
+        return bool(messages)
+
+    def _fail(self, error: Exception, streams: list[_Stream]) -> None:
+        """Keeps the first fault; one that is ours, not the user's, is logged with its traceback."""
+        for stream in streams:
+            stream.error = stream.error or error
+        if not isinstance(error, StreamError | ModelError | BrokenPipeError):
+            log.error("the engine failed", exc_info=error)
+        self.error = self.error or error
+
+
+class _Stream:
+    """One stream on its way: what waits, what is remembered, and what became of it."""
+
+    def __init__(
+        self,
+        item: StreamInput,
+        recognizer: Recognizer,
+        settings: StreamSettings,
+        news: threading.Event,
+    ) -> None:
+        self.input, self.name, self.source = item, item.name, item.source
+        rate = self.source.sample_rate_hz
+        self.queue = BlockQueue(round(settings.queue_s * rate), self.source.live, news.set)
+        self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live)
+        self.error: Exception | None = None
+        self.done = False
+        self._closing = False
+        self._recent_loss = RecentLoss()
+
+    def advance(self) -> float:
+        """Takes what waits until a window is due; returns how many seconds that was."""
+        n_samples = 0
+        while self.pipeline.window() is None:
+            ended = self.queue.ended
+            block = self.queue.take()
+            if block is not None:
+                n_samples += len(block.samples)
+                self.pipeline.push(block)
+            elif ended and not self._closing:
+                self._closing = True
+                self.pipeline.end()
+            else:
+                self.done = ended
+                break
+        return n_samples / self.source.sample_rate_hz
+
+    def status(self, now: float, uptime_s: float, real_time_factor: float) -> Status:
         """Counters now."""
-        account, faults = self.account, self.pipeline.faults
-        state: Literal["running", "ended", "failed"] = "running"
-        if self._ended.is_set():
-            state = "failed" if self.error else "ended"
+        source, pipeline, account = self.source, self.pipeline, self.queue.account
+        state: Literal["running", "ended", "failed"] = "ended" if self.done else "running"
+        if self.error:
+            state = "failed"
+        lost = self._recent_loss.update(now, account.captured, self.queue.overflowed)
         return Status(
-            source=self.source.name,
+            source=self.name,
             state=state,
-            sample_rate_hz=self.source.sample_rate_hz,
+            sample_rate_hz=source.sample_rate_hz,
             captured=account.captured,
             analysed=account.analysed,
             dropped=account.dropped,
             discarded=account.discarded,
             queued=account.queued,
-            windows=self.pipeline.n_windows,
-            xruns=self.source.xruns,
-            liveness=self.source.liveness,
-            outages=self.source.outages,
-            nonfinite=faults.nonfinite,
-            clipped=faults.clipped,
-            lag_ms=self.pipeline.latency_ms,
-            real_time_factor=self._real_time_factor,
-            level_dbfs=self.pipeline.level_dbfs,
-            uptime_s=time.monotonic() - self._started_at,
-            message=self._warning(account),
+            windows=pipeline.n_windows,
+            xruns=source.xruns,
+            longest_callback_ms=source.longest_callback_ms,
+            drift_ppm=source.drift_ppm,
+            liveness=source.liveness,
+            outages=source.outages,
+            nonfinite=pipeline.faults.nonfinite,
+            clipped=pipeline.faults.clipped,
+            lag_ms=pipeline.latency_ms,
+            real_time_factor=real_time_factor,
+            level_dbfs=pipeline.level_dbfs,
+            uptime_s=uptime_s,
+            lost_share=lost,
+            message=self._warning(lost),
         )
 
-    def _warning(self, account: SampleAccount) -> str:
+    def _warning(self, lost: float) -> str:
         if self.error:
             return str(self.error)
         if self.source.trouble:
             return self.source.trouble
-        if account.dropped:
-            seconds = account.dropped / self.source.sample_rate_hz
+        if lost > MUCH_LOST:
             return (
-                f"{seconds:.1f} s of audio dropped: this machine is too slow or too busy; "
-                "use a longer --hop or --model compact"
+                f"{lost:.0%} of the last 5 minutes was dropped: this machine is too slow or too "
+                "busy; use a longer --hop, fewer inputs or --model compact"
             )
+        if lost:
+            return f"{lost:.1%} of the last 5 minutes was dropped: this machine was too busy"
         if self.pipeline.faults.nonfinite:
             return f"{self.pipeline.faults.nonfinite} NaN or infinite samples replaced by zero"
         return ""
-
-    def _run_capture(self) -> None:
-        try:
-            while (block := self.source.read()) is not None:
-                self._queue.put(block)
-        except Exception as error:
-            self._fail(error)
-        finally:
-            self._queue.close(discard=self._stopping.is_set())
-
-    def _run_analysis(self) -> None:
-        try:
-            while (block := self._queue.get()) is not None:
-                begun = time.perf_counter()
-                self._emit(self.pipeline.process(block))
-                audio_s = len(block.samples) / self.source.sample_rate_hz
-                factor = (time.perf_counter() - begun) / audio_s
-                keep = math.exp(-audio_s / RTF_TIME_S)
-                self._real_time_factor = keep * self._real_time_factor + (1 - keep) * factor
-            self._emit(self.pipeline.finish())
-        except Exception as error:
-            self._fail(error)
-            self.stop()
-        finally:
-            self._capture.join()
-            self.source.close()
-            self._ended.set()
-
-    def _emit(self, messages: Sequence[Message]) -> None:
-        for message in messages:
-            for sink in self.sinks:
-                sink(message)
-
-    def _fail(self, error: Exception) -> None:
-        """Keeps the first fault; one that is ours, not the user's, is logged with its traceback."""
-        if not isinstance(error, StreamError | ModelError | BrokenPipeError):
-            log.error("the engine failed", exc_info=error)
-        self.error = self.error or error

@@ -22,10 +22,6 @@ class FrontEnd:
         self._pinned: Tensor | None = None
         if device.type == "cuda":
             self._pinned = torch.zeros(1, HEARD_SAMPLES, pin_memory=True)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forgets the window before."""
         self._before: Window | None = None
         self._frames = torch.zeros(1, 0, 0)
 

@@ -82,12 +82,6 @@ class GraphBuffer:
         """The graph of the present nodes, padded to N slots; a view, valid until the next add."""
         return InstanceGraph(self._nodes, self._mask, self._steps, self._similarity)
 
-    def clear(self) -> None:
-        """Forgets all nodes."""
-        self._slots.clear()
-        self._mask.zero_()
-        self._next = 0
-
     def _forget(self, last_step: int) -> None:
         for step in [step for step in self._slots if step <= last_step]:
             self._mask[0, self._slots.pop(step)] = False

@@ -43,6 +43,7 @@ class GuardedSource(AudioSource):
         super().__init__(inner.name)
         self.kind = inner.kind
         self._inner, self._settings, self._clock = inner, settings or LivenessSettings(), clock
+        self.vital = self._settings.exit_on_loss
         self._liveness = Liveness(self._settings, clock)
         self._stopped = threading.Event()
         self._is_open = False
@@ -124,6 +125,8 @@ class GuardedSource(AudioSource):
     def _take_health(self) -> None:
         liveness = self._liveness
         self.xruns, self.outages = self._inner.xruns, liveness.outages
+        self.longest_callback_ms = self._inner.longest_callback_ms
+        self.drift_ppm = self._inner.drift_ppm
         self.liveness, self.trouble = liveness.state, ""
         if liveness.state is not State.HEALTHY:
             self.trouble = f"no audio for {liveness.deaf_s:.0f} s: {liveness.why}"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from model.labels import LABELS
 from model.log_mel import SAMPLE_RATE_HZ
 from stream.decision import Decision
 from stream.protocol import Estimate, Event
-from stream.recognizer import Recognizer
+from stream.recognizer import Recognition, Recognizer
 from stream.resampler import MonoResampler
 from stream.settings import StreamSettings
 from stream.sources import Block
@@ -36,11 +37,22 @@ class Faults:
     clipped: int = 0
 
 
+@dataclass(frozen=True)
+class _Due:
+    """A window to recognise; None is the end of what belongs together, at a gap or at the end."""
+
+    window: Window | None
+    captured_at: float | None = None
+
+
 class Pipeline:
     """Blocks of one source -> estimates and events.
 
+    ``process`` and ``finish`` do all of it for one stream. Where several share a recogniser, blocks
+    are pushed and ``recognize_together`` takes a window of each; the numbers are the same.
+
     Args:
-        recognizer: reset by the pipeline when it starts.
+        recognizer: may be shared; what it remembers of this stream is the pipeline's.
         source: name in the messages.
         sample_rate_hz: of the blocks.
         settings: hop and decision; nodes are the recogniser's.
@@ -61,70 +73,101 @@ class Pipeline:
         self.n_windows = 0
         self.level_dbfs = SILENCE_DBFS
         self.latency_ms = 0.0
+        self.memory = recognizer.memory()
+        self._recognize = recognizer
         self._source, self._rate, self._settings = source, sample_rate_hz, settings
         self._live, self._clock = live, clock
         self._resample = MonoResampler(sample_rate_hz)
         self._windows = WindowAssembler(round(settings.hop_s * SAMPLE_RATE_HZ))
-        self._recognize = recognizer
-        self._recognize.reset()
         thresholds = recognizer.card.thresholds
         self._decide = Decision(thresholds, settings.hop_s, source, settings.decision)
         self._position = 0
+        self._due: deque[_Due] = deque()
+        self._said: list[Estimate | Event] = []
 
     def process(self, block: Block) -> list[Estimate | Event]:
-        """The messages that a block completes.
+        """The messages that a block completes."""
+        self.push(block)
+        return self._recognize_due()
+
+    def finish(self) -> list[Estimate | Event]:
+        """The messages of what is still held, with the tail padded, and the end of all that is on."""
+        self.end()
+        return self._recognize_due()
+
+    def push(self, block: Block) -> None:
+        """Takes a block; the windows it completes are due.
 
         Where its position jumps, what was held is finished first and the stream goes on behind
         the gap: nodes keep their times, and an instrument that was on ends at the gap.
         """
-        messages: list[Estimate | Event] = []
         if block.position != self._position:
-            messages += self.finish()
+            self.end()
             self._windows.restart(round(block.position * SAMPLE_RATE_HZ / self._rate))
         self._position = block.end
-        samples = self._repair(block.samples)
-        return messages + self._run(self._windows.push(self._resample(samples)), block)
+        for window in self._windows.push(self._resample(self._repair(block.samples))):
+            behind = block.end / self._rate - (window.start + window.n_valid) / SAMPLE_RATE_HZ
+            self._due.append(_Due(window, block.captured_at - behind))
 
-    def finish(self) -> list[Estimate | Event]:
-        """The messages of what is still held, with the tail padded, and the end of all that is on."""
+    def end(self) -> None:
+        """The last samples are a padded window, and whatever is on ends behind it."""
         windows = self._windows.push(self._resample.flush()) + self._windows.flush()
-        return self._run(windows, None) + list(self._decide.finish())
+        self._due.extend(_Due(window) for window in windows)
+        self._due.append(_Due(None))
 
-    def _run(self, windows: list[Window], block: Block | None) -> list[Estimate | Event]:
-        messages: list[Estimate | Event] = []
-        for window in windows:
-            recognition = self._recognize(window)
-            level = level_dbfs(window.samples[: window.n_valid])
-            silent = level < self._settings.decision.silence_dbfs
-            scores = np.zeros_like(recognition.scores) if silent else recognition.scores
-            events = self._decide.update(window, scores)
-            if self._live and block is not None:
-                heard_until = (window.start + window.n_valid) / SAMPLE_RATE_HZ
-                behind = block.end / self._rate - heard_until
-                self.latency_ms = 1000 * (self._clock() - block.captured_at + behind)
-            estimate = Estimate(
-                source=self._source,
-                index=window.index,
-                t0=window.start / SAMPLE_RATE_HZ,
-                t1=window.end / SAMPLE_RATE_HZ,
-                scores=_by_label(scores),
-                recent=_by_label(recognition.recent),
-                active=self._decide.active,
-                evidence={
-                    label: [round(float(x), 6) for x in recognition.evidence[:, index]]
-                    for index, label in enumerate(LABELS)
-                },
-                evidence_t0=[start / SAMPLE_RATE_HZ for start in recognition.node_starts],
-                level_dbfs=level,
-                silent=silent,
-                partial=window.partial,
-                warming_up=self._decide.warming_up,
-                latency_ms=self.latency_ms,
-            )
-            messages += [estimate, *events]
-            self.n_windows += 1
-            self.level_dbfs = level
-        return messages
+    def window(self) -> Window | None:
+        """The window to recognise next, if one is due."""
+        while self._due:
+            if (window := self._due[0].window) is not None:
+                return window
+            self._due.popleft()
+            self._said += self._decide.finish()
+        return None
+
+    def conclude(self, recognition: Recognition) -> None:
+        """Takes what was recognised in that window."""
+        due = self._due.popleft()
+        window = due.window
+        if window is None:
+            raise ValueError("expected a recognition of the window that is due, found none due")
+        level = level_dbfs(window.samples[: window.n_valid])
+        silent = level < self._settings.decision.silence_dbfs
+        scores = np.zeros_like(recognition.scores) if silent else recognition.scores
+        events = self._decide.update(window, scores)
+        if self._live and due.captured_at is not None:
+            self.latency_ms = 1000 * (self._clock() - due.captured_at)
+        estimate = Estimate(
+            source=self._source,
+            index=window.index,
+            t0=window.start / SAMPLE_RATE_HZ,
+            t1=window.end / SAMPLE_RATE_HZ,
+            scores=_by_label(scores),
+            recent=_by_label(recognition.recent),
+            active=self._decide.active,
+            evidence={
+                label: [round(float(x), 6) for x in recognition.evidence[:, index]]
+                for index, label in enumerate(LABELS)
+            },
+            evidence_t0=[start / SAMPLE_RATE_HZ for start in recognition.node_starts],
+            level_dbfs=level,
+            silent=silent,
+            partial=window.partial,
+            warming_up=self._decide.warming_up,
+            latency_ms=self.latency_ms,
+        )
+        self._said += [estimate, *events]
+        self.n_windows += 1
+        self.level_dbfs = level
+
+    def said(self) -> list[Estimate | Event]:
+        """The messages since the last call, in order."""
+        said, self._said = self._said, []
+        return said
+
+    def _recognize_due(self) -> list[Estimate | Event]:
+        while self.window() is not None:
+            recognize_together(self._recognize, [self])
+        return self.said()
 
     def _repair(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Counts clipped samples, and replaces NaN and infinity by zero."""
@@ -135,6 +178,15 @@ class Pipeline:
         self.faults.nonfinite += int(samples.size - finite.sum())
         self.faults.clipped += int((magnitude[finite] >= FULL_SCALE).sum())
         return np.where(finite, samples, np.float32(0.0))
+
+
+def recognize_together(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> None:
+    """One window of every pipeline that has one due, in one call."""
+    ready = [(p, window) for p in pipelines if (window := p.window()) is not None]
+    if ready:
+        recognitions = recognizer([(pipeline.memory, window) for pipeline, window in ready])
+        for (pipeline, _), recognition in zip(ready, recognitions, strict=True):
+            pipeline.conclude(recognition)
 
 
 def level_dbfs(samples: npt.NDArray[np.float32]) -> float:

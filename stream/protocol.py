@@ -132,10 +132,14 @@ class Status(Message, frozen=True, kw_only=True):
         lag_ms: latency of the newest estimate.
         real_time_factor: compute time over audio time of late; above 1 is too slow.
         xruns: overflows that the audio system reported, of unknown length.
+        longest_callback_ms: that the audio system had to wait for us.
+        drift_ppm: how much faster the device's clock runs than the system's, in millionths, from
+            five minutes on.
         liveness: healthy, alarmed, recovering, escalated or failed: whether audio comes.
         outages: how often it stopped coming.
         nonfinite: NaN or infinite samples, replaced by zero.
         clipped: samples at full scale.
+        lost_share: of the last five minutes' audio, dropped because analysis did not keep up.
         message: the last warning in words, or "".
     """
 
@@ -157,6 +161,9 @@ class Status(Message, frozen=True, kw_only=True):
     uptime_s: float
     liveness: State = State.HEALTHY
     outages: int = 0
+    longest_callback_ms: float = 0.0
+    drift_ppm: float | None = None
+    lost_share: float = 0.0
     message: str = ""
 
 

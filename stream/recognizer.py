@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from model.compact import CompactEmbedder
 from model.compute import compute_device
 from model.embedder import Embedder
 from model.embedders import embedder_of
+from model.instance_graph import InstanceGraph
 from model.labels import N_LABELS
 from model.log_mel import SAMPLE_RATE_HZ
 from model.mmgat import MMGAT
+from model.similarity import Similarity
 from stream.front_end import FrontEnd
 from stream.graph_buffer import GraphBuffer
 from stream.settings import StreamSettings
@@ -42,13 +45,38 @@ class Recognition:
     node_starts: list[int]
 
 
-class Recognizer:
-    """The learned part of the stream.
+class StreamMemory:
+    """What is remembered of one stream: the frames of its last window, and its sliding graphs.
 
     Nodes of one graph are one second apart, as in training. With a hop below a second several
-    graphs interleave, one a phase; every window joins the graph of its phase, and that graph runs.
+    graphs interleave, one a phase.
 
-    On a GPU embedding, graph and network stay there: per window one transfer in (pinned), one out.
+    Args:
+        settings: hop and nodes.
+        metric: the graphs' similarity.
+        device: compute device.
+    """
+
+    def __init__(self, settings: StreamSettings, metric: Similarity, device: torch.device) -> None:
+        self.front_end = FrontEnd(device)
+        self._hop = round(settings.hop_s * SAMPLE_RATE_HZ)
+        n_phases = SAMPLE_RATE_HZ // self._hop
+        self._graphs = [GraphBuffer(settings.nodes, metric, device) for _ in range(n_phases)]
+
+    def graph_of(self, window: Window) -> GraphBuffer:
+        """The graph of the window's phase."""
+        return self._graphs[(window.start // self._hop) % len(self._graphs)]
+
+
+class Recognizer:
+    """The learned part, shared by all streams.
+
+    A call takes the next window of one stream or of several; each joins the graph of its stream
+    and phase, and the embeddings and the graphs go through the networks together: on a CPU eight
+    streams cost three times as much as one (``python -m tools.benchmark streams``).
+
+    On a GPU embedding, graph and network stay there: one transfer in a window (pinned), one out a
+    call.
 
     Args:
         card: of the model.
@@ -68,40 +96,41 @@ class Recognizer:
         require_space(card, embedder.name, embedder.variant)
         self.card = card
         self.device = device or torch.device("cpu")
-        self._front_end = FrontEnd(self.device)
+        self._settings = settings
         self._embedder, self._mmgat = embedder, mmgat
         for network in (embedder, mmgat):
             if isinstance(network, nn.Module):
                 network.to(self.device)
-        self._hop = round(settings.hop_s * SAMPLE_RATE_HZ)
-        n_phases = SAMPLE_RATE_HZ // self._hop
-        self._graphs = [
-            GraphBuffer(settings.nodes, mmgat.metric, self.device) for _ in range(n_phases)
-        ]
 
-    def reset(self) -> None:
-        """Forgets the past, as before another stream."""
-        self._front_end.reset()
-        for graph in self._graphs:
-            graph.clear()
+    def memory(self) -> StreamMemory:
+        """The memory of a stream that begins."""
+        return StreamMemory(self._settings, self._mmgat.metric, self.device)
 
     @torch.inference_mode()
-    def __call__(self, window: Window) -> Recognition:
-        """Adds a window to the graph of its phase and runs MMGAT on it.
+    def __call__(self, heard: Sequence[tuple[StreamMemory, Window]]) -> list[Recognition]:
+        """Adds each window to its stream's graph and runs MMGAT on these graphs.
 
-        Windows of one stream come in order of their starts; ``reset`` begins another stream.
+        Args:
+            heard: at most one window a stream; those of one stream come in order of their starts.
         """
-        row = self._embedder(self._front_end(window))[0]
-        graph = self._graphs[(window.start // self._hop) % len(self._graphs)]
-        slot = graph.add(row, window.start)
-        output = self._mmgat(graph.graph())
-        packed = torch.cat(
-            [output.instance_scores[:, slot], output.bag_scores, output.evidence.flatten(1)], 1
-        )
-        scores, recent, evidence = np.split(packed[0].cpu().numpy(), [N_LABELS, 2 * N_LABELS])
-        return Recognition(
-            scores, recent, evidence.reshape(-1, N_LABELS)[graph.slots], graph.starts
-        )
+        rows = self._embedder(torch.cat([memory.front_end(window) for memory, window in heard]))
+        buffers = [memory.graph_of(window) for memory, window in heard]
+        slots = [
+            buffer.add(row, window.start)
+            for buffer, row, (_, window) in zip(buffers, rows, heard, strict=True)
+        ]
+        output = self._mmgat(InstanceGraph.batch([buffer.graph() for buffer in buffers]))
+        newest = torch.stack([output.instance_scores[i, slot] for i, slot in enumerate(slots)])
+        packed = torch.cat([newest, output.bag_scores, output.evidence.flatten(1)], 1)
+        return [
+            _unpacked(numbers, buffer)
+            for numbers, buffer in zip(packed.cpu().numpy(), buffers, strict=True)
+        ]
+
+
+def _unpacked(numbers: npt.NDArray[np.float32], buffer: GraphBuffer) -> Recognition:
+    scores, recent, evidence = np.split(numbers, [N_LABELS, 2 * N_LABELS])
+    return Recognition(scores, recent, evidence.reshape(-1, N_LABELS)[buffer.slots], buffer.starts)
 
 
 def load_recognizer(

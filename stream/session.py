@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from model.labels import LABELS
 from stream.console import EventPrinter, JsonLines, Summary
 from stream.errors import StreamError
+from stream.inputs import Input, StreamInput, streams_of
 from stream.protocol import Hello, ModelInfo, SourceInfo, Status
 from stream.publisher import Publisher
 from stream.settings import DEFAULT_ADDRESS, StreamSettings
-from stream.sources import AudioSource
 
 if TYPE_CHECKING:
     from stream.engine import Engine, Sink
@@ -51,16 +51,16 @@ class SessionOptions:
 
 
 class Session:
-    """Recognises one source until it ends, the dashboard is quit, or a signal comes.
+    """Recognises its inputs until they end, the dashboard is quit, or a signal comes.
 
     In one terminal the engine is the parent process and the dashboard its child: quitting the
     dashboard stops the engine, a dashboard that crashes does not, and its work never delays audio.
     """
 
     def __init__(
-        self, source: AudioSource, settings: StreamSettings, options: SessionOptions
+        self, inputs: Sequence[Input], settings: StreamSettings, options: SessionOptions
     ) -> None:
-        self.source, self.settings, self.options = source, settings, options
+        self.inputs, self.settings, self.options = inputs, settings, options
         self._engine: Engine | None = None
         self._quit = threading.Event()
 
@@ -70,7 +70,9 @@ class Session:
         Raises:
             StreamError, ModelError: before any audio is captured.
         """
-        self.source.probe()
+        for item in self.inputs:
+            item.source.probe()
+        streams = streams_of(self.inputs)
         options, summary = self.options, Summary()
         with contextlib.ExitStack() as stack:
             sinks: list[Sink] = [summary]
@@ -89,14 +91,15 @@ class Session:
                 stack.callback(_end, dashboard)
             talkative = dashboard is None and options.jsonl != "-"
             if talkative:
-                sinks.append(EventPrinter())
+                sinks.append(EventPrinter(named=len(streams) > 1))
 
             engine, recognizer, where = self._prepare(sinks)
             if publisher:
-                publisher(self._hello(recognizer))
+                publisher(self._hello(recognizer, streams))
             if talkative:
                 published = f", publishing on {publisher.address}" if publisher else ""
-                _say(f"{self.source.name}: {where}, model {recognizer.card.name}{published}")
+                names = ", ".join(stream.name for stream in streams)
+                _say(f"{names}: {where}, model {recognizer.card.name}{published}")
             if not self._quit.is_set():
                 engine.start()
                 self._watch(engine, dashboard)
@@ -105,15 +108,13 @@ class Session:
     def _prepare(self, sinks: list[Sink]) -> tuple[Engine, Recognizer, str]:
         """Loads the model, which takes seconds, and builds the engine."""
         from stream.engine import Engine
-        from stream.pipeline import Pipeline
         from stream.recognizer import load_recognizer
 
-        source, settings, options = self.source, self.settings, self.options
+        settings, options = self.settings, self.options
         recognizer, where = load_recognizer(
             options.model, settings, options.compute, options.weights
         )
-        pipeline = Pipeline(recognizer, source.name, source.sample_rate_hz, settings, source.live)
-        self._engine = Engine(source, pipeline, sinks, settings)
+        self._engine = Engine(self.inputs, recognizer, sinks, settings)
         return self._engine, recognizer, where
 
     def _watch(self, engine: Engine, dashboard: Child | None) -> None:
@@ -148,21 +149,27 @@ class Session:
         elif engine.error:
             _say(f"internal fault, {type(engine.error).__name__}: {engine.error}")
         elif self.options.jsonl != "-":
-            account, rate = engine.account, self.source.sample_rate_hz
-            _say(
-                f"{account.captured / rate:.1f} s captured, {account.analysed / rate:.1f} analysed, "
-                f"{account.dropped / rate:.1f} dropped, {account.discarded / rate:.1f} discarded; "
-                f"heard {summary}"
-            )
-            if 0 < account.captured < rate:
-                _say("shorter than one window of 1 s: recognised padded with silence")
+            for status in engine.statuses():
+                _say(self._account_of(status, summary))
         return 1 if engine.error else 0
 
-    def _status(self) -> list[Status]:
-        return [self._engine.status()] if self._engine else []
+    @staticmethod
+    def _account_of(status: Status, summary: Summary) -> str:
+        rate = status.sample_rate_hz
+        words = (
+            f"{status.source}: {status.captured / rate:.1f} s captured, "
+            f"{status.analysed / rate:.1f} analysed, {status.dropped / rate:.1f} dropped, "
+            f"{status.discarded / rate:.1f} discarded; heard {summary.of(status.source)}"
+        )
+        if 0 < status.captured < rate:
+            words += "; shorter than one window of 1 s: recognised padded with silence"
+        return words
 
-    def _hello(self, recognizer: Recognizer) -> Hello:
-        card, source = recognizer.card, self.source
+    def _status(self) -> list[Status]:
+        return self._engine.statuses() if self._engine else []
+
+    def _hello(self, recognizer: Recognizer, streams: Sequence[StreamInput]) -> Hello:
+        card = recognizer.card
         return Hello(
             version=version("mmgat-stream"),
             model=ModelInfo(
@@ -176,11 +183,12 @@ class Session:
             labels=list(LABELS),
             sources=[
                 SourceInfo(
-                    name=source.name,
-                    kind=source.kind,
-                    sample_rate_hz=source.sample_rate_hz,
-                    channels=source.channels,
+                    name=stream.name,
+                    kind=stream.source.kind,
+                    sample_rate_hz=stream.source.sample_rate_hz,
+                    channels=len(stream.channels or range(stream.source.channels)),
                 )
+                for stream in streams
             ],
             hop_s=self.settings.hop_s,
             nodes=self.settings.nodes,
@@ -189,7 +197,8 @@ class Session:
 
     def _start_dashboard(self, address: str) -> Child:
         command = [sys.executable, "-m", "stream.dashboard", "--connect", address]
-        terminal = Path("/dev/tty") if self.source.kind == "stdin" else None
+        piped = any(item.source.kind == "stdin" for item in self.inputs)
+        terminal = Path("/dev/tty") if piped else None
         with terminal.open("rb") if terminal else contextlib.nullcontext() as stdin:
             return subprocess.Popen(command, stdin=stdin)
 

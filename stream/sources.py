@@ -59,7 +59,11 @@ class AudioSource(ABC):
         kind: device, file or stdin.
         sample_rate_hz, channels: known once probed.
         live: it does not wait for us: what is not taken in time is dropped, oldest first.
+        vital: without it the others are to end, too.
         xruns: overflows that the audio system reported.
+        longest_callback_ms: that the audio system had to wait for us.
+        drift_ppm: how much faster the device's clock runs than the system's, in millionths; None
+            while that is not known.
         liveness: only a guarded source is ever not healthy.
         outages: how often it was lost.
         trouble: what is wrong now, in words, or "".
@@ -67,7 +71,10 @@ class AudioSource(ABC):
 
     kind: str
     live: bool
+    vital: bool = False
     xruns: int = 0
+    longest_callback_ms: float = 0.0
+    drift_ppm: float | None = None
     liveness: State = State.HEALTHY
     outages: int = 0
     trouble: str = ""

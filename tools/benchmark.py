@@ -120,7 +120,7 @@ def latency() -> Iterator[str]:
 
 def _latency(model: str, weights: Path | None) -> str:
     from stream.engine import Engine
-    from stream.pipeline import Pipeline
+    from stream.inputs import Input
     from stream.publisher import Publisher
     from stream.recognizer import load_recognizer
     from stream.settings import StreamSettings
@@ -145,7 +145,6 @@ def _latency(model: str, weights: Path | None) -> str:
         soundfile.write(file.name, sound(LATENCY_S), RATE_HZ)
         source = Timed(Path(file.name), paced=True)
         source.probe()
-        pipeline = Pipeline(recognizer, source.name, RATE_HZ, settings, live=True)
         publisher = Publisher("tcp://127.0.0.1:*")
         received: dict[int, float] = {}
 
@@ -163,7 +162,7 @@ def _latency(model: str, weights: Path | None) -> str:
 
         subscriber = threading.Thread(target=subscribe)
         subscriber.start()
-        engine = Engine(source, pipeline, [publisher], settings)
+        engine = Engine([Input(source)], recognizer, [publisher], settings)
         engine.start()
         engine.wait()
         subscriber.join()
@@ -173,7 +172,7 @@ def _latency(model: str, weights: Path | None) -> str:
     return (
         f"p50 {percentile(lags, 50):.1f} ms, p95 {percentile(lags, 95):.1f} ms after the window's "
         f"end, 25 ms more after the last sample heard; {len(lags)} windows at hop 0.5, "
-        f"{engine.account.dropped} samples dropped"
+        f"{engine.accounts[source.name].dropped} samples dropped"
     )
 
 

@@ -33,13 +33,13 @@ def test_the_account_balances_at_every_step(
             queue.put(block(position, size))
             position += size
         elif queue.account.queued:
-            got = queue.get()
+            got = queue.take()
             assert got is not None
             taken += len(got.samples)
         assert queue.account.balanced
         assert queue.account.queued <= 100
     queue.close(discard)
-    while (rest := queue.get()) is not None:
+    while (rest := queue.take()) is not None:
         taken += len(rest.samples)
     account = queue.account
     assert account.balanced
@@ -51,7 +51,7 @@ def test_a_full_lossy_queue_drops_its_oldest() -> None:
     queue = BlockQueue(100, lossy=True)
     for position in (0, 50, 100):
         queue.put(block(position, 50))
-    first = queue.get()
+    first = queue.take()
     assert first is not None
     assert first.position == 50
     assert queue.account == SampleAccount(captured=150, analysed=50, dropped=50, queued=50)
@@ -76,7 +76,7 @@ def test_a_full_lossless_queue_makes_the_writer_wait() -> None:
     writer = threading.Thread(target=write)
     writer.start()
     assert not written.is_set()
-    assert queue.get() is not None
+    assert queue.take() is not None
     assert written.wait(10)
     writer.join()
     assert queue.account == SampleAccount(captured=160, analysed=100, queued=60)
@@ -85,7 +85,7 @@ def test_a_full_lossless_queue_makes_the_writer_wait() -> None:
 def test_a_block_larger_than_the_queue_still_passes() -> None:
     queue = BlockQueue(100, lossy=False)
     queue.put(block(0, 500))
-    got = queue.get()
+    got = queue.take()
     assert got is not None
     assert len(got.samples) == 500
 

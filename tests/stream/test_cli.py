@@ -76,6 +76,24 @@ def test_a_live_pace_gives_the_numbers_of_full_speed(
     assert [e["scores"] for e in live] == [e["scores"] for e in fast]
 
 
+def test_several_files_and_their_channels_are_recognised_side_by_side(
+    wav: Write, untrained_checkpoint: Path
+) -> None:
+    left, right = melody(2.0, 16_000, seed=1), melody(2.0, 16_000, seed=2)
+    stereo = wav(np.hstack([left, right]), 16_000, "stereo.wav")
+    mono = [wav(side, 16_000, f"{i}.wav") for i, side in enumerate((left, right))]
+    common = ("--speed", "max", "--jsonl", "-", "--model", untrained_checkpoint)
+    split = estimates(stream("--file", stereo, "--split", "1,2", *common))
+    apart = estimates(stream("--file", mono[0], "--file", mono[1], *common))
+    names = {"stereo.wav 1": "0.wav", "stereo.wav 2": "1.wav"}
+    assert {e["source"] for e in split} == set(names)
+    for name, alone in names.items():
+        of_split = [list(e["scores"].values()) for e in split if e["source"] == name]
+        of_apart = [list(e["scores"].values()) for e in apart if e["source"] == alone]
+        assert len(of_split) == 3
+        np.testing.assert_allclose(of_split, of_apart, atol=2e-6)
+
+
 def test_without_a_terminal_events_are_printed_and_a_summary(
     wav: Write, untrained_checkpoint: Path
 ) -> None:
@@ -102,11 +120,15 @@ def test_a_file_shorter_than_a_window_says_so_and_is_flagged(
     [
         (["--file", "nosuch.wav"], "expected an audio file, found nothing at 'nosuch.wav'"),
         (["--file", __file__], "expected an audio file that libsndfile reads"),
-        (["--demo", "--stdin"], "expected one of --device, --file, --stdin and --demo"),
-        (["--stdin"], "expected --rate and --channels with --stdin"),
+        (["--demo", "--stdin"], "expected either --device and --file, or --stdin, or --demo"),
+        (["--demo", "--channels", "1", "--split", "1"], "--channels (mixed) or --split (each"),
+        (["--demo", "--split", "1,5"], "expected channels up to 1 of 'demo.ogg', found 5"),
+        (["--demo", "--split", "left"], "or channels such as 1,3, found 'left'"),
+        (["--stdin", "--rate", "8000", "--channels", "1,2"], "a number of --channels with --stdin"),
+        (["--stdin"], "expected --rate and a number of --channels with --stdin"),
         (["--speed", "max"], "expected --speed max with --file"),
         (["--device", "x", "--speed", "max"], "expected --speed max with --file"),
-        (["--demo", "--rate", "8000"], "describe a device or --stdin, not a file"),
+        (["--demo", "--rate", "8000"], "--rate describes a device or --stdin, not a file"),
         (["--demo", "--model", "nosuch"], "expected a model of"),
         (["--demo", "--publish", "nowhere"], "expected an address to publish on"),
         (["--demo", "--jsonl", "/nosuch/folder/x"], "expected a file to write JSON lines to"),

@@ -81,3 +81,16 @@ def test_a_wrong_value_in_the_environment_is_told() -> None:
     done = CliRunner().invoke(main, ["--demo"], env={"MMGAT_STREAM_HOP": "0.3"})
     assert done.exit_code == 2
     assert "'--hop': expected one of 0.25, 0.5, 1 seconds, found 0.3" in done.output
+
+
+def test_several_files_are_a_list_in_the_file_and_parted_by_semicolons_in_the_environment(
+    wav: Write, settings: Path, tmp_path: Path
+) -> None:
+    clips = [str(wav(melody(1.0, 16_000), 16_000, f"take {i}.wav")) for i in (1, 2)]
+    rest = settings.read_text().split("\n", 1)[1]
+    listed = tmp_path / "listed.toml"
+    listed.write_text(f"file = {clips}\n{rest}")
+    assert starts("--config", listed) == [0, 0]
+    bare = tmp_path / "bare.toml"
+    bare.write_text(rest)
+    assert starts("--config", bare, MMGAT_STREAM_FILE=";".join(clips)) == [0, 0]

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream.block_queue import SampleAccount
 from stream.engine import Engine
 from stream.errors import SourceError
+from stream.inputs import Input
 from stream.pipeline import Pipeline
-from stream.protocol import Estimate, Event, Message
+from stream.protocol import Estimate, Event, Message, Status
 from stream.recognizer import Recognizer
 from stream.settings import StreamSettings
 from stream.sources import AudioSource, Block, FileSource
@@ -55,8 +57,17 @@ def engine_for(
     make: MakeRecognizer, source: AudioSource, sink: Callable[[Message], None]
 ) -> Engine:
     shape = StreamSettings(hop_s=0.5, nodes=3)
-    pipeline = Pipeline(make(shape), source.name, RATE_HZ, shape, source.live)
-    return Engine(source, pipeline, [sink], shape)
+    return Engine([Input(source)], make(shape), [sink], shape)
+
+
+def account_of(engine: Engine) -> SampleAccount:
+    (account,) = engine.accounts.values()
+    return account
+
+
+def status_of(engine: Engine) -> Status:
+    (status,) = engine.statuses()
+    return status
 
 
 def test_a_file_through_the_engine_gives_what_its_stages_give(
@@ -73,9 +84,9 @@ def test_a_file_through_the_engine_gives_what_its_stages_give(
     pipeline = Pipeline(make_recognizer(shape), source.name, RATE_HZ, shape)
     expected = [*pipeline.process(Block(0, samples, 0.0)), *pipeline.finish()]
     assert messages == expected
-    account = engine.account
+    account = account_of(engine)
     assert account.captured == account.analysed == len(samples)
-    assert engine.status().state == "ended"
+    assert status_of(engine).state == "ended"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -91,18 +102,18 @@ def test_the_account_balances_under_random_stalls_and_the_newest_sound_is_kept(
             time.sleep(0.02)
         if isinstance(message, Estimate):
             last[:] = [message]
-            assert engine.account.balanced
+            assert account_of(engine).balanced
 
     engine = engine_for(make_recognizer, source, stalling)
     engine.start()
     assert engine.wait(60)
-    account = engine.account
+    account = account_of(engine)
     assert account.balanced
     assert account.captured == 30 * RATE_HZ
     assert account.dropped > 0
     assert account.queued == account.discarded == 0
     assert last[0].t1 == 30.0
-    assert "audio dropped" in engine.status().message
+    assert "of the last 5 minutes was dropped" in status_of(engine).message
 
 
 def test_a_source_that_waits_loses_nothing_under_stalls(make_recognizer: MakeRecognizer) -> None:
@@ -113,7 +124,7 @@ def test_a_source_that_waits_loses_nothing_under_stalls(make_recognizer: MakeRec
     )
     engine.start()
     assert engine.wait(60)
-    assert engine.account.analysed == engine.account.captured == 8 * RATE_HZ
+    assert account_of(engine).analysed == account_of(engine).captured == 8 * RATE_HZ
 
 
 def test_stopping_ends_what_is_on_discards_what_waits_and_closes_the_source(
@@ -133,7 +144,7 @@ def test_stopping_ends_what_is_on_discards_what_waits_and_closes_the_source(
     assert heard.wait(60)
     engine.stop()
     assert engine.wait(60)
-    account = engine.account
+    account = account_of(engine)
     assert account.balanced
     assert account.queued == 0
     assert account.captured < 600 * RATE_HZ
@@ -155,7 +166,7 @@ def test_a_failing_source_keeps_what_was_heard_and_says_why(
     engine = engine_for(make_recognizer, Failing(melody(9.0, RATE_HZ), live=False), messages.append)
     engine.start()
     assert engine.wait(60)
-    status = engine.status()
+    status = status_of(engine)
     assert (status.state, status.message) == ("failed", "the cable is out")
     assert len([m for m in messages if isinstance(m, Estimate)]) == 3
     assert status.analysed == 2 * RATE_HZ
@@ -171,7 +182,7 @@ def test_a_failing_sink_ends_the_engine_instead_of_hanging_it(
     engine.start()
     assert engine.wait(60)
     assert isinstance(engine.error, BrokenPipeError)
-    assert engine.account.balanced
+    assert account_of(engine).balanced
 
 
 def test_nan_is_counted_in_the_status(make_recognizer: MakeRecognizer) -> None:
@@ -180,5 +191,74 @@ def test_nan_is_counted_in_the_status(make_recognizer: MakeRecognizer) -> None:
     engine = engine_for(make_recognizer, ScriptedSource(samples, live=False), lambda _: None)
     engine.start()
     assert engine.wait(60)
-    assert engine.status().nonfinite == 5
-    assert "5 NaN" in engine.status().message
+    assert status_of(engine).nonfinite == 5
+    assert "5 NaN" in status_of(engine).message
+
+
+def test_streams_share_the_engine_and_keep_their_order_and_accounts(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    class Named(ScriptedSource):
+        def __init__(self, name: str, seconds: float, seed: int) -> None:
+            super().__init__(melody(seconds, RATE_HZ, seed=seed), live=False)
+            self.name = name
+
+    shape = StreamSettings(hop_s=0.5, nodes=3)
+    messages: list[Message] = []
+    lengths = {"a": 2.0, "b": 6.0, "c": 4.0}
+    sources = [Named(name, s, seed) for seed, (name, s) in enumerate(lengths.items())]
+    engine = Engine([Input(s) for s in sources], make_recognizer(shape), [messages.append], shape)
+    engine.start()
+    assert engine.wait(60)
+    for seed, (name, seconds) in enumerate(lengths.items()):
+        found = [m for m in messages if isinstance(m, Estimate) and m.source == name]
+        pipeline = Pipeline(make_recognizer(shape), name, RATE_HZ, shape)
+        samples = melody(seconds, RATE_HZ, seed=seed)
+        alone = [*pipeline.process(Block(0, samples, 0.0)), *pipeline.finish()]
+        expected = [m for m in alone if isinstance(m, Estimate)]
+        assert [m.index for m in found] == [m.index for m in expected]
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(
+                list(one.scores.values()), list(other.scores.values()), atol=2e-6
+            )
+        assert engine.accounts[name] == SampleAccount(len(samples), len(samples))
+
+
+def test_one_lost_input_does_not_end_the_others_unless_it_is_vital(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    class Lost(ScriptedSource):
+        def read(self) -> Block | None:
+            raise SourceError("the cable is out")
+
+    shape = StreamSettings(hop_s=0.5, nodes=3)
+    for vital in (False, True):
+        lost = Lost(melody(1.0, RATE_HZ))
+        lost.name, lost.vital = "lost", vital
+        endless = np.tile(melody(6.0, RATE_HZ), (20, 1))
+        other = ScriptedSource(endless if vital else melody(3.0, RATE_HZ), live=False)
+        engine = Engine([Input(lost), Input(other)], make_recognizer(shape), [], shape)
+        engine.start()
+        assert engine.wait(60)
+        first, second = engine.statuses()
+        assert (first.state, first.message) == ("failed", "the cable is out")
+        assert isinstance(engine.error, SourceError)
+        if vital:
+            assert second.analysed < len(endless)
+        else:
+            assert (second.state, second.analysed) == ("ended", 3 * RATE_HZ)
+
+
+def test_when_one_input_does_not_open_the_others_are_closed(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    class Refusing(ScriptedSource):
+        def open(self) -> None:
+            raise SourceError("busy")
+
+    shape = StreamSettings(hop_s=0.5, nodes=3)
+    opened, refusing = ScriptedSource(melody(1.0, RATE_HZ)), Refusing(melody(1.0, RATE_HZ))
+    engine = Engine([Input(opened), Input(refusing)], make_recognizer(shape), [], shape)
+    with pytest.raises(SourceError, match="busy"):
+        engine.start()
+    assert opened.closed == 1

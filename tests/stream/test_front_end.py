@@ -30,11 +30,3 @@ def test_behind_a_gap_nothing_of_the_padded_window_before_is_kept() -> None:
     front_end(Window(0, 0, padded, n_valid=8_000))
     after = Window(1, 8_000, melody(1.0, 16_000, seed=1)[:HEARD_SAMPLES, 0])
     np.testing.assert_allclose(front_end(after).numpy(), alone(after), atol=1e-6)
-
-
-def test_after_a_reset_another_stream_begins() -> None:
-    front_end = FrontEnd(CPU)
-    front_end(Window(0, 0, melody(1.0, 16_000)[:HEARD_SAMPLES, 0]))
-    front_end.reset()
-    other = Window(0, 8_000, melody(1.0, 16_000, seed=1)[:HEARD_SAMPLES, 0])
-    np.testing.assert_allclose(front_end(other).numpy(), alone(other), atol=1e-6)

@@ -72,11 +72,3 @@ def test_a_node_from_before_the_newest_is_refused() -> None:
     rolling.add(torch.ones(128), 3 * SECOND)
     with pytest.raises(ValueError, match="at 3 s or later, found one at 2 s"):
         rolling.add(torch.ones(128), 2 * SECOND)
-
-
-def test_a_cleared_buffer_is_empty() -> None:
-    rolling = buffer(3)
-    rolling.add(torch.ones(128), 0)
-    rolling.clear()
-    assert rolling.starts == []
-    assert not rolling.graph().mask.any()

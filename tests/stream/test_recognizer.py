@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,38 @@ def recognise(device: str) -> list[Recognition]:
         untrained_card(), embedder, untrained_mmgat(), SHAPE, torch.device(device)
     )
     samples = melody(6.0, 16_000)[:, 0]
+    memory = recognizer.memory()
     return [
-        recognizer(Window(i, 8_000 * i, samples[8_000 * i : 8_000 * i + 15_600])) for i in range(10)
+        recognition
+        for window in windows_of(samples, 10)
+        for recognition in recognizer([(memory, window)])
     ]
+
+
+def windows_of(samples: np.ndarray, n_windows: int) -> list[Window]:
+    starts = range(0, 8_000 * n_windows, 8_000)
+    return [Window(i, start, samples[start : start + 15_600]) for i, start in enumerate(starts)]
+
+
+def test_streams_recognised_together_get_the_numbers_that_each_gets_alone(
+    make_recognizer: Callable[[StreamSettings], Recognizer],
+) -> None:
+    recognizer = make_recognizer(SHAPE)
+    sounds = [windows_of(melody(5.0, 16_000, seed=seed)[:, 0], 8) for seed in range(3)]
+    alone = []
+    for windows in sounds:
+        memory = recognizer.memory()
+        alone.append([recognizer([(memory, window)])[0] for window in windows])
+    memories = [recognizer.memory() for _ in sounds]
+    together = [
+        recognizer(list(zip(memories, windows, strict=True)))
+        for windows in zip(*sounds, strict=True)
+    ]
+    for stream, expected in enumerate(alone):
+        for found, one in zip(together, expected, strict=True):
+            np.testing.assert_allclose(found[stream].scores, one.scores, atol=2e-6)
+            np.testing.assert_allclose(found[stream].evidence, one.evidence, atol=2e-6)
+            assert found[stream].node_starts == one.node_starts
 
 
 def test_graphs_grow_to_their_nodes_and_phases_take_turns() -> None:
