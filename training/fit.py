@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import lightning
 import msgspec
@@ -32,9 +32,6 @@ Array = npt.NDArray[np.float32]
 
 
 N = TypeVar("N", bound=nn.Module)
-
-BEST: Final = "best"
-"""Name of the checkpoint of the best epoch, in a folder of ``fit``."""
 
 
 class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +70,7 @@ class Fitting(lightning.LightningModule):
         network: nn.Module,
         criterion: nn.Module,
         train: RowSet,
-        validation: RowSet | None,
+        validation: RowSet,
         settings: FitSettings,
         report: Callable[[str], None],
     ) -> None:
@@ -99,10 +96,8 @@ class Fitting(lightning.LightningModule):
             pin_memory=torch.cuda.is_available(),
         )
 
-    def val_dataloader(self) -> DataLoader[RowSet] | list[Any]:
+    def val_dataloader(self) -> DataLoader[RowSet]:
         bags = self._validation
-        if bags is None:
-            return []
         return DataLoader(
             range(len(bags)),  # type: ignore[arg-type]
             256,
@@ -127,7 +122,6 @@ class Fitting(lightning.LightningModule):
         self._seen.append(self.network.read(batch.rows, batch.mask()))  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
-        assert self._validation is not None
         bag = torch.cat([output.bag_scores for output in self._seen]).cpu().numpy()
         instance = None
         if hasattr(self._seen[0], "instance_scores"):
@@ -142,14 +136,14 @@ class Fitting(lightning.LightningModule):
             self._report(f"epoch {self.current_epoch}: validation mAP {words}")
 
     def configure_optimizers(self) -> Any:
-        s, last = self._settings, self.trainer.max_epochs or self._settings.epochs
+        s = self._settings
         optimizer = torch.optim.AdamW(
             self.parameters(), s.learning_rate, weight_decay=s.weight_decay
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             s.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches) * s.epochs // last,
+            total_steps=int(self.trainer.estimated_stepping_batches),
             pct_start=0.15,
         )
         return {
@@ -179,46 +173,40 @@ def fit(
     network: N,
     criterion: nn.Module,
     train: RowSet,
-    validation: RowSet | None,
+    validation: RowSet,
     settings: FitSettings | None = None,
     folder: Path | None = None,
     report: Callable[[str], None] = print,
     devices: int | Literal["auto"] = "auto",
-    epochs: int | None = None,
 ) -> N:
     """The network fitted to ``train``: of its averaged weights those with the best validation mAP.
 
     Args:
         network: trained in place, on GPUs or the CPU, whichever there is.
         criterion: a module ``(network, output, targets) -> loss``; its own parameters learn too.
-        validation: without it the last epoch's weights are taken.
         settings: how.
         folder: keeps TensorBoard's log and the state of the last and the best epoch; a run in the
             same folder goes on where the last one stopped. Without it nothing is kept.
         report: takes a line an epoch.
         devices: GPUs, or processes on the CPU; with more than one Lightning runs the program once
             for each, and every process returns the same network.
-        epochs: after which it ends, though the learning rate's cycle may be longer.
     """
     settings = settings or FitSettings()
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         home = folder or Path(scratch)
-        watched = "map" if validation is not None else None
         keep = ModelCheckpoint(
-            home, BEST, monitor=watched, mode="max", enable_version_counter=False
+            home, "best", monitor="map", mode="max", enable_version_counter=False
         )
         every = ModelCheckpoint(home, "last", enable_version_counter=False)
-        callbacks: list[lightning.Callback] = [
-            EMAWeightAveraging(decay=settings.ema),
-            keep,
-            every,
-        ]
-        if watched:
-            callbacks.append(EarlyStopping(watched, patience=settings.patience, mode="max"))
         trainer = lightning.Trainer(
             devices=devices,
-            max_epochs=epochs or settings.epochs,
-            callbacks=callbacks,
+            max_epochs=settings.epochs,
+            callbacks=[
+                EMAWeightAveraging(decay=settings.ema),
+                keep,
+                every,
+                EarlyStopping("map", patience=settings.patience, mode="max"),
+            ],
             logger=TensorBoardLogger(home, name=None, version="log") if folder else False,
             gradient_clip_val=1.0,
             num_sanity_val_steps=0,
@@ -232,12 +220,6 @@ def fit(
         best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)
         module.cpu().load_state_dict(best["state_dict"])
     return network.eval()
-
-
-def best_epoch(folder: Path) -> int:
-    """How many epochs the network in that folder of ``fit`` was trained for."""
-    best = torch.load(folder / f"{BEST}.ckpt", map_location="cpu", weights_only=True)
-    return int(best["epoch"]) + 1
 
 
 @torch.inference_mode()

@@ -23,14 +23,8 @@ class LossWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Cross entropy over 20 mostly absent labels is small: of AudioSet's bags 0.03, against 0.4 of the
     three onset classes. Auxiliary classes with a weight of 0.2 lead the network instead of helping.
-
-    Attributes:
-        focus: power of a bag's score with which labels it does not have are weighted, so that those
-            long denied count little (asymmetric loss, Ridnik et al. 2021); 0 counts all alike.
     """
 
-    bag: float = 1.0
-    focus: float = 0.0
     instance: float = 1.0
     auxiliary: float = 0.005
     center: float = 0.0002
@@ -97,23 +91,20 @@ class BagLoss(nn.Module):
     """Masked cross entropy of an output's ``bag_scores``, and of its ``tag_logits`` if it has any.
 
     Args:
-        weights: of these two, and the focus.
+        tags: weight of the tags.
     """
 
-    def __init__(self, weights: LossWeights | None = None) -> None:
+    def __init__(self, tags: float) -> None:
         super().__init__()
-        self.weights = weights or LossWeights()
+        self.tags = tags
 
     def forward(self, _: nn.Module, output: HasBagScores, targets: Targets) -> Tensor:
-        w = self.weights
         scores = output.bag_scores.clamp(1e-6, 1 - 1e-6)
         bag = binary_cross_entropy(scores, targets.bag, reduction="none")
-        if w.focus:
-            bag = bag * torch.lerp(scores**w.focus, torch.ones_like(scores), targets.bag)
-        loss = w.bag * masked_mean(bag, targets.bag_weight)
+        loss = masked_mean(bag, targets.bag_weight)
         if output.tag_logits.numel() and targets.tags.numel():
             tags = binary_cross_entropy_with_logits(output.tag_logits, targets.tags)
-            loss = loss + w.tags * tags
+            loss = loss + self.tags * tags
         return loss
 
 
@@ -136,7 +127,7 @@ class MMGATLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.weights = weights or LossWeights()
-        self.bag = BagLoss(self.weights)
+        self.bag = BagLoss(self.weights.tags)
         groups = groups or ONSETS
         self.register_buffer("groups", torch.tensor(membership(groups), dtype=torch.float32))
         size = model.config.state_sizes[-1]

@@ -59,8 +59,7 @@ def publish(folder: Path, name: str, data: Path, out: Path) -> Card:
     variant, of = ROWS[run.recipe.data]
     f1 = run.result["f1_at_calibrated_thresholds"]
     figures = {"mAP": run.result["map"], "micro F1": f1["micro"], "macro F1": f1["macro"]}
-    train, held_out = training_bags(run.recipe, data)
-    n_clips = len(train) + run.recipe.refit * len(held_out)
+    n_clips = len(training_bags(run.recipe, data)[0])
     card = Card(
         name=name,
         version=VERSION,

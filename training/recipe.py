@@ -38,8 +38,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         data: ``audioset``, ``openmic``, ``openmic+irmas``, or ``mixtures``.
         rows: of mixtures.
         held_out: share of the training clips for early stopping and thresholds.
-        refit: whether a network that has found its number of epochs is fitted anew to all training
-            clips, held-out ones included, for so many.
         tags: whether AudioSet's other classes help training.
         auxiliary: classes of MMGAT's second classifier.
         label_text: a file of ``mmgat-train label-embeddings``; MiniLM's if not given.
@@ -52,7 +50,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Literal["audioset", "openmic", "openmic+irmas", "mixtures"] = "audioset"
     rows: Literal["compact", "time-frequency"] = "compact"
     held_out: float = 0.1
-    refit: bool = False
     tags: bool = True
     auxiliary: Literal["onset", "family"] = "onset"
     label_text: str = ""
@@ -85,7 +82,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The loss of a network of this recipe."""
         if isinstance(network, MMGAT):
             return MMGATLoss(network, self.loss, self._groups)
-        return BagLoss(self.loss)
+        return BagLoss(self.loss.tags)
 
     @property
     def _groups(self) -> dict[str, tuple[str, ...]]:

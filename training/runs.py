@@ -23,7 +23,7 @@ from training.classical import CLASSICAL, PerLabel
 from training.data import evaluation_bags, training_bags
 from training.errors import TrainingDataError
 from training.evaluate import report as figures_of
-from training.fit import Array, best_epoch, fit, predict
+from training.fit import Array, fit, predict
 from training.metrics import mean_average_precision
 from training.recipe import Recipe, read_recipe
 from training.rows import RowSet
@@ -104,11 +104,11 @@ def run(
     evaluation = evaluation_bags(recipe, data)
     start = time.perf_counter()
     if recipe.network in CLASSICAL:
-        fitted = _fitted_classifier(recipe, train, held_out)
+        fitted = _fitted_classifier(recipe, train)
     else:
         fitted = _fitted_network(recipe, train, held_out, folder, report, devices)
     seconds = time.perf_counter() - start
-    calibration, scores = fitted.calibration, fitted.predict(evaluation)
+    calibration, scores = fitted.predict(held_out), fitted.predict(evaluation)
     thresholds = calibrate(held_out.bag.numpy(), calibration, held_out.bag_weight.numpy())
     found = figures_of(
         evaluation.bag.numpy(),
@@ -136,16 +136,15 @@ def run(
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What was fitted: its scores [n, 20] of the held-out clips, and of any bags."""
+    """What was fitted; it gives scores [n, 20] of bags."""
 
-    calibration: Array
     n_parameters: int
     predict: Callable[[RowSet], Array]
 
 
-def _fitted_classifier(recipe: Recipe, train: RowSet, held_out: RowSet) -> _Fitted:
+def _fitted_classifier(recipe: Recipe, train: RowSet) -> _Fitted:
     classifier = PerLabel(recipe.network, recipe.fit.seed).fit(train)
-    return _Fitted(classifier.predict(held_out), classifier.n_parameters, classifier.predict)
+    return _Fitted(classifier.n_parameters, classifier.predict)
 
 
 def _fitted_network(
@@ -160,18 +159,11 @@ def _fitted_network(
     network = recipe.build(train.tags.shape[1])
     criterion = recipe.criterion(network)
     fit(network, criterion, train, held_out, recipe.fit, folder, report, devices)
-    calibration = predict(network, held_out)[0]
-    if recipe.refit:
-        n_epochs, everything = best_epoch(folder), train.join(held_out)
-        report(f"all {len(everything)} training clips for {n_epochs} epochs")
-        network = recipe.build(train.tags.shape[1])
-        criterion, again = recipe.criterion(network), folder / "refit"
-        fit(network, criterion, everything, None, recipe.fit, again, report, devices, n_epochs)
     if torch.distributed.is_initialized() and torch.distributed.get_rank():
         raise SystemExit
     save_file(network.state_dict(), folder / NETWORK)
     n_parameters = sum(p.numel() for p in network.parameters())
-    return _Fitted(calibration, n_parameters, lambda rows: predict(network, rows)[0])
+    return _Fitted(n_parameters, lambda rows: predict(network, rows)[0])
 
 
 def _claim(folder: Path, description: dict[str, Any]) -> None:

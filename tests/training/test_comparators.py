@@ -19,7 +19,7 @@ def worth(rows: RowSet, scores: np.ndarray) -> float:
 def test_each_comparator_learns_what_rows_say_of_bags(name: str) -> None:
     torch.manual_seed(0)
     network = COMPARATORS[name](32, 0.0, 0)
-    fit(network, BagLoss(), separable(256), separable(seed=1), QUICK, report=lambda _: None)
+    fit(network, BagLoss(0.2), separable(256), separable(seed=1), QUICK, report=lambda _: None)
     fresh = separable(seed=2)
     assert worth(fresh, predict(network, fresh)[0]) > 0.85
 

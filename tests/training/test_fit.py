@@ -11,10 +11,9 @@ from model.labels import INDEX, LABELS, ONSETS, membership
 from model.mmgat import MMGAT, MMGATConfig
 from tests.conftest import untrained_mmgat
 from training.compact.rows import read_rows
-from training.comparators import BagOutput
 from training.errors import TrainingDataError
-from training.fit import FitSettings, best_epoch, fit, validate
-from training.losses import BagLoss, LossWeights, MMGATLoss, group_targets, masked_mean
+from training.fit import FitSettings, fit, validate
+from training.losses import LossWeights, MMGATLoss, group_targets, masked_mean
 from training.metrics import mean_average_precision
 from training.rows import RowSet
 from training.thresholds import calibrate
@@ -94,17 +93,6 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) ->
     resumed, lines = fitted(settings, folder)
     assert [line.split(":")[0] for line in lines] == ["epoch 1", "epoch 2", "epoch 3"]
     assert same_weights(whole, resumed)
-
-
-def test_so_many_epochs_without_validation_give_the_network_of_the_best_epoch(
-    tmp_path: Path,
-) -> None:
-    settings = msgspec.structs.replace(QUICK, learning_rate=0.1, noise=0.5, patience=2)
-    best, lines = fitted(settings, tmp_path)
-    epochs = best_epoch(tmp_path)
-    assert epochs < len(lines)
-    again = fit(*small(), separable(), None, settings, report=str, epochs=epochs)
-    assert same_weights(best, again)
 
 
 @pytest.mark.gpu
@@ -258,17 +246,3 @@ def test_average_precision_counts_only_what_is_known() -> None:
     assert mean_average_precision(truth, scores, known) == pytest.approx(0.5)
     known[3, 0] = 0
     assert mean_average_precision(truth, scores, known) == pytest.approx(1.0)
-
-
-def test_with_focus_what_is_denied_anyway_counts_little_and_positives_as_before() -> None:
-    def cost(score: float, positive: float, focus: float) -> float:
-        rows = replace(
-            separable(1), bag=torch.full((1, 20), float(positive)), bag_weight=torch.ones(1, 20)
-        )
-        said = BagOutput(torch.full((1, 20), score), torch.zeros(1, 0))
-        loss = BagLoss(LossWeights(focus=focus))
-        return float(loss(torch.nn.Identity(), said, rows.targets()))
-
-    assert cost(0.1, 0, focus=2) == pytest.approx(0.01 * cost(0.1, 0, focus=0))
-    assert cost(0.9, 0, focus=2) == pytest.approx(0.81 * cost(0.9, 0, focus=0))
-    assert cost(0.1, 1, focus=2) == pytest.approx(cost(0.1, 1, focus=0))
