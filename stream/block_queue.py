@@ -77,12 +77,25 @@ class BlockQueue:
             self._add(queued=size)
         self._tell()
 
-    def take(self) -> Block | None:
-        """The oldest block, counted as analysed; None if there is none now."""
+    def take(self, at_most: int = 0) -> Block | None:
+        """The oldest block, counted as analysed; None if nothing waits now.
+
+        Args:
+            at_most: blocks that follow it without a jump come with it, up to so many samples.
+        """
         with self._changed:
-            if not self._blocks:
+            taken: list[Block] = []
+            while self._blocks and (
+                not taken
+                or (
+                    self._blocks[0].position == taken[-1].end
+                    and self._blocks[0].end - taken[0].position <= at_most
+                )
+            ):
+                taken.append(self._blocks.popleft())
+            if not taken:
                 return None
-            block = self._blocks.popleft()
+            block = Block.joined(taken)
             size = len(block.samples)
             self._add(queued=-size, analysed=size)
             self._changed.notify_all()

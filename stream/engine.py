@@ -33,6 +33,9 @@ from stream.sources import AudioSource
 RTF_TIME_S: Final = 2.0
 """Time constant over which the real-time factor is averaged."""
 
+PORTION_S: Final = 0.1
+"""Of what waits, so much is taken together: fewer, larger steps for whoever is behind."""
+
 MUCH_LOST: Final = 0.1
 """Share of the last minutes' audio whose loss the user has to do something about."""
 
@@ -189,11 +192,13 @@ class _Stream:
     ) -> None:
         self.input, self.name, self.source = item, item.name, item.source
         rate = self.source.sample_rate_hz
-        self.queue = BlockQueue(round(settings.queue_s * rate), self.source.live, news.set)
+        waiting = round(settings.queue_hops * settings.hop_s * rate)
+        self.queue = BlockQueue(waiting, self.source.live, news.set)
         self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live)
         self.error: Exception | None = None
         self.done = False
         self._closing = False
+        self._portion = round(PORTION_S * rate)
         self._recent_loss = RecentLoss()
 
     def advance(self) -> float:
@@ -201,7 +206,7 @@ class _Stream:
         n_samples = 0
         while self.pipeline.window() is None:
             ended = self.queue.ended
-            block = self.queue.take()
+            block = self.queue.take(self._portion)
             if block is not None:
                 n_samples += len(block.samples)
                 self.pipeline.push(block)

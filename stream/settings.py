@@ -55,7 +55,8 @@ class StreamSettings:
     Attributes:
         hop_s: seconds between windows: 0.25, 0.5 or 1.
         nodes: seconds in a graph, 1 to 60.
-        queue_s: seconds of audio that may wait for analysis before the oldest are dropped.
+        queue_hops: hops of audio that may wait for analysis before the oldest are dropped, so that
+            the newest estimate is never older than that and the time it takes to compute.
         decision: see ``DecisionSettings``.
 
     Raises:
@@ -64,7 +65,7 @@ class StreamSettings:
 
     hop_s: float = 0.5
     nodes: int = 10
-    queue_s: float = 2.0
+    queue_hops: float = 2.0
     decision: DecisionSettings = DecisionSettings()
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ import selectors
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -49,6 +50,14 @@ class Block:
     @property
     def end(self) -> int:
         return self.position + len(self.samples)
+
+    @classmethod
+    def joined(cls, blocks: Sequence[Block]) -> Block:
+        """Blocks that follow each other as one; a single one as it is."""
+        if len(blocks) == 1:
+            return blocks[0]
+        samples = np.concatenate([block.samples for block in blocks])
+        return cls(blocks[0].position, samples, blocks[-1].captured_at)
 
 
 class AudioSource(ABC):

@@ -1,7 +1,8 @@
 """The live path's figures: medians, 95th percentiles and ratios, measured side by side in one run.
 
     python -m tools.benchmark              all of it, about three minutes
-    python -m tools.benchmark stages start one or more of: stages, graph, latency, file, start
+    python -m tools.benchmark stages start one or more of: stages, graph, latency, streams, file,
+                                           start
 
 Absolute times depend on the machine and on what else it does; the ratios hardly do.
 """
@@ -29,6 +30,9 @@ import zmq
 
 if TYPE_CHECKING:
     from stream.front_end import FrontEnd
+    from stream.recognizer import Recognizer
+    from stream.settings import StreamSettings
+    from stream.sources import AudioSource
     from stream.windows import Window
 
 RATE_HZ = 48_000
@@ -176,6 +180,97 @@ def _latency(model: str, weights: Path | None) -> str:
     )
 
 
+STREAMS_S = 12.0
+CHANNEL_BLOCK_S = 0.01
+
+
+def streams() -> Iterator[str]:
+    """How many channels of one device run in real time at hop 1 s: none lost, none behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        for model, weights in (("compact", None), ("vggish", _random_vggish(Path(folder)))):
+            yield f"{model}: {_most_streams(model, weights)}"
+
+
+def _most_streams(model: str, weights: Path | None) -> str:
+    """By doubling and then halving the step, to within an eighth."""
+    from stream.recognizer import load_recognizer
+    from stream.settings import StreamSettings
+
+    settings = StreamSettings(hop_s=1.0)
+    recognizer, where = load_recognizer(model, settings, "cpu", weights)
+    good, step, rising = 0, 4, True
+    told = ""
+    while rising or step >= max(1, good // 8):
+        lost, lag_ms, rtf = _try_streams(good + step, recognizer, settings)
+        if keeps_up := not lost and lag_ms < 1000:
+            good += step
+            told = (
+                f"{good} channels in real time, p95 lag {lag_ms:.0f} ms, real-time factor {rtf:.2f}"
+            )
+        rising = rising and keeps_up
+        step = 2 * step if rising else step // 2
+        if not step:
+            break
+    return f"{told} ({where})"
+
+
+def _try_streams(
+    n_channels: int, recognizer: Recognizer, settings: StreamSettings
+) -> tuple[int, float, float]:
+    """Samples lost, 95th percentile of the lag in ms, and the last real-time factor."""
+    from stream.engine import Engine
+    from stream.inputs import Input
+    from stream.protocol import Estimate, Message
+
+    lags: list[float] = []
+
+    def note(message: Message) -> None:
+        if isinstance(message, Estimate) and not message.partial and message.index:
+            lags.append(message.latency_ms)
+
+    source = _channels(n_channels)
+    split = tuple(range(1, n_channels + 1))
+    engine = Engine([Input(source, split=split)], recognizer, [note], settings)
+    engine.start()
+    engine.wait()
+    dropped = sum(account.dropped for account in engine.accounts.values())
+    return dropped, percentile(lags, 95), engine.statuses()[0].real_time_factor
+
+
+def _channels(n_channels: int) -> AudioSource:
+    """A device of so many channels, at 48 kHz and at real-time pace."""
+    from stream.sources import AudioSource, Block
+
+    class Channels(AudioSource):
+        kind, live = "device", True
+
+        def probe(self) -> None: ...
+
+        def open(self) -> None:
+            second = sound(1.0)
+            shifts = np.linspace(0, RATE_HZ, n_channels, endpoint=False).astype(int)
+            self._second = np.stack([np.roll(second, shift) for shift in shifts], 1)
+            self._position, self._began = 0, time.monotonic()
+
+        def read(self) -> Block | None:
+            frames = round(RATE_HZ * CHANNEL_BLOCK_S)
+            position, self._position = self._position, self._position + frames
+            if position >= STREAMS_S * RATE_HZ:
+                return None
+            start = position % RATE_HZ
+            due = self._began + self._position / RATE_HZ
+            time.sleep(max(0.0, due - time.monotonic()))
+            return Block(position, self._second[start : start + frames], due)
+
+        def stop(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    source = Channels("channels")
+    source.sample_rate_hz, source.channels = RATE_HZ, n_channels
+    return source
+
+
 def _random_vggish(folder: Path) -> Path:
     """Random weights in the published form; enough to time the network."""
     import hashlib
@@ -243,7 +338,10 @@ def start() -> Iterator[str]:
         yield f"mmgat-stream {arguments[0]}: {statistics.median(runs):.2f} s"
 
 
-PARTS = {"stages": stages, "graph": graph, "latency": latency, "file": file, "start": start}
+PARTS = {
+    "stages": stages, "graph": graph, "latency": latency, "streams": streams, "file": file,
+    "start": start,
+}  # fmt: skip
 
 
 @click.command()

@@ -99,3 +99,14 @@ def test_closing_wakes_a_waiting_writer_and_counts_its_block_as_discarded() -> N
     writer.join(10)
     assert not writer.is_alive()
     assert queue.account == SampleAccount(captured=160, discarded=160)
+
+
+def test_blocks_that_follow_each_other_are_taken_together_up_to_a_size() -> None:
+    queue = BlockQueue(200, lossy=True)
+    for position in (0, 10, 20, 30, 50, 60):
+        queue.put(block(position, 10))
+    taken = []
+    while (one := queue.take(at_most=30)) is not None:
+        taken.append((one.position, len(one.samples)))
+    assert taken == [(0, 30), (30, 10), (50, 20)]
+    assert queue.account == SampleAccount(captured=70, analysed=60, dropped=10)
