@@ -16,7 +16,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol
 
 from model.errors import ModelError
@@ -56,6 +56,7 @@ class Engine:
         recognizer: shared by all streams.
         sinks: where messages go.
         settings: hop, decision, and how much may wait.
+        clock: ``time.monotonic``, or another in tests; the blocks' times are this clock's.
 
     Raises:
         SourceError: an input has not the channels that are asked of it.
@@ -67,18 +68,20 @@ class Engine:
         recognizer: Recognizer,
         sinks: Sequence[Sink],
         settings: StreamSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self.error: Exception | None = None
         self._recognizer, self._sinks = recognizer, sinks
         self._news = threading.Event()
         shape = settings or StreamSettings()
         self._streams = [
-            _Stream(item, recognizer, shape, self._news) for item in streams_of(inputs)
+            _Stream(item, recognizer, shape, self._news, clock) for item in streams_of(inputs)
         ]
         self._sources = [item.source for item in inputs]
         self._stopping = threading.Event()
         self._ended = threading.Event()
-        self._started_at = time.monotonic()
+        self._started_at = self._clock()
         self._real_time_factor = 0.0
         self._captures = [
             threading.Thread(target=self._run_capture, args=[source], name="capture", daemon=True)
@@ -104,7 +107,7 @@ class Engine:
             for source in self._sources:
                 source.close()
             raise
-        self._started_at = time.monotonic()
+        self._started_at = self._clock()
         for thread in (*self._captures, self._analysis):
             thread.start()
 
@@ -122,7 +125,7 @@ class Engine:
 
     def statuses(self) -> list[Status]:
         """Counters of every stream now."""
-        now = time.monotonic()
+        now = self._clock()
         uptime_s = now - self._started_at
         return [stream.status(now, uptime_s, self._real_time_factor) for stream in self._streams]
 
@@ -189,12 +192,13 @@ class _Stream:
         recognizer: Recognizer,
         settings: StreamSettings,
         news: threading.Event,
+        clock: Callable[[], float],
     ) -> None:
         self.input, self.name, self.source = item, item.name, item.source
         rate = self.source.sample_rate_hz
         waiting = round(settings.queue_hops * settings.hop_s * rate)
         self.queue = BlockQueue(waiting, self.source.live, news.set)
-        self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live)
+        self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live, clock)
         self.error: Exception | None = None
         self.done = False
         self._closing = False

@@ -28,6 +28,8 @@ class GuardedSource(AudioSource):
         inner: the live source; this one opens, reopens and closes it.
         settings: when to worry and how often to try.
         clock: ``time.monotonic``, or another in tests.
+        pause: waits so many seconds between looks at a device that is away; by default until
+            ``stop`` at the most.
 
     Raises (``read``): SourceError: it is lost and ``exit_on_loss`` is set.
     """
@@ -39,6 +41,7 @@ class GuardedSource(AudioSource):
         inner: AudioSource,
         settings: LivenessSettings | None = None,
         clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] | None = None,
     ) -> None:
         super().__init__(inner.name)
         self.kind = inner.kind
@@ -46,6 +49,7 @@ class GuardedSource(AudioSource):
         self.vital = self._settings.exit_on_loss
         self._liveness = Liveness(self._settings, clock)
         self._stopped = threading.Event()
+        self._pause = pause or self._stopped.wait
         self._is_open = False
         self._end, self._ended_at = 0, clock()
         self._ahead = 0  # of the inner source's positions
@@ -73,7 +77,7 @@ class GuardedSource(AudioSource):
             if block is not None:
                 return block
             if not self._is_open:
-                self._stopped.wait(LOOK_S)
+                self._pause(LOOK_S)
         return None
 
     def stop(self) -> None:

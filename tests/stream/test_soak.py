@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.liveness import State
+from stream.recognizer import Recognizer, load_recognizer
+from stream.settings import StreamSettings
+from tools.soak import KINDS, Fault, random_script, soak
+
+SECONDS = 90.0
+
+faults = st.lists(
+    st.builds(
+        Fault,
+        kind=st.sampled_from(KINDS),
+        at_s=st.floats(0, SECONDS),
+        for_s=st.sampled_from([0.5, 4.0, 30.0]),
+    ),
+    max_size=6,
+)
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return load_recognizer("compact", StreamSettings(hop_s=1.0), "cpu")[0]
+
+
+def test_without_faults_every_sample_is_analysed(recognizer: Recognizer) -> None:
+    outcome = soak([], SECONDS, recognizer)
+    assert outcome.account.balanced
+    assert outcome.account.analysed == outcome.account.captured == round(SECONDS * 48_000)
+    assert outcome.status.outages == 0
+
+
+def test_an_unplugged_device_is_opened_again_and_its_absence_is_a_loss(
+    recognizer: Recognizer,
+) -> None:
+    outcome = soak([Fault("unplug", 20.0, 10.0)], SECONDS, recognizer)
+    assert outcome.account.balanced
+    assert outcome.status.outages == 1
+    assert outcome.status.liveness is State.HEALTHY
+    assert outcome.account.dropped >= 10 * 48_000
+
+
+@settings(max_examples=8, deadline=None)
+@given(script=faults)
+def test_any_script_ends_with_a_balanced_account(
+    recognizer: Recognizer, script: list[Fault]
+) -> None:
+    outcome = soak(script, SECONDS, recognizer)
+    assert outcome.account.balanced
+    assert outcome.account.queued == 0
+    assert outcome.n_threads[0] == outcome.n_threads[1]
+
+
+def test_a_random_script_is_the_same_for_the_same_seed() -> None:
+    assert random_script(3, 600, 20) == random_script(3, 600, 20)
+    assert len(random_script(3, 600, 20)) == 30

@@ -1,0 +1,291 @@
+"""Hours of audio with scripted faults through the real engine, on a clock that runs with the audio.
+
+    python -m tools.soak                       24 hours, compact model, a fault every few minutes
+    python -m tools.soak --hours 1 --seed 7
+    python -m tools.soak --scripts 100         100 random scripts of ten minutes instead
+
+Engine, pipeline, guard, publisher and model are the real ones; only the device and the clock are
+ours. Its audio comes as fast as the engine takes it, except where a script says that the embedder
+is slow: then it does not wait, and what does not fit is dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import click
+import numpy as np
+import zmq
+
+from stream.block_queue import SampleAccount
+from stream.engine import Engine
+from stream.errors import DeviceError
+from stream.guard import GuardedSource
+from stream.inputs import Input
+from stream.protocol import Message, Status
+from stream.publisher import Publisher
+from stream.settings import StreamSettings
+from stream.sources import AudioSource, Block
+
+if TYPE_CHECKING:
+    from stream.recognizer import Recognizer
+
+RATE_HZ: Final = 48_000
+BLOCK_S: Final = 0.5
+HANG_S: Final = 60.0
+"""Real seconds without any progress after which the engine counts as hanging."""
+
+Kind = Literal["stall", "unplug", "rate", "nan", "slow"]
+KINDS: Final[tuple[Kind, ...]] = ("stall", "unplug", "rate", "nan", "slow")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to the device.
+
+    Attributes:
+        kind: ``stall``: it gives nothing; ``unplug``: it says so and cannot be opened; ``rate``:
+            it is there and refuses the rate; ``nan``: it gives NaN; ``slow``: the embedder does
+            not keep up.
+        at_s, for_s: when and how long, in seconds of audio.
+    """
+
+    kind: Kind
+    at_s: float
+    for_s: float
+
+
+class Clock:
+    """Seconds, advanced by who gives audio or waits for it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class ScriptedDevice(AudioSource):
+    """A device that plays the same minute again and again, with faults.
+
+    Args:
+        faults: may overlap.
+        seconds: after which it ends.
+        clock: advanced by what it gives.
+    """
+
+    kind = "device"
+    live = True
+
+    def __init__(self, faults: Sequence[Fault], seconds: float, clock: Clock) -> None:
+        super().__init__("scripted")
+        self.engine: Engine | None = None
+        self.n_opened = self.n_closed = 0
+        self._faults, self._seconds, self._clock = faults, seconds, clock
+        self._stopped = threading.Event()
+        self._position = 0
+        self._minute = _minute()
+
+    def probe(self) -> None:
+        self.sample_rate_hz, self.channels = RATE_HZ, 1
+
+    def open(self) -> None:
+        for kind, why in (("unplug", "expected 'scripted', found none"),
+                          ("rate", "'scripted' does not open at 48000 Hz")):  # fmt: skip
+            if self._suffers(kind):
+                raise DeviceError(why)
+        self._position = 0
+        self.n_opened += 1
+
+    def read(self) -> Block | None:
+        if self._stopped.is_set() or self._clock.now >= self._seconds:
+            return None
+        if self._suffers("unplug") or self._suffers("rate"):
+            raise DeviceError("'scripted' stopped giving audio")
+        self._clock.advance(BLOCK_S)
+        if self._suffers("stall"):
+            return Block(self._position, self._minute[:0], self._clock.now)
+        if not self._suffers("slow"):
+            self._wait_for_room()
+        n = round(BLOCK_S * RATE_HZ)
+        start = round(self._clock.now / BLOCK_S) * n % len(self._minute)
+        samples = self._minute[start : start + n]
+        if self._suffers("nan"):
+            samples = np.full_like(samples, np.nan)
+        position, self._position = self._position, self._position + n
+        return Block(position, samples, self._clock.now)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def close(self) -> None:
+        self.n_closed += 1
+
+    def _suffers(self, kind: str) -> bool:
+        now = self._clock.now
+        return any(f.kind == kind and f.at_s <= now < f.at_s + f.for_s for f in self._faults)
+
+    def _wait_for_room(self) -> None:
+        assert self.engine is not None
+        patient_until = time.monotonic() + HANG_S
+        while any(account.queued for account in self.engine.accounts.values()):
+            time.sleep(0.0002)
+            if self._stopped.is_set() or time.monotonic() > patient_until:
+                return
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run showed.
+
+    Attributes:
+        status: the last.
+        account: of all samples.
+        audio_s, real_s: how long it was, and how long it took.
+        memory_mb: resident memory once an hour of audio, MB.
+        n_threads, n_files: after warming up, and at the end.
+    """
+
+    status: Status
+    account: SampleAccount
+    audio_s: float
+    real_s: float
+    memory_mb: list[float]
+    n_threads: tuple[int, int]
+    n_files: tuple[int, int]
+
+    @property
+    def memory_slope(self) -> float:
+        """MB per 24 hours, by least squares over all but the first quarter."""
+        kept = self.memory_mb[len(self.memory_mb) // 4 :]
+        return 24 * float(np.polyfit(range(len(kept)), kept, 1)[0]) if len(kept) > 1 else 0.0
+
+
+def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Outcome:
+    """Runs the engine on a device with these faults, with a subscriber that never reads.
+
+    Raises:
+        TimeoutError: the engine hangs.
+    """
+    clock = Clock()
+    device = ScriptedDevice(faults, seconds, clock)
+    source = GuardedSource(device, clock=clock, pause=clock.advance)
+    source.probe()
+    progress = [time.monotonic()]
+    hours: list[float] = []
+    warm: list[int] = []
+
+    def watch(message: Message) -> None:
+        progress[0] = time.monotonic()
+        if clock.now >= 3600 * len(hours):
+            hours.append(_resident_mb())
+        if not warm and clock.now > 60:
+            warm.extend((threading.active_count(), _open_files()))
+
+    settings = StreamSettings(hop_s=1.0)
+    publisher = Publisher("tcp://127.0.0.1:*")
+    engine = Engine([Input(source)], recognizer, [publisher, watch], settings, clock)
+    device.engine = engine
+    begun = time.monotonic()
+    with zmq.Context() as context, context.socket(zmq.SUB) as stuck:
+        stuck.setsockopt(zmq.RCVHWM, 1)
+        stuck.setsockopt(zmq.LINGER, 0)
+        stuck.setsockopt(zmq.SUBSCRIBE, b"")
+        stuck.connect(publisher.address)
+        engine.start()
+        end = (threading.active_count(), _open_files())
+        while not engine.wait(0.05):
+            end = (threading.active_count(), _open_files())
+            if clock.now >= seconds:
+                engine.stop()
+            if time.monotonic() - max(progress[0], begun) > HANG_S:
+                raise TimeoutError(f"nothing for {HANG_S:g} s at {clock.now:.1f} s of audio")
+        publisher.close()
+    (status,) = engine.statuses()
+    (account,) = engine.accounts.values()
+    if engine.error:
+        raise engine.error
+    start = (warm[0], warm[1]) if warm else end
+    return Outcome(
+        status, account, clock.now, time.monotonic() - begun, hours,
+        (start[0], end[0]), (start[1], end[1]),
+    )  # fmt: skip
+
+
+def random_script(seed: int, seconds: float, every_s: float) -> list[Fault]:
+    """Faults of all kinds, some short and some long, one about every ``every_s``."""
+    chance = random.Random(seed)
+    return [
+        Fault(chance.choice(KINDS), chance.uniform(0, seconds), chance.choice((0.5, 4.0, 30.0)))
+        for _ in range(round(seconds / every_s))
+    ]
+
+
+def _minute() -> np.ndarray:
+    """A minute of decaying tones and noise, float32 [frames, 1]."""
+    rng = np.random.default_rng(0)
+    t = np.arange(60 * RATE_HZ) / RATE_HZ
+    tones = sum(np.sin(2 * np.pi * f * t) * np.exp(-3 * (t % d)) for f, d in ((220, 0.7), (660, 1)))
+    return (0.2 * tones + rng.normal(0, 0.01, len(t))).astype(np.float32)[:, None]
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@click.command()
+@click.option("--hours", default=24.0, show_default=True, help="Hours of audio.")
+@click.option("--every", default=300.0, show_default=True, help="Seconds between faults.")
+@click.option("--seed", default=0, show_default=True, help="Of the script.")
+@click.option("--scripts", type=int, help="So many scripts of ten minutes, a fault every 20 s.")
+@click.option("--model", default="compact", show_default=True, help="Model, or a path.")
+def main(hours: float, every: float, seed: int, scripts: int | None, model: str) -> None:
+    """Run the engine for hours of audio with faults; Linux only, for it reads /proc."""
+    from stream.recognizer import load_recognizer
+
+    logging.getLogger("stream").setLevel(logging.CRITICAL)  # faults are what is asked for
+    recognizer, _ = load_recognizer(model, StreamSettings(hop_s=1.0), "cpu")
+    if scripts:
+        for number in range(seed, seed + scripts):
+            outcome = soak(random_script(number, 600, 20), 600, recognizer)
+            if not outcome.account.balanced or outcome.account.queued:
+                raise click.ClickException(f"script {number}: {outcome.account}")
+        click.echo(f"{scripts} scripts: no crash, no hang, every account balanced")
+        return
+    outcome = soak(random_script(seed, 3600 * hours, every), 3600 * hours, recognizer)
+    account, status = outcome.account, outcome.status
+    click.echo(
+        f"{outcome.audio_s / 3600:.1f} h of audio in {outcome.real_s:.0f} s: "
+        f"x{outcome.audio_s / outcome.real_s:.0f}; {status.windows} windows, "
+        f"{status.outages} outages, {status.nonfinite} NaN samples"
+    )
+    click.echo(
+        f"samples: {account.captured} captured = {account.analysed} analysed + "
+        f"{account.dropped} dropped + {account.discarded} discarded + {account.queued} queued: "
+        f"{'balanced' if account.balanced else 'NOT BALANCED'}"
+    )
+    click.echo(
+        f"memory: {outcome.memory_mb[0]:.0f} MB at first, {outcome.memory_mb[-1]:.0f} at last, "
+        f"slope {outcome.memory_slope:+.2f} MB per 24 h; threads {outcome.n_threads[0]} -> "
+        f"{outcome.n_threads[1]}, files {outcome.n_files[0]} -> {outcome.n_files[1]}"
+    )
+
+
+if __name__ == "__main__":
+    main()
