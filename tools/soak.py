@@ -91,7 +91,7 @@ class ScriptedDevice(AudioSource):
     def __init__(self, faults: Sequence[Fault], seconds: float, clock: Clock) -> None:
         super().__init__("scripted")
         self.engine: Engine | None = None
-        self.n_opened = self.n_closed = 0
+        self.ended = False
         self._faults, self._seconds, self._clock = faults, seconds, clock
         self._stopped = threading.Event()
         self._position = 0
@@ -106,10 +106,10 @@ class ScriptedDevice(AudioSource):
             if self._suffers(kind):
                 raise DeviceError(why)
         self._position = 0
-        self.n_opened += 1
 
     def read(self) -> Block | None:
-        if self._stopped.is_set() or self._clock.now >= self._seconds:
+        self.ended = self._clock.now >= self._seconds
+        if self._stopped.is_set() or self.ended:
             return None
         if self._suffers("unplug") or self._suffers("rate"):
             raise DeviceError("'scripted' stopped giving audio")
@@ -130,7 +130,7 @@ class ScriptedDevice(AudioSource):
         self._stopped.set()
 
     def close(self) -> None:
-        self.n_closed += 1
+        pass
 
     def _suffers(self, kind: str) -> bool:
         now = self._clock.now
@@ -207,7 +207,8 @@ def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Out
         end = (threading.active_count(), _open_files())
         while not engine.wait(0.05):
             end = (threading.active_count(), _open_files())
-            if clock.now >= seconds:
+            over = device.ended or clock.now > seconds + BLOCK_S  # away at its end
+            if over and not any(account.queued for account in engine.accounts.values()):
                 engine.stop()
             if time.monotonic() - max(progress[0], begun) > HANG_S:
                 raise TimeoutError(f"nothing for {HANG_S:g} s at {clock.now:.1f} s of audio")
@@ -224,10 +225,10 @@ def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Out
 
 
 def random_script(seed: int, seconds: float, every_s: float) -> list[Fault]:
-    """Faults of all kinds, some short and some long, one about every ``every_s``."""
+    """Faults of all kinds, some short and some long, one about every ``every_s``, none at once."""
     chance = random.Random(seed)
     return [
-        Fault(chance.choice(KINDS), chance.uniform(0, seconds), chance.choice((0.5, 4.0, 30.0)))
+        Fault(chance.choice(KINDS), chance.uniform(1, seconds), chance.choice((0.5, 4.0, 30.0)))
         for _ in range(round(seconds / every_s))
     ]
 

@@ -13,7 +13,7 @@ faults = st.lists(
     st.builds(
         Fault,
         kind=st.sampled_from(KINDS),
-        at_s=st.floats(0, SECONDS),
+        at_s=st.floats(1, SECONDS),
         for_s=st.sampled_from([0.5, 4.0, 30.0]),
     ),
     max_size=6,

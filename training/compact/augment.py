@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 
 from model.log_mel import SAMPLE_RATE_HZ
 
@@ -56,8 +58,21 @@ def _noise(rng: np.random.Generator, samples: int) -> npt.NDArray[np.float64]:
     return np.asarray(noise / np.sqrt((noise**2).mean()))
 
 
+def _coded(x: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """What is left of [T] after MP3 at 8 to 64 kbit/s."""
+    file = io.BytesIO()
+    scale = max(1.0, float(np.abs(x).max(initial=0.0)))
+    soundfile.write(
+        file, x / scale, SAMPLE_RATE_HZ, format="MP3", bitrate_mode="CONSTANT",
+        compression_level=float(rng.uniform(0.6, 1.0)),
+    )  # fmt: skip
+    file.seek(0)
+    decoded = soundfile.read(file)[0][: len(x)] * scale
+    return np.asarray(np.pad(decoded, (0, len(x) - len(decoded))))
+
+
 def augment(audio: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """One random hearing of a clip: room, colour, noise, overload, level.
+    """One random hearing of a clip: room, colour, noise, overload, codec, level.
 
     Shapes: float32 [T] mono at 16 kHz -> float32 [T], in [-1, 1]. The loudest tenth of a second
     ends between about -35 and -2 dBFS; digital silence stays so, or becomes faint noise.
@@ -79,8 +94,11 @@ def augment(audio: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDA
         reference = loudest if loudest > 1e-5 else 10 ** (rng.uniform(-70, -40) / 20)
         x += _noise(rng, samples) * reference * 10 ** (-rng.uniform(12, 55) / 20)
     if loudest > 1e-5:
-        if rng.random() < 0.1:
-            x = np.tanh(x / loudest * rng.uniform(0.5, 3.0))
+        if rng.random() < 0.15:
+            driven = x / loudest * rng.uniform(0.3, 2.0)
+            x = np.tanh(driven) if rng.random() < 0.5 else np.clip(driven, -1.0, 1.0)
             loudest = float(np.sqrt((x**2).mean()))
         x *= 10 ** (rng.uniform(-35, -7) / 20) / loudest
+        if rng.random() < 0.15:
+            x = _coded(x, rng)
     return np.clip(x, -PEAK_LIMIT, PEAK_LIMIT).astype(np.float32)
