@@ -59,12 +59,12 @@ def _noise(rng: np.random.Generator, samples: int) -> npt.NDArray[np.float64]:
 
 
 def _coded(x: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """What is left of [T] after MP3 at 8 to 64 kbit/s."""
+    """What is left of [T] after MP3 at about 30 to 80 kbit/s."""
     file = io.BytesIO()
     scale = max(1.0, float(np.abs(x).max(initial=0.0)))
     soundfile.write(
         file, x / scale, SAMPLE_RATE_HZ, format="MP3", bitrate_mode="CONSTANT",
-        compression_level=float(rng.uniform(0.6, 1.0)),
+        compression_level=float(rng.uniform(0.5, 0.85)),
     )  # fmt: skip
     file.seek(0)
     decoded = soundfile.read(file)[0][: len(x)] * scale

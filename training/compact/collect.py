@@ -6,13 +6,16 @@ file's licence can be read from ``usr/share/doc/<package>/copyright``.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
+import functools
 import hashlib
 import io
+import itertools
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -29,6 +32,7 @@ RATE_HZ: Final = 32_000
 """Rate of everything cached: what the mn04 teacher hears; the student hears half of it."""
 
 SHORTEST_S: Final = 20.0
+SHORTEST_SOUND_S: Final = 0.3
 LONGEST_S: Final = 600.0
 AUDIO_SUFFIXES: Final = frozenset({".ogg", ".oga", ".opus", ".flac", ".wav", ".mp3"})
 ARCHIVE_SUFFIXES: Final = frozenset({".pk3", ".zip"})
@@ -45,8 +49,23 @@ class Track(NamedTuple):
     def open(self) -> Any:
         if self.member is None:
             return self.path
-        with zipfile.ZipFile(self.path) as archive:
-            return io.BytesIO(archive.read(self.member))
+        return io.BytesIO(_archive(self.path).read(self.member))
+
+    @property
+    def name(self) -> str:
+        """Its path inside the package or the archive."""
+        return self.member or self.path.as_posix().split(f"/{self.package}/", 1)[-1]
+
+    @property
+    def folder(self) -> str:
+        """What it lies in, for sounds that belong together."""
+        return f"{self.package}/{self.path if self.member else ''}/{Path(self.name).parent}"
+
+
+@functools.cache
+def _archive(path: Path) -> zipfile.ZipFile:
+    """Opened once a process: listing a large archive takes longer than a sound in it."""
+    return zipfile.ZipFile(path)
 
 
 def to_mono(
@@ -105,22 +124,56 @@ def find_tracks(root: Path) -> Iterator[Track]:
                         yield Track(package.name, path, member, _licence_of(member, rules))
 
 
-def _decode(track: Track, folder: Path) -> dict[str, Any] | None:
-    """Decode one track into the cache; None when it is no music (too short, or undecodable)."""
-    name = track.member or track.path.as_posix().split(f"/{track.package}/", 1)[-1]
+def _decode(tracks: list[Track], folder: Path) -> list[dict[str, Any]]:
+    """Decodes the tracks of one folder into the cache; what is no audio is left out.
+
+    Sounds too short to be music (effects, spoken words) are joined to one track: everyday sounds
+    and speech are what a microphone hears most, and the teachers know them too.
+    """
+    rows, short = [], []
+    for track in tracks:
+        try:
+            info = soundfile.info(track.open())
+            if info.duration >= SHORTEST_S:
+                rows.append(_cached(track, track.name, folder, functools.partial(_read, track)))
+            elif info.duration >= SHORTEST_SOUND_S:
+                short.append((track, info.duration))
+        except soundfile.LibsndfileError:
+            continue
+    if sum(seconds for _, seconds in short) >= SHORTEST_S:
+        first = short[0][0]
+        name = f"{Path(first.name).parent.as_posix()}/*"
+        rows.append(_cached(first, name, folder, functools.partial(_joined, [t for t, _ in short])))
+    return rows
+
+
+def _read(track: Track) -> npt.NDArray[np.int16]:
+    """int16 [T] at 32 kHz, at most ten minutes."""
+    with soundfile.SoundFile(track.open()) as file:
+        audio = file.read(int(LONGEST_S * file.samplerate), dtype="float32")
+        return to_int16(to_mono(audio, file.samplerate))
+
+
+def _joined(tracks: list[Track]) -> npt.NDArray[np.int16]:
+    """One after another with half a second between, at most ten minutes."""
+    parts: list[npt.NDArray[np.int16]] = []
+    for track in tracks:
+        with contextlib.suppress(soundfile.LibsndfileError):
+            parts += [_read(track), np.zeros(RATE_HZ // 2, np.int16)]
+        if sum(map(len, parts)) >= LONGEST_S * RATE_HZ:
+            break
+    return np.concatenate(parts)
+
+
+def _cached(
+    track: Track, name: str, folder: Path, decode: Callable[[], npt.NDArray[np.int16]]
+) -> dict[str, Any]:
+    """The row of sources.json for a track, which is decoded if the cache has it not."""
     target = folder / f"{hashlib.sha1(f'{track.package}/{name}'.encode()).hexdigest()[:16]}.npy"
-    try:
-        info = soundfile.info(track.open())
-        if info.duration < SHORTEST_S:
-            return None
-        if not target.exists():
-            frames = int(LONGEST_S * info.samplerate)
-            audio, rate_hz = soundfile.read(track.open(), frames=frames, dtype="float32")
-            partial = target.with_suffix(".partial.npy")
-            np.save(partial, to_int16(to_mono(audio, rate_hz)))
-            partial.rename(target)
-    except soundfile.LibsndfileError:
-        return None
+    if not target.exists():
+        partial = target.with_suffix(".partial.npy")
+        np.save(partial, decode())
+        partial.rename(target)
     samples = np.load(target, mmap_mode="r").shape[0]
     return {
         "package": track.package,
@@ -144,14 +197,16 @@ def run(music: Path, cache: Path, *, workers: int = 2) -> list[dict[str, Any]]:
         raise TrainingDataError(f"expected a folder of unpacked packages, found nothing at {music}")
     folder = cache / "music"
     folder.mkdir(parents=True, exist_ok=True)
-    tracks = list(find_tracks(music))
+    together: dict[str, list[Track]] = {}
+    for track in find_tracks(music):
+        together.setdefault(track.folder, []).append(track)
     with ProcessPoolExecutor(workers) as pool:
-        rows = list(tqdm(pool.map(_decode, tracks, [folder] * len(tracks)), "decode", len(tracks)))
-    sources = [row for row in rows if row]
+        found = pool.map(_decode, together.values(), [folder] * len(together))
+        sources = list(itertools.chain.from_iterable(tqdm(found, "decode", len(together))))
     if not sources:
         raise TrainingDataError(
             f"expected music of at least {SHORTEST_S:g} s in {music}, found none in "
-            f"{len(tracks)} audio files"
+            f"{sum(map(len, together.values()))} audio files"
         )
     (cache / "sources.json").write_text(json.dumps(sources, indent=1))
     return sources

@@ -47,6 +47,20 @@ def test_music_is_found_in_folders_and_archives_with_its_licence(tmp_path: Path)
     assert cached.shape == (21 * 32_000,)
 
 
+def test_short_sounds_of_a_folder_become_one_track(tmp_path: Path):
+    effects = tmp_path / "in/game/usr/share/game/effects"
+    effects.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        soundfile.write(effects / f"{number}.wav", rng.uniform(-0.5, 0.5, 8000 * 6), 8000)
+    soundfile.write(effects / "click.wav", np.zeros(800), 8000)
+    (effects / "damaged.ogg").write_bytes(b"OggS")
+    (source,) = collect.run(tmp_path / "in", tmp_path / "cache", workers=1)
+    assert source["file"] == "usr/share/game/effects/*"
+    cached = np.load(tmp_path / "cache/music" / source["cache"])
+    assert cached.shape == (4 * (6 * 32_000 + 16_000),)
+
+
 def test_a_folder_without_music_is_an_error(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(TrainingDataError, match="found none"):
