@@ -17,6 +17,8 @@ DRIFT_AFTER_S = 300.0
 POLL_S = 0.005
 PATIENCE_S = 0.25
 
+LOOPBACK_WORDS = ("monitor of", ".monitor", "loopback", "stereo mix", "what u hear", "blackhole")
+
 _portaudio_lock = threading.RLock()
 """Around all that opens, closes or restarts: PortAudio's functions are for one thread at a time."""
 
@@ -42,17 +44,23 @@ def portaudio() -> ModuleType:
 
 
 def list_devices() -> str:
-    """A table of the input devices; the system's default is marked."""
+    """A table of the input devices; the default is marked, and what hears the machine itself."""
     sd = portaudio()
     default = sd.default.device[0]
     lines = []
     for device in _inputs(sd):
         mark = ">" if device["index"] == default else " "
+        loopback = ", loopback: what this machine plays" if is_loopback(device["name"]) else ""
         lines.append(
             f"{mark}{device['index']:3d}  {_full_name(sd, device)}  "
-            f"({device['max_input_channels']} in, {device['default_samplerate']:.0f} Hz)"
+            f"({device['max_input_channels']} in, {device['default_samplerate']:.0f} Hz{loopback})"
         )
     return "\n".join(lines) if lines else "no input devices found"
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a device of this name gives what the machine plays, by what systems call these."""
+    return any(word in name.casefold() for word in LOOPBACK_WORDS)
 
 
 def find_device(wanted: str | None) -> dict[str, Any]:

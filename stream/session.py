@@ -19,6 +19,7 @@ from model.labels import LABELS
 from stream.console import EventPrinter, JsonLines, Summary
 from stream.errors import StreamError
 from stream.inputs import Input, StreamInput, streams_of
+from stream.log_lines import log_lines
 from stream.protocol import Hello, ModelInfo, SourceInfo, Status
 from stream.publisher import Publisher
 from stream.settings import DEFAULT_ADDRESS, StreamSettings
@@ -86,6 +87,7 @@ class Session:
                 stack.callback(publisher.close)
                 sinks.append(publisher)
             stack.enter_context(self._signals())
+            stack.enter_context(log_lines(later=options.dashboard))
             if options.dashboard and publisher:
                 dashboard = self._start_dashboard(publisher.connect_address)
                 stack.callback(_end, dashboard)

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 import zmq
 
+from stream.devices import is_loopback
 from tests.conftest import melody
 
 needs_pulseaudio = pytest.mark.skipif(
@@ -202,3 +203,37 @@ def test_more_channels_than_a_device_has_are_refused(pulse: dict[str, str]) -> N
     assert refused.returncode == 1
     assert "found 9999" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@needs_pulseaudio
+def test_opening_and_closing_a_device_a_hundred_times_leaves_no_thread_and_no_file(
+    pulse: dict[str, str],
+) -> None:
+    script = """
+import os, threading
+from stream.devices import DeviceSource
+
+def held():
+    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+for number in range(100):
+    with DeviceSource("pulse, ALSA", channels=1) as source:
+        if number % 20 == 0:
+            source.read()
+    if number == 4:
+        early = held()
+assert early == held(), f"{early} files and threads became {held()}"
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=pulse, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("Monitor of Built-in Audio", True), ("BlackHole 2ch", True), ("Scarlett 2i2 USB", False)],
+)
+def test_what_gives_the_machines_own_sound_is_known_by_its_name(name: str, expected: bool) -> None:
+    assert is_loopback(name) is expected

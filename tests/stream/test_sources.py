@@ -148,3 +148,13 @@ def test_stopping_ends_a_read_that_waits_for_a_silent_pipe() -> None:
 def test_unusable_pipes_are_refused(arguments: tuple, message: str) -> None:
     with pytest.raises(SourceError, match=message):
         StdinSource(*arguments)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts files in /proc")
+def test_opening_and_closing_a_hundred_times_leaves_no_file(wav: Callable[..., Path]) -> None:
+    path = wav(melody(0.1, 16_000), 16_000)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(100):
+        with FileSource(path) as source:
+            assert source.read() is not None
+    assert len(os.listdir("/proc/self/fd")) == before
