@@ -12,7 +12,7 @@ from stream.config import configurable
 from stream.errors import SettingsError
 from stream.inputs import Input, parse_channels
 from stream.options import HELP_NAMES, recognizer_options, told_plainly
-from stream.settings import DEFAULT_ADDRESS, LivenessSettings, StreamSettings
+from stream.settings import DEFAULT_ADDRESS, LivenessSettings, RecordSettings, StreamSettings
 from stream.sources import PCM_FORMATS, AudioSource, FileSource, StdinSource
 
 
@@ -81,7 +81,23 @@ class _Listed(click.types.StringParamType):
     metavar="ADDRESS|off",
     help="ZeroMQ address to publish on.",
 )
-@click.option("--jsonl", default="", metavar="PATH|-", help="Write estimates and events as JSON.")
+@click.option(
+    "--jsonl", default="", metavar="PATH|-", help="Add estimates and events as JSON lines."
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep sound around the events, and a log of them; nothing is kept otherwise.",
+)
+@click.option(
+    "--record-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="GB",
+    help="Disk for all recordings and logs in that folder; the oldest go.",
+)
 @click.option("--no-dashboard", is_flag=True, help="Print events instead of the dashboard.")
 @click.option(
     "--speed",
@@ -113,6 +129,8 @@ def main(
     compute: str,
     publish: str,
     jsonl: str,
+    record: Path | None,
+    record_limit: float,
     no_dashboard: bool,
     speed: str,
     diagnose: bool,
@@ -180,6 +198,7 @@ def main(
         publish=publish,
         jsonl=jsonl,
         dashboard=wanted and _has_terminal(use_stdin),
+        record=RecordSettings(record, limit_gb=record_limit) if record else None,
     )
     return Session(inputs, settings, options).run()
 

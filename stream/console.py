@@ -12,7 +12,7 @@ from stream.protocol import Event, Message, to_json
 
 
 class JsonLines:
-    """One JSON object a line to a file, or to standard output for ``-``.
+    """One JSON object a line, added to a file or written to standard output for ``-``.
 
     Raises:
         SettingsError: the file cannot be written.
@@ -24,7 +24,7 @@ class JsonLines:
             self._file = sys.stdout
         else:
             try:
-                self._file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115  (closed by close)
+                self._file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115  (closed by close)
             except OSError as error:
                 raise SettingsError(
                     f"expected a file to write JSON lines to, found {path!r} ({error.strerror})"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from collections import deque
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +26,8 @@ _portaudio_lock = threading.RLock()
 """Around all that opens, closes or restarts: PortAudio's functions are for one thread at a time."""
 
 _open: set[DeviceSource] = set()
+
+LIST_PATIENCE_S = 10.0
 
 
 def portaudio() -> ModuleType:
@@ -56,6 +61,36 @@ def list_devices() -> str:
             f"({device['max_input_channels']} in, {device['default_samplerate']:.0f} Hz{loopback})"
         )
     return "\n".join(lines) if lines else "no input devices found"
+
+
+def _refresh() -> None:
+    """Lets PortAudio see which devices came or went; the lock is held.
+
+    It looks only when it starts anew, and that with nothing open. Devices that are open pause for
+    it, and only if there is news: a process of its own, whose PortAudio is new, knows.
+    """
+    others = list(_open)
+    if others and _listed_elsewhere() in ("", list_devices()):
+        return
+    for other in others:
+        other.pause()
+    sd = portaudio()
+    sd._terminate()
+    sd._initialize()
+    for other in others:
+        other.resume()
+
+
+def _listed_elsewhere() -> str:
+    """The table of the input devices as a new process sees it; "" if it cannot say."""
+    command = [sys.executable, "-m", "stream.devices"]
+    try:
+        told = subprocess.run(
+            command, capture_output=True, text=True, timeout=LIST_PATIENCE_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return told.stdout.rstrip("\n")
 
 
 def is_loopback(name: str) -> bool:
@@ -164,8 +199,11 @@ class DeviceSource(AudioSource):
         self._blocksize, self._latency = blocksize, latency
         self._stopped = threading.Event()
         self._stream: Any = None
-        self._written = 0
-        self._read = 0
+        self._written = self._read = 0  # frames in and out of the ring
+        self._missed = 0  # frames before ``_read`` that never were in the ring
+        self._gaps: deque[tuple[int, int]] = deque()  # frames written before, frames missed
+        self._paused_at = 0.0
+        self._fault: DeviceError | None = None
 
     def probe(self) -> None:
         """Also settles on this device and rate: it is never another one that opens later."""
@@ -174,17 +212,28 @@ class DeviceSource(AudioSource):
         self._wanted_rate, self._wanted_channels = self.sample_rate_hz, self.channels
 
     def reopen(self) -> None:
-        """PortAudio sees devices that came or went only when it starts anew, with nothing open.
-
-        While other devices are open, the list it has is used.
-        """
+        """As ``open``, on PortAudio's newest list of devices; others that are open may pause."""
         self.close()
         with _portaudio_lock:
-            if not _open:
-                sd = portaudio()
-                sd._terminate()
-                sd._initialize()
+            _refresh()
             self.open()
+
+    def pause(self) -> None:
+        """Gives the device back for a moment; ``resume`` goes on with it."""
+        self._close_stream()
+        self._paused_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Goes on after ``pause``; what nobody heard is a jump in the positions.
+
+        If the device is gone, the next ``read`` says so.
+        """
+        try:
+            self._open_stream(self._find())
+        except DeviceError as error:
+            self._fault = error
+        missed = round((time.monotonic() - self._paused_at) * self.sample_rate_hz)
+        self._gaps.append((self._written, missed))
 
     def _find(self) -> dict[str, Any]:
         device = find_device(self._wanted)
@@ -204,13 +253,19 @@ class DeviceSource(AudioSource):
             _open.add(self)
 
     def _open(self) -> None:
-        sd = portaudio()
         device = self._find()
-        self._written = self._read = 0
+        self._written = self._read = self._missed = 0
+        self._gaps.clear()
+        self._fault = None
         self._drift = ClockDrift(self.sample_rate_hz)
         self._ring = np.zeros((round(RING_S * self.sample_rate_hz), self.channels), np.float32)
+        self._open_stream(device)
+
+    def _open_stream(self, device: dict[str, Any]) -> None:
+        sd = portaudio()
+        stream = None
         try:
-            self._stream = sd.InputStream(
+            stream = sd.InputStream(
                 device=device["index"],
                 samplerate=self.sample_rate_hz,
                 channels=self.channels,
@@ -219,14 +274,32 @@ class DeviceSource(AudioSource):
                 dtype="float32",
                 callback=self._callback,
             )
-            self._stream.start()
+            stream.start()
         except (sd.PortAudioError, ValueError) as error:
-            self.close()
+            if stream is not None:
+                stream.close()
             raise DeviceError(
                 f"{device['name']!r} does not open with {self.channels} channels at "
                 f"{self.sample_rate_hz} Hz ({error}): it offers up to "
                 f"{device['max_input_channels']} channels, {device['default_samplerate']:.0f} Hz"
             ) from None
+        self._stream = stream
+
+    def _close_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def _is_running(self) -> bool:
+        """False if PortAudio says that it stopped; while PortAudio is busy, nobody asks."""
+        if self._fault:
+            raise self._fault
+        if not _portaudio_lock.acquire(blocking=False):
+            return True
+        try:
+            return self._stream is None or bool(self._stream.active)
+        finally:
+            _portaudio_lock.release()
 
     def _callback(self, indata: Any, frames: int, _time: Any, status: Any) -> None:
         begun = time.perf_counter()
@@ -248,17 +321,20 @@ class DeviceSource(AudioSource):
                 return None
             if time.monotonic() > patient_until:
                 break
-            if not self._stream.active:
+            if not self._is_running():
                 raise DeviceError(f"{self.name!r} stopped giving audio: is it still connected?")
         captured_at = time.monotonic()
-        self.drift_ppm = self._drift.update(captured_at, written)
+        while self._gaps and self._gaps[0][0] <= self._read:
+            self._missed += self._gaps.popleft()[1]
+        if self._gaps:
+            written = min(written, self._gaps[0][0])
+        self.drift_ppm = self._drift.update(captured_at, written + self._missed)
         # Frames that the callback may be overwriting now are given up with those it has overwritten.
         oldest = written - len(self._ring) + len(self._ring) // 4
-        position = max(self._read, oldest)
-        index = np.arange(position, written) % len(self._ring)
-        samples = self._ring[index]
+        first = max(self._read, oldest)
+        samples = self._ring[np.arange(first, written) % len(self._ring)]
         self._read = written
-        return Block(position, samples, captured_at)
+        return Block(first + self._missed, samples, captured_at)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -266,6 +342,8 @@ class DeviceSource(AudioSource):
     def close(self) -> None:
         with _portaudio_lock:
             _open.discard(self)
-            if self._stream is not None:
-                self._stream.close()
-                self._stream = None
+            self._close_stream()
+
+
+if __name__ == "__main__":
+    print(list_devices())

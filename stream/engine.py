@@ -28,7 +28,7 @@ from stream.pipeline import Pipeline, recognize_together
 from stream.protocol import Message, Status
 from stream.recognizer import Recognizer
 from stream.settings import StreamSettings
-from stream.sources import AudioSource
+from stream.sources import AudioSource, Block
 
 RTF_TIME_S: Final = 2.0
 """Time constant over which the real-time factor is averaged."""
@@ -39,7 +39,22 @@ PORTION_S: Final = 0.1
 MUCH_LOST: Final = 0.1
 """Share of the last minutes' audio whose loss the user has to do something about."""
 
+DEAF_S: Final = 10.0
+"""Exact zeros from a device for so long are no silence: rooms and converters always make noise."""
+
+STUCK_S: Final = 10.0
+"""A device or a round of analysis that has not come back after this is worth a word."""
+
+PATIENCE_S: Final = 0.5
+"""For devices that do not let go at the end."""
+
 log = logging.getLogger(__name__)
+
+
+class Tap(Protocol):
+    """Gets every block on its way to analysis, in order, on the analysis thread."""
+
+    def __call__(self, stream: str, rate_hz: int, live: bool, block: Block) -> None: ...
 
 
 class Sink(Protocol):
@@ -56,6 +71,7 @@ class Engine:
         recognizer: shared by all streams.
         sinks: where messages go.
         settings: hop, decision, and how much may wait.
+        taps: get the blocks that are analysed.
         clock: ``time.monotonic``, or another in tests; the blocks' times are this clock's.
 
     Raises:
@@ -68,6 +84,7 @@ class Engine:
         recognizer: Recognizer,
         sinks: Sequence[Sink],
         settings: StreamSettings | None = None,
+        taps: Sequence[Tap] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -76,13 +93,15 @@ class Engine:
         self._news = threading.Event()
         shape = settings or StreamSettings()
         self._streams = [
-            _Stream(item, recognizer, shape, self._news, clock) for item in streams_of(inputs)
+            _Stream(item, recognizer, shape, self._news, taps, clock) for item in streams_of(inputs)
         ]
         self._sources = [item.source for item in inputs]
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._started_at = self._clock()
+        self._round_began: float | None = None
         self._real_time_factor = 0.0
+        self._asking = threading.Lock()
         self._captures = [
             threading.Thread(target=self._run_capture, args=[source], name="capture", daemon=True)
             for source in self._sources
@@ -93,6 +112,12 @@ class Engine:
     def accounts(self) -> dict[str, SampleAccount]:
         """Where every sample of each stream went; balanced at every moment."""
         return {stream.name: stream.queue.account for stream in self._streams}
+
+    @property
+    def stuck_s(self) -> float:
+        """For how long a device, or a round of analysis, has not come back."""
+        since = [self._round_began, *(source.looked_at for source in self._sources)]
+        return max(self._clock() - (at if at is not None else self._clock()) for at in since)
 
     def start(self) -> None:
         """Opens all sources and begins.
@@ -124,10 +149,12 @@ class Engine:
         return self._ended.wait(timeout_s)
 
     def statuses(self) -> list[Status]:
-        """Counters of every stream now."""
-        now = self._clock()
-        uptime_s = now - self._started_at
-        return [stream.status(now, uptime_s, self._real_time_factor) for stream in self._streams]
+        """Counters of every stream now; callable from any thread."""
+        with self._asking:
+            now = self._clock()
+            uptime_s = now - self._started_at
+            factor = self._real_time_factor
+            return [stream.status(now, uptime_s, factor) for stream in self._streams]
 
     def _run_capture(self, source: AudioSource) -> None:
         streams = [stream for stream in self._streams if stream.source is source]
@@ -156,12 +183,13 @@ class Engine:
             self.stop()
         finally:
             for capture in self._captures:
-                capture.join()
+                capture.join(PATIENCE_S if self._stopping.is_set() else None)
             self._ended.set()
 
     def _round(self) -> bool:
         """The next window of every stream, recognised and emitted; False if nothing was due."""
         begun = time.perf_counter()
+        self._round_began = self._clock()
         heard_s = sum(stream.advance() for stream in self._streams) / len(self._streams)
         recognize_together(self._recognizer, [stream.pipeline for stream in self._streams])
         messages = [message for stream in self._streams for message in stream.pipeline.said()]
@@ -172,6 +200,7 @@ class Engine:
             keep = math.exp(-heard_s / RTF_TIME_S)
             factor = (time.perf_counter() - begun) / heard_s
             self._real_time_factor = keep * self._real_time_factor + (1 - keep) * factor
+        self._round_began = None
         return bool(messages)
 
     def _fail(self, error: Exception, streams: list[_Stream]) -> None:
@@ -192,6 +221,7 @@ class _Stream:
         recognizer: Recognizer,
         settings: StreamSettings,
         news: threading.Event,
+        taps: Sequence[Tap],
         clock: Callable[[], float],
     ) -> None:
         self.input, self.name, self.source = item, item.name, item.source
@@ -204,6 +234,7 @@ class _Stream:
         self._closing = False
         self._portion = round(PORTION_S * rate)
         self._recent_loss = RecentLoss()
+        self._taps = taps
 
     def advance(self) -> float:
         """Takes what waits until a window is due; returns how many seconds that was."""
@@ -213,6 +244,8 @@ class _Stream:
             block = self.queue.take(self._portion)
             if block is not None:
                 n_samples += len(block.samples)
+                for tap in self._taps:
+                    tap(self.name, self.source.sample_rate_hz, self.source.live, block)
                 self.pipeline.push(block)
             elif ended and not self._closing:
                 self._closing = True
@@ -251,14 +284,18 @@ class _Stream:
             level_dbfs=pipeline.level_dbfs,
             uptime_s=uptime_s,
             lost_share=lost,
-            message=self._warning(lost),
+            message=self._warning(now, lost),
         )
 
-    def _warning(self, lost: float) -> str:
+    def _warning(self, now: float, lost: float) -> str:
+        """The most pressing of what is wrong, in words."""
+        source = self.source
         if self.error:
             return str(self.error)
-        if self.source.trouble:
-            return self.source.trouble
+        if source.looked_at is not None and now - source.looked_at > STUCK_S:
+            return f"the audio system has not answered for {now - source.looked_at:.0f} s"
+        if source.trouble:
+            return source.trouble
         if lost > MUCH_LOST:
             return (
                 f"{lost:.0%} of the last 5 minutes was dropped: this machine is too slow or too "
@@ -266,6 +303,11 @@ class _Stream:
             )
         if lost:
             return f"{lost:.1%} of the last 5 minutes was dropped: this machine was too busy"
+        if source.kind == "device" and self.pipeline.zeros_s >= DEAF_S:
+            return (
+                f"nothing but zeros for {self.pipeline.zeros_s:.0f} s: is the input muted or "
+                "unplugged, or may this program not use the microphone?"
+            )
         if self.pipeline.faults.nonfinite:
             return f"{self.pipeline.faults.nonfinite} NaN or infinite samples replaced by zero"
         return ""

@@ -68,6 +68,7 @@ class GuardedSource(AudioSource):
 
     def read(self) -> Block | None:
         while not self._stopped.is_set():
+            self.looked_at = self._clock()
             block = self._next()
             if self._liveness.look():
                 self._reopen()
@@ -85,6 +86,7 @@ class GuardedSource(AudioSource):
         self._inner.stop()
 
     def close(self) -> None:
+        self.looked_at = None
         self._inner.close()
 
     def _next(self) -> Block | None:

@@ -39,6 +39,10 @@ class StreamInput:
     source: AudioSource
     channels: tuple[int, ...] | None = None
 
+    @property
+    def n_channels(self) -> int:
+        return self.source.channels if self.channels is None else len(self.channels)
+
     def of(self, block: Block) -> Block:
         """The block with this stream's channels only."""
         if self.channels is None:

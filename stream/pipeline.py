@@ -72,6 +72,7 @@ class Pipeline:
         self.faults = Faults()
         self.n_windows = 0
         self.level_dbfs = SILENCE_DBFS
+        self.zeros_s = 0.0  # for how long nothing but digital silence has come
         self.latency_ms = 0.0
         self.memory = recognizer.memory()
         self._recognize = recognizer
@@ -158,6 +159,7 @@ class Pipeline:
         self._said += [estimate, *events]
         self.n_windows += 1
         self.level_dbfs = level
+        self.zeros_s = self.zeros_s + self._settings.hop_s if level == SILENCE_DBFS else 0.0
 
     def said(self) -> list[Estimate | Event]:
         """The messages since the last call, in order."""

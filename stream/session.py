@@ -17,19 +17,22 @@ from typing import TYPE_CHECKING
 
 from model.labels import LABELS
 from stream.console import EventPrinter, JsonLines, Summary
-from stream.errors import StreamError
+from stream.errors import SettingsError, StreamError
 from stream.inputs import Input, StreamInput, streams_of
 from stream.log_lines import log_lines
 from stream.protocol import Hello, ModelInfo, SourceInfo, Status
 from stream.publisher import Publisher
-from stream.settings import DEFAULT_ADDRESS, StreamSettings
+from stream.settings import DEFAULT_ADDRESS, RecordSettings, StreamSettings
+from stream.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from stream.engine import Engine, Sink
+    from stream.engine import Engine, Sink, Tap
     from stream.recognizer import Recognizer
+    from stream.recorder import Recorder
 
 Child = subprocess.Popen[bytes]
 POLL_S = 0.1
+TOO_LONG_S = 30.0  # stuck for so long, a supervisor had better start anew
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class SessionOptions:
         publish: address to bind, or "" for none.
         jsonl: path for JSON lines, ``-`` for standard output, "" for none.
         dashboard: show it in this terminal.
+        record: keep sound around the events.
     """
 
     model: str = "compact"
@@ -49,6 +53,7 @@ class SessionOptions:
     publish: str = DEFAULT_ADDRESS
     jsonl: str = ""
     dashboard: bool = False
+    record: RecordSettings | None = None
 
 
 class Session:
@@ -64,6 +69,7 @@ class Session:
         self.inputs, self.settings, self.options = inputs, settings, options
         self._engine: Engine | None = None
         self._quit = threading.Event()
+        self._supervisor = Supervisor()
 
     def run(self) -> int:
         """Runs to the end; returns the exit code.
@@ -77,7 +83,11 @@ class Session:
         options, summary = self.options, Summary()
         with contextlib.ExitStack() as stack:
             sinks: list[Sink] = [summary]
-            publisher = dashboard = None
+            publisher = dashboard = recorder = None
+            if options.record:
+                recorder = _recorder(options.record, streams)
+                stack.callback(recorder.close)
+                sinks.append(recorder)
             if options.jsonl:
                 json_lines = JsonLines(options.jsonl)
                 stack.callback(json_lines.close)
@@ -95,19 +105,23 @@ class Session:
             if talkative:
                 sinks.append(EventPrinter(named=len(streams) > 1))
 
-            engine, recognizer, where = self._prepare(sinks)
+            engine, recognizer, where = self._prepare(sinks, [recorder.hear] if recorder else [])
+            hello = self._hello(recognizer, streams)
             if publisher:
-                publisher(self._hello(recognizer, streams))
+                publisher(hello)
+            if recorder:
+                recorder(hello)
             if talkative:
                 published = f", publishing on {publisher.address}" if publisher else ""
                 names = ", ".join(stream.name for stream in streams)
                 _say(f"{names}: {where}, model {recognizer.card.name}{published}")
             if not self._quit.is_set():
                 engine.start()
-                self._watch(engine, dashboard)
+                self._supervisor.ready(", ".join(stream.name for stream in streams))
+                self._watch(engine, dashboard, recorder)
         return self._closing_words(engine, summary)
 
-    def _prepare(self, sinks: list[Sink]) -> tuple[Engine, Recognizer, str]:
+    def _prepare(self, sinks: list[Sink], taps: list[Tap]) -> tuple[Engine, Recognizer, str]:
         """Loads the model, which takes seconds, and builds the engine."""
         from stream.engine import Engine
         from stream.recognizer import load_recognizer
@@ -116,15 +130,22 @@ class Session:
         recognizer, where = load_recognizer(
             options.model, settings, options.compute, options.weights
         )
-        self._engine = Engine(self.inputs, recognizer, sinks, settings)
+        self._engine = Engine(self.inputs, recognizer, sinks, settings, taps)
         return self._engine, recognizer, where
 
-    def _watch(self, engine: Engine, dashboard: Child | None) -> None:
+    def _watch(self, engine: Engine, dashboard: Child | None, recorder: Recorder | None) -> None:
         """Until the engine has ended; a dashboard keeps its last picture until it is quit."""
         while not engine.wait(POLL_S):
             dashboard = self._check(dashboard)
+            if engine.stuck_s < TOO_LONG_S:
+                self._supervisor.alive()
+            if recorder:
+                recorder.note(engine.statuses())
             if self._quit.is_set():
+                self._supervisor.stopping()
                 engine.stop()
+        if recorder:
+            recorder.note(engine.statuses())
         while dashboard and not self._quit.wait(POLL_S):
             dashboard = self._check(dashboard)
 
@@ -188,7 +209,7 @@ class Session:
                     name=stream.name,
                     kind=stream.source.kind,
                     sample_rate_hz=stream.source.sample_rate_hz,
-                    channels=len(stream.channels or range(stream.source.channels)),
+                    channels=stream.n_channels,
                 )
                 for stream in streams
             ],
@@ -208,6 +229,8 @@ class Session:
     def _signals(self) -> Iterator[None]:
         def quit_(_number: int, _frame: FrameType | None) -> None:
             self._quit.set()
+            if self._engine is None:  # loading, which takes seconds and asks nobody
+                raise KeyboardInterrupt
 
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = [signal.signal(number, quit_) for number in numbers]
@@ -216,6 +239,24 @@ class Session:
         finally:
             for number, handler in zip(numbers, before, strict=True):
                 signal.signal(number, handler)
+
+
+def _recorder(settings: RecordSettings, streams: Sequence[StreamInput]) -> Recorder:
+    """Imports late: most runs keep nothing.
+
+    Raises:
+        SettingsError: the folder is no use, or a stream has more channels than a recording holds.
+    """
+    from stream.recorder import Recorder
+    from stream.recording_folder import MAX_CHANNELS, RecordingFolder
+
+    for stream in streams:
+        if (found := stream.n_channels) > MAX_CHANNELS:
+            raise SettingsError(
+                f"expected at most {MAX_CHANNELS} channels to record, found {found} of "
+                f"{stream.name!r}: choose some with --channels or --split"
+            )
+    return Recorder(RecordingFolder(settings), settings)
 
 
 def _say(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from stream.errors import SettingsError
@@ -46,6 +47,31 @@ class LivenessSettings:
     longest_pause_s: float = 5.0
     escalate_s: float = 60.0
     exit_on_loss: bool = False
+
+
+@dataclass(frozen=True)
+class RecordSettings:
+    """Which sound is kept, and how much of it.
+
+    Attributes:
+        folder: where it is kept.
+        before_s, after_s: around what is recognised.
+        longest_s: after which a clip goes on in another file.
+        limit_gb: of disk for all recordings and logs in the folder; the oldest go.
+
+    Raises:
+        SettingsError: no room at all.
+    """
+
+    folder: Path
+    before_s: float = 3.0
+    after_s: float = 2.0
+    longest_s: float = 60.0
+    limit_gb: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.limit_gb > 0:
+            raise SettingsError(f"expected a record limit above 0 GB, found {self.limit_gb:g}")
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ class AudioSource(ABC):
         liveness: only a guarded source is ever not healthy.
         outages: how often it was lost.
         trouble: what is wrong now, in words, or "".
+        looked_at: ``time.monotonic()`` when a guarded source last had time to look after its device;
+            long ago while the audio system does not answer. None where nobody looks.
     """
 
     kind: str
@@ -87,6 +89,7 @@ class AudioSource(ABC):
     liveness: State = State.HEALTHY
     outages: int = 0
     trouble: str = ""
+    looked_at: float | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name.replace("/", "-")

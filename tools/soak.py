@@ -195,7 +195,7 @@ def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Out
 
     settings = StreamSettings(hop_s=1.0)
     publisher = Publisher("tcp://127.0.0.1:*")
-    engine = Engine([Input(source)], recognizer, [publisher, watch], settings, clock)
+    engine = Engine([Input(source)], recognizer, [publisher, watch], settings, clock=clock)
     device.engine = engine
     begun = time.monotonic()
     with zmq.Context() as context, context.socket(zmq.SUB) as stuck:

@@ -231,6 +231,44 @@ assert early == held(), f"{early} files and threads became {held()}"
     assert done.returncode == 0, done.stderr
 
 
+@needs_pulseaudio
+def test_an_open_device_pauses_while_another_finds_a_changed_list_and_goes_on_behind_a_gap(
+    pulse: dict[str, str],
+) -> None:
+    script = """
+import stream.devices as devices
+from stream.devices import DeviceSource
+
+def hear(source, n_frames):
+    blocks, frames = [], 0
+    while frames < n_frames:
+        block = source.read()
+        blocks.append(block)
+        frames += len(block.samples)
+    return blocks
+
+staying, returning = (DeviceSource("pulse, ALSA", channels=1) for _ in range(2))
+with staying, returning:
+    before = hear(staying, 4800)[-1].end
+    returning.reopen()
+    kept = [before, *(b.position for b in hear(staying, 4800))]
+    unchanged = staying._missed
+    devices._listed_elsewhere = lambda: "another list"
+    returning.reopen()
+    hear(returning, 4800)
+    blocks = hear(staying, 48000)
+jumps = [b.position - a.end for a, b in zip(blocks, blocks[1:]) if b.position != a.end]
+assert unchanged == 0, unchanged
+assert len(jumps) <= 1 and staying._missed > 0, (jumps, staying._missed)
+assert blocks[-1].end == staying._read + staying._missed
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=pulse, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("Monitor of Built-in Audio", True), ("BlackHole 2ch", True), ("Scarlett 2i2 USB", False)],

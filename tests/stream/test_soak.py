@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from stream.settings import StreamSettings
 from tools.soak import KINDS, Fault, random_script, soak
 
 SECONDS = 90.0
+N_SCRIPTS = int(os.environ.get("FAULT_SCRIPTS", "8"))  # the full run has 100
 
 faults = st.lists(
     st.builds(
@@ -42,7 +45,7 @@ def test_an_unplugged_device_is_opened_again_and_its_absence_is_a_loss(
     assert outcome.account.dropped >= 10 * 48_000
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=N_SCRIPTS, deadline=None)
 @given(script=faults)
 def test_any_script_ends_with_a_balanced_account(
     recognizer: Recognizer, script: list[Fault]
