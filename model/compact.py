@@ -6,8 +6,11 @@ the depthwise networks that are cheaper on paper.
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from model.embedder import EMBEDDING_SIZE
 
@@ -51,3 +54,15 @@ class CompactEmbedder(nn.Module):
         over_time = torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)  # [B, 2C, 2]
         embedding: Tensor = self.output_norm(self.to_embedding(over_time.flatten(1)))
         return embedding
+
+    def fused(self) -> CompactEmbedder:
+        """The same function in fewer steps, for evaluation: normalisation within the convolutions."""
+        fused = deepcopy(self.eval())
+        blocks: list[nn.Sequential] = []
+        for block in fused.blocks:
+            conv, norm, relu = block.children()
+            assert isinstance(conv, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            blocks.append(nn.Sequential(fuse_conv_bn_eval(conv, norm), relu))
+        fused.blocks = nn.Sequential(*blocks)
+        return fused.to(memory_format=torch.channels_last)

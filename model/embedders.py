@@ -34,4 +34,4 @@ def embedder_of(checkpoint: Checkpoint, weights: Path | None = None) -> Embedder
         embedder.load_state_dict(checkpoint.embedder_state)
     except RuntimeError as error:
         raise CheckpointError(f"the embedder in {card.name!r} does not fit: {error}") from None
-    return embedder.eval()
+    return embedder.fused()

@@ -187,14 +187,21 @@ class MMGAT(nn.Module):
         output: MMGATOutput = self(self.graph(rows, mask))
         return output
 
-    def forward(self, graph: InstanceGraph) -> MMGATOutput:
+    def forward(
+        self, graph: InstanceGraph, label_vectors: tuple[Tensor, Tensor] | None = None
+    ) -> MMGATOutput:
+        """Reads a batch of graphs.
+
+        Args:
+            label_vectors: what ``label_vectors()`` gives, where weights no longer change: a constant.
+        """
         neighbours = [scale.neighbours(graph) for scale in self.scales]
         h = self.input(graph.nodes)
         for layer in self.layers:
             h = layer(h, neighbours)
         state = self.state(h)  # [B, N, D]
 
-        queries, classes = self.label_vectors()
+        queries, classes = label_vectors or self.label_vectors()
         relevance = linear(state, queries, self.relevance.bias)  # [B, N, L]
         logits = linear(state, classes, self.classifier.bias)
         mask = graph.mask.unsqueeze(-1)

@@ -13,17 +13,23 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import ModelError
+from stream.devices import DeviceSource, list_devices
+from stream.engine import Engine
 from stream.errors import DeviceError
+from stream.inputs import Input
+from stream.recognizer import Recognizer, load_recognizer
 from stream.settings import StreamSettings
+from stream.sources import AudioSource
 from stream.windows import HEARD_SAMPLES, WINDOW_SAMPLES, Window
 
 LIBRARIES = ("numpy", "torch", "soxr", "soundfile", "sounddevice", "pyzmq", "textual")
-LISTEN_S = 2.0
+LISTEN_S = 5.0
+LOOK_S = 0.05
 N_WINDOWS = 20
 
 
 def report(device: str | None, model: str, weights: Path | None, compute: str) -> Iterator[str]:
-    """Lines of a report: versions, audio inputs, models, and the time a window takes.
+    """Lines of a report: versions, audio inputs, models, and how both do together for a while.
 
     A fault of one part is a line of the report and does not end it.
     """
@@ -31,43 +37,26 @@ def report(device: str | None, model: str, weights: Path | None, compute: str) -
     yield f"{platform.platform()}, {os.cpu_count()} CPUs"
     yield ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     yield ""
-    yield from _audio(device)
-    yield ""
-    yield from _model(model, weights, compute)
-
-
-def _audio(device: str | None) -> Iterator[str]:
-    from stream.devices import DeviceSource, list_devices
-    from stream.pipeline import level_dbfs
-
     try:
         yield "audio inputs:"
         yield list_devices()
-        source = DeviceSource(device)
-        with source:
-            blocks = []
-            until = time.monotonic() + LISTEN_S
-            while time.monotonic() < until and (block := source.read()) is not None:
-                blocks.append(block.samples)
-            samples = np.concatenate(blocks)
-        yield (
-            f"listened to {source.name!r} for {LISTEN_S:g} s: {len(samples)} frames at "
-            f"{source.sample_rate_hz} Hz, {source.channels} channels, level "
-            f"{level_dbfs(samples.ravel()):.1f} dBFS, {source.xruns} overflows, longest "
-            f"callback {source.longest_callback_ms:.2f} ms"
-        )
     except DeviceError as error:
         yield str(error)
-
-
-def _model(model: str, weights: Path | None, compute: str) -> Iterator[str]:
-    from stream.recognizer import load_recognizer
-
+    yield ""
     try:
         recognizer, where = load_recognizer(model, StreamSettings(), compute, weights)
     except ModelError as error:
         yield str(error)
-        return
+        recognizer, where = load_recognizer()
+    yield from _model(recognizer, where)
+    yield ""
+    try:
+        yield from _listen(DeviceSource(device), recognizer)
+    except DeviceError as error:
+        yield str(error)
+
+
+def _model(recognizer: Recognizer, where: str) -> Iterator[str]:
     card = recognizer.card
     yield f"model {card.name} {card.version} ({card.embedder}, {card.variant}), {where}"
     if card.unverified:
@@ -80,3 +69,34 @@ def _model(model: str, weights: Path | None, compute: str) -> Iterator[str]:
         recognizer([(memory, Window(index, index * WINDOW_SAMPLES, noise))])
         times.append(1000 * (time.perf_counter() - begun))
     yield f"one window takes {statistics.median(times):.1f} ms (median of {N_WINDOWS})"
+
+
+def _listen(source: AudioSource, recognizer: Recognizer) -> Iterator[str]:
+    """The counters of a short run of the engine on a device."""
+    source.probe()
+    engine = Engine([Input(source)], recognizer, [])
+    engine.start()
+    until = time.monotonic() + LISTEN_S
+    waiting = [0]
+    while time.monotonic() < until and not engine.wait(LOOK_S):
+        waiting += [account.queued for account in engine.accounts.values()]
+    lag_ms = [status.lag_ms for status in engine.statuses()]
+    engine.stop()
+    engine.wait()
+    (status,) = engine.statuses()
+    rate = status.sample_rate_hz
+    yield (
+        f"listened to {source.name!r} for {LISTEN_S:g} s at {rate} Hz, {source.channels} channels: "
+        f"level {status.level_dbfs:.1f} dBFS"
+    )
+    yield (
+        f"{status.captured} samples captured = {status.analysed} analysed + {status.dropped} "
+        f"dropped + {status.discarded} discarded at the end; at most {1000 * max(waiting) / rate:.0f} "
+        f"ms waited, lag {max(lag_ms):.0f} ms"
+    )
+    yield (
+        f"{status.xruns} overflows, longest callback {status.longest_callback_ms:.2f} ms; the "
+        "device's clock against the system's is known after five minutes of a run"
+    )
+    if status.message:
+        yield status.message

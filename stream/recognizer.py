@@ -101,6 +101,8 @@ class Recognizer:
         for network in (embedder, mmgat):
             if isinstance(network, nn.Module):
                 network.to(self.device)
+        with torch.inference_mode():
+            self._label_vectors = mmgat.label_vectors()
 
     def memory(self) -> StreamMemory:
         """The memory of a stream that begins."""
@@ -119,7 +121,8 @@ class Recognizer:
             buffer.add(row, window.start)
             for buffer, row, (_, window) in zip(buffers, rows, heard, strict=True)
         ]
-        output = self._mmgat(InstanceGraph.batch([buffer.graph() for buffer in buffers]))
+        graphs = InstanceGraph.batch([buffer.graph() for buffer in buffers])
+        output = self._mmgat(graphs, self._label_vectors)
         newest = torch.stack([output.instance_scores[i, slot] for i, slot in enumerate(slots)])
         packed = torch.cat([newest, output.bag_scores, output.evidence.flatten(1)], 1)
         return [

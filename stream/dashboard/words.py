@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stream.dashboard.state import Connection, DashboardState, SourceState
+from stream.liveness import State
 from stream.protocol import Estimate, Event, SourceInfo, Status
 
 CLIP_SHOWN_S: Final = 3.0
@@ -55,6 +56,9 @@ def standing(state: DashboardState, source: SourceState | None, now: float) -> s
             return "LIVE"
         case Connection.STALE:
             since = source.first_at if source.estimate_at is None else source.estimate_at
+            liveness = source.status.liveness if source.status else State.HEALTHY
+            if liveness is not State.HEALTHY:
+                return f"NO AUDIO, {liveness}: nothing for {now - since:.0f} s"
             return f"stale: running, but no estimate for {now - since:.0f} s"
         case Connection.GONE:
             return f"engine gone: nothing heard for {now - source.heard_at:.0f} s"
@@ -97,7 +101,6 @@ def _input(info: SourceInfo) -> str:
 def health(state: DashboardState, source: SourceState | None) -> list[Note]:
     """What went wrong, then how fast and how far the engine is."""
     status = source.status if source else None
-    estimate = source.estimate if source else None
     notes = _losses(state, status)
     if status:
         if not notes:
@@ -107,11 +110,16 @@ def health(state: DashboardState, source: SourceState | None) -> list[Note]:
         notes += [
             Note(f"lag {status.lag_ms:.0f} ms"),
             Note(f"{factor:.2f} × real time" + (", too slow" if too_slow else ""), too_slow),
+            Note(f"waiting {1000 * _seconds(status, status.queued):.0f} ms"),
             Note(f"heard {clock(_seconds(status, status.captured))}"),
             Note(f"analysed {clock(_seconds(status, status.analysed))}"),
         ]
-    if estimate and estimate.latency_ms:
-        notes.append(Note(f"latency {estimate.latency_ms:.0f} ms"))
+        if status.discarded:
+            notes.append(Note(f"discarded {duration(_seconds(status, status.discarded))}"))
+        if status.longest_callback_ms:
+            notes.append(Note(f"longest callback {status.longest_callback_ms:.1f} ms"))
+        if status.drift_ppm is not None:
+            notes.append(Note(f"clock {status.drift_ppm:+.0f} ppm"))
     return notes
 
 
@@ -127,6 +135,8 @@ def _losses(state: DashboardState, status: Status | None) -> list[Note]:
             losses.append(status.message)
         if status.dropped:
             losses.append(f"dropped {duration(_seconds(status, status.dropped))}")
+        if status.outages:
+            losses.append(counted(status.outages, "outage"))
         if status.xruns:
             losses.append(counted(status.xruns, "overrun"))
         if status.nonfinite:

@@ -41,16 +41,36 @@ def test_healthy_engine_lost_nothing() -> None:
         ("nothing lost", False),
         ("lag 130 ms", False),
         ("0.12 × real time", False),
+        ("waiting 1000 ms", False),
         ("heard 01:05", False),
         ("analysed 01:04", False),
-        ("latency 118 ms", False),
     ]
+
+
+def test_the_counters_of_a_device_are_shown_when_they_are_known() -> None:
+    shown = words(status(discarded=48_000, longest_callback_ms=0.42, drift_ppm=-12.3))
+    assert shown[-3:] == [
+        ("discarded 1.0 s", False),
+        ("longest callback 0.4 ms", False),
+        ("clock -12 ppm", False),
+    ]
+
+
+def test_a_lost_device_is_named_as_that() -> None:
+    state = DashboardState(address="")
+    for message in (estimate(), status(liveness="recovering", message="no audio for 9 s")):
+        state = advance(state, message, 0.0)
+    told = standing(state, state.sources[MIC], 9.0 - 6.5)
+    assert told == "LIVE"
+    state = advance(state, status(liveness="recovering"), 9.0)
+    assert standing(state, state.sources[MIC], 9.0) == "NO AUDIO, recovering: nothing for 9 s"
 
 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"dropped": 57600}, "dropped 1.2 s"),
+        ({"outages": 2}, "2 outages"),
         ({"xruns": 1}, "1 overrun"),
         ({"nonfinite": 12}, "12 bad samples"),
         ({"message": "input overflow"}, "input overflow"),
