@@ -200,7 +200,11 @@ def main(
         dashboard=wanted and _has_terminal(use_stdin),
         record=RecordSettings(record, limit_gb=record_limit) if record else None,
     )
-    return Session(inputs, settings, options).run()
+    code = Session(inputs, settings, options).run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All is closed and said; taking torch apart would keep the interpreter for another second.
+    os._exit(code)
 
 
 def demo_clip() -> Path:

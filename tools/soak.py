@@ -90,7 +90,8 @@ class ScriptedDevice(AudioSource):
 
     def __init__(self, faults: Sequence[Fault], seconds: float, clock: Clock) -> None:
         super().__init__("scripted")
-        self.engine: Engine | None = None
+        self.taken = threading.Event()  # nothing waits for analysis
+        self.taken.set()
         self.ended = False
         self._faults, self._seconds, self._clock = faults, seconds, clock
         self._stopped = threading.Event()
@@ -117,7 +118,8 @@ class ScriptedDevice(AudioSource):
         if self._suffers("stall"):
             return Block(self._position, self._minute[:0], self._clock.now)
         if not self._suffers("slow"):
-            self._wait_for_room()
+            self.taken.wait(HANG_S)
+        self.taken.clear()
         n = round(BLOCK_S * RATE_HZ)
         start = round(self._clock.now / BLOCK_S) * n % len(self._minute)
         samples = self._minute[start : start + n]
@@ -128,6 +130,7 @@ class ScriptedDevice(AudioSource):
 
     def stop(self) -> None:
         self._stopped.set()
+        self.taken.set()
 
     def close(self) -> None:
         pass
@@ -136,13 +139,9 @@ class ScriptedDevice(AudioSource):
         now = self._clock.now
         return any(f.kind == kind and f.at_s <= now < f.at_s + f.for_s for f in self._faults)
 
-    def _wait_for_room(self) -> None:
-        assert self.engine is not None
-        patient_until = time.monotonic() + HANG_S
-        while any(account.queued for account in self.engine.accounts.values()):
-            time.sleep(0.0002)
-            if self._stopped.is_set() or time.monotonic() > patient_until:
-                return
+    def take(self, *_: object) -> None:
+        """Hears that a block is on its way to analysis."""
+        self.taken.set()
 
 
 @dataclass(frozen=True)
@@ -195,8 +194,8 @@ def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Out
 
     settings = StreamSettings(hop_s=1.0)
     publisher = Publisher("tcp://127.0.0.1:*")
-    engine = Engine([Input(source)], recognizer, [publisher, watch], settings, clock=clock)
-    device.engine = engine
+    taps = [device.take]
+    engine = Engine([Input(source)], recognizer, [publisher, watch], settings, taps, clock)
     begun = time.monotonic()
     with zmq.Context() as context, context.socket(zmq.SUB) as stuck:
         stuck.setsockopt(zmq.RCVHWM, 1)

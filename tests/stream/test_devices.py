@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,39 +17,12 @@ import zmq
 
 from stream.devices import is_loopback
 from tests.conftest import melody
+from tools.pulse import environment_of, start_server
 
 needs_pulseaudio = pytest.mark.skipif(
     shutil.which("pulseaudio") is None or shutil.which("paplay") is None,
     reason="needs pulseaudio and paplay (apt install pulseaudio pulseaudio-utils)",
 )
-
-
-def environment_of(folder: Path) -> dict[str, str]:
-    """What leads PulseAudio's clients to the server in that folder."""
-    return os.environ | {
-        "PULSE_RUNTIME_PATH": str(folder),
-        "PULSE_SERVER": f"unix:{folder}/native",
-        "PULSE_SOURCE": "lab.monitor",
-        "PULSE_SINK": "lab",
-        "HOME": str(folder),
-    }
-
-
-def start_server(folder: Path) -> subprocess.Popen[bytes]:
-    """A PulseAudio of our own with a null sink, once it answers."""
-    environment = environment_of(folder)
-    server = subprocess.Popen(
-        ["pulseaudio", "-n", "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no",
-         "-L", "module-null-sink sink_name=lab rate=48000",
-         "-L", f"module-native-protocol-unix socket={folder}/native auth-anonymous=1"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    for _ in range(100):
-        ready = subprocess.run(["pactl", "info"], env=environment, capture_output=True, check=False)
-        if ready.returncode == 0:
-            return server
-        threading.Event().wait(0.1)
-    pytest.fail("PulseAudio did not come up")
 
 
 @pytest.fixture(scope="module")
