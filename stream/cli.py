@@ -200,11 +200,20 @@ def main(
         dashboard=wanted and _has_terminal(use_stdin),
         record=RecordSettings(record, limit_gb=record_limit) if record else None,
     )
-    code = Session(inputs, settings, options).run()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # All is closed and said; taking torch apart would keep the interpreter for another second.
-    os._exit(code)
+    return Session(inputs, settings, options).run()
+
+
+def run() -> None:
+    """The command as a process: when all is closed and said, it ends at once.
+
+    Taking torch apart would keep the interpreter for another second.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
 
 
 def demo_clip() -> Path:
@@ -230,4 +239,4 @@ def _has_terminal(stdin_is_audio: bool) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 RATE_HZ: Final = 48_000
 BLOCK_S: Final = 0.5
+WARM_S: Final = 10.0
+LOOK_S: Final = 10.0
+"""Threads and files are counted so often, from a little after the start on."""
+
 HANG_S: Final = 60.0
 """Real seconds without any progress after which the engine counts as hanging."""
 
@@ -183,14 +187,16 @@ def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Out
     source.probe()
     progress = [time.monotonic()]
     hours: list[float] = []
-    warm: list[int] = []
+    held: list[tuple[int, int]] = []
 
     def watch(message: Message) -> None:
         progress[0] = time.monotonic()
         if clock.now >= 3600 * len(hours):
             hours.append(_resident_mb())
-        if not warm and clock.now > 60:
-            warm.extend((threading.active_count(), _open_files()))
+        if clock.now >= WARM_S + LOOK_S * len(held):
+            now = (threading.active_count(), _open_files())
+            if not device.ended:  # else the capturing thread may be gone, as it should be
+                held.append(now)
 
     settings = StreamSettings(hop_s=1.0)
     publisher = Publisher("tcp://127.0.0.1:*")
@@ -203,9 +209,7 @@ def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Out
         stuck.setsockopt(zmq.SUBSCRIBE, b"")
         stuck.connect(publisher.address)
         engine.start()
-        end = (threading.active_count(), _open_files())
         while not engine.wait(0.05):
-            end = (threading.active_count(), _open_files())
             over = device.ended or clock.now > seconds + BLOCK_S  # away at its end
             if over and not any(account.queued for account in engine.accounts.values()):
                 engine.stop()
@@ -216,10 +220,10 @@ def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Out
     (account,) = engine.accounts.values()
     if engine.error:
         raise engine.error
-    start = (warm[0], warm[1]) if warm else end
+    (first_threads, first_files), (last_threads, last_files) = held[0], held[-1]
     return Outcome(
         status, account, clock.now, time.monotonic() - begun, hours,
-        (start[0], end[0]), (start[1], end[1]),
+        (first_threads, last_threads), (first_files, last_files),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import zmq
 
 from model.labels import LABELS
@@ -252,3 +253,64 @@ def test_listen_prints_what_is_published(
     assert len(found) == 12
     assert len({message["session"] for message in found}) == 1
     assert {"hello", "estimate", "status"} <= {message["type"] for message in found}
+
+
+def test_recording_keeps_the_sound_around_events_and_a_log(
+    wav: Write, untrained_checkpoint: Path, tmp_path: Path
+) -> None:
+    samples = melody(6.0, 16_000, 2)
+    clip, folder = wav(samples, 16_000), tmp_path / "kept"
+    common = ("--file", clip, "--speed", "max", "--model", untrained_checkpoint)
+    result = stream(*common, "--record", folder)
+    assert result.returncode == 0, result.stderr.decode()
+    (recording,) = folder.glob("*.flac")
+    assert recording.name.startswith("000000.000s_clip.wav_")
+    kept, rate_hz = soundfile.read(recording, always_2d=True)
+    assert rate_hz == 16_000
+    np.testing.assert_allclose(kept, samples[: len(kept)], atol=1 / 32768)
+    (log,) = folder.glob("*.session.jsonl")
+    kinds = [json.loads(line)["type"] for line in log.read_text().splitlines()]
+    assert kinds[0] == "hello"
+    assert {"event", "status", "recording"} <= set(kinds)
+
+
+def test_a_folder_that_cannot_be_recorded_into_is_refused_before_anything_is_heard(
+    wav: Write, untrained_checkpoint: Path, tmp_path: Path
+) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("")
+    common = ("--file", wav(melody(1.0, 16_000), 16_000), "--model", untrained_checkpoint)
+    result = stream(*common, "--record", taken)
+    assert result.returncode == 1
+    assert b"expected a folder to record into" in result.stderr
+    assert b"Traceback" not in result.stderr
+
+
+def test_json_lines_are_added_to_those_of_runs_before(
+    wav: Write, untrained_checkpoint: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.jsonl"
+    common = ("--file", wav(melody(1.0, 16_000), 16_000), "--speed", "max", "--jsonl", log)
+    for n_lines in (1, 2):
+        assert stream(*common, "--model", untrained_checkpoint).returncode == 0
+        kinds = [json.loads(line)["type"] for line in log.read_text().splitlines()]
+        assert kinds.count("estimate") == n_lines
+
+
+def test_a_signal_while_the_model_loads_is_a_normal_end(
+    wav: Write, untrained_checkpoint: Path, tmp_path: Path
+) -> None:
+    address = f"ipc://{tmp_path}/bus"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stream.cli", "--file", wav(melody(60.0, 8_000), 8_000),
+         "--model", untrained_checkpoint, "--publish", address],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
+        events = subscriber.get_monitor_socket(zmq.EVENT_CONNECTED)
+        subscriber.connect(address)
+        assert events.poll(60_000)  # it listens, so signals are heeded soon; the model is not there
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said.decode()
+    assert b"Traceback" not in said

@@ -10,6 +10,7 @@ import pytest
 from stream.block_queue import SampleAccount
 from stream.engine import Engine
 from stream.errors import SourceError
+from stream.guard import GuardedSource
 from stream.inputs import Input
 from stream.pipeline import Pipeline
 from stream.protocol import Estimate, Event, Message, Status
@@ -262,3 +263,64 @@ def test_when_one_input_does_not_open_the_others_are_closed(
     with pytest.raises(SourceError, match="busy"):
         engine.start()
     assert opened.closed == 1
+
+
+class Paused(ScriptedSource):
+    """Gives what it has, then waits until it is stopped."""
+
+    def read(self) -> Block | None:
+        if self._position < len(self._samples):
+            return super().read()
+        self._stopped.wait(60)
+        return None
+
+
+def test_a_device_that_does_not_answer_is_named_and_counts_as_stuck(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    now = 100.0
+    shape = StreamSettings(hop_s=0.5, nodes=3)
+    guard = GuardedSource(Paused(melody(1.0, RATE_HZ)), clock=lambda: now)
+    guard.probe()
+    heard = threading.Event()
+
+    def sink(message: Message) -> None:
+        heard.set()
+
+    engine = Engine([Input(guard)], make_recognizer(shape), [sink], shape, clock=lambda: now)
+    engine.start()
+    assert heard.wait(60)
+    assert engine.stuck_s == 0
+    now = 112.0
+    assert engine.stuck_s == 12
+    assert status_of(engine).message == "the audio system has not answered for 12 s"
+    engine.stop()
+    assert engine.wait(60)
+    assert account_of(engine).balanced
+
+
+def test_a_device_that_gives_nothing_but_zeros_is_called_muted(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    for n_seconds, muted in ((8, False), (12, True)):
+        silence = np.zeros((n_seconds * RATE_HZ, 1), np.float32)
+        engine = engine_for(make_recognizer, ScriptedSource(silence, live=False), lambda _: None)
+        engine.start()
+        assert engine.wait(60)
+        assert ("is the input muted" in status_of(engine).message) is muted
+
+
+def test_a_tap_gets_every_sample_that_is_analysed(make_recognizer: MakeRecognizer) -> None:
+    samples = melody(3.0, RATE_HZ)
+    tapped: list[Block] = []
+    shape = StreamSettings(hop_s=0.5, nodes=3)
+
+    def tap(stream: str, rate_hz: int, live: bool, block: Block) -> None:
+        assert (stream, rate_hz, live) == ("scripted", RATE_HZ, False)
+        tapped.append(block)
+
+    source = ScriptedSource(samples, live=False)
+    engine = Engine([Input(source)], make_recognizer(shape), [], shape, [tap])
+    engine.start()
+    assert engine.wait(60)
+    np.testing.assert_array_equal(np.concatenate([b.samples for b in tapped]), samples)
