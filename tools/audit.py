@@ -10,6 +10,7 @@ Figures come as one JSON object, so that ``mmgat-train compact record`` can writ
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import statistics
@@ -21,6 +22,7 @@ from typing import Any
 import click
 import numpy as np
 import numpy.typing as npt
+import soundfile
 
 from model.log_mel import SAMPLE_RATE_HZ
 from stream.pipeline import Pipeline
@@ -93,8 +95,6 @@ def delays(recognizer: Recognizer, label: str, solo: Samples) -> tuple[float | N
 
 def read(source: Any) -> Samples:
     """A sound file as float32 [T] at 16 kHz, mono; at most ten minutes of it."""
-    import soundfile
-
     with soundfile.SoundFile(source) as file:
         audio = file.read(int(LONGEST_S * file.samplerate), dtype="float32")
         return to_mono(audio, file.samplerate, SAMPLE_RATE_HZ)
@@ -176,7 +176,8 @@ def sounds(folders: tuple[Path, ...], minutes: float, model: str) -> None:
         tracks = [track for track in find_tracks(folder.parent) if track.package == folder.name]
         parts: list[Samples] = []
         for track in tracks:
-            parts.append(read(track.open()))
+            with contextlib.suppress(soundfile.LibsndfileError):  # what is no audio is left out
+                parts.append(read(track.open()))
             if sum(map(len, parts)) > minutes * 60 * SAMPLE_RATE_HZ:
                 break
         found = false_events(recognizer, [joined(parts)] if parts else [])
