@@ -120,10 +120,7 @@ def run(
         validation.instance_weight.numpy(),
         lowest=LOWEST_THRESHOLD,
     )
-    nothing = of_kinds(held_out, validation_path, ("sounds", "silence"))
-    _, false = predict(mmgat, nothing)
-    assert false is not None
-    thresholds = quiet_on(thresholds, false, nothing.instance_weight.numpy())
+    thresholds = kept_quiet(mmgat, thresholds, validation_path)
     embedder = load_embedder(cache / "distil" / "embedder.safetensors")
     card = Card(
         name="compact",
@@ -157,6 +154,30 @@ def run(
         ),
     )
     return save_checkpoint(out / "compact.safetensors", card, mmgat, embedder.state_dict())
+
+
+def kept_quiet(mmgat: MMGAT, thresholds: dict[str, float], path: Path) -> dict[str, float]:
+    """Thresholds raised until held-out speech, everyday sounds and noise cause no event."""
+    nothing = of_kinds(read_rows(path), path, ("sounds", "silence"))
+    _, false = predict(mmgat, nothing)
+    assert false is not None
+    return quiet_on(thresholds, false, nothing.instance_weight.numpy())
+
+
+def quiet(cache: Path, card_path: Path) -> dict[str, float]:
+    """Raises the thresholds in a checkpoint's card, its weights unchanged; returns them.
+
+    Raises:
+        TrainingDataError: no rows in the cache.
+        CheckpointError: no checkpoint there.
+    """
+    checkpoint = load_checkpoint(str(card_path))
+    path = cache / "rows-validation.npz"
+    thresholds = kept_quiet(checkpoint.mmgat, checkpoint.card.thresholds, path)
+    card = json.loads(card_path.read_text("utf-8"))
+    card["thresholds"] = thresholds
+    card_path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return thresholds
 
 
 def record(card_path: Path, scores: dict[str, Any], on: str, command: str) -> None:

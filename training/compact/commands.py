@@ -212,3 +212,14 @@ def record(card: Path, on: str, command: str) -> None:
     except json.JSONDecodeError as error:
         raise click.ClickException(f"expected a JSON object of figures, found {error}") from None
     write(card, scores, on, command)
+
+
+@main.command()
+@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@cache_option
+def quiet(card: Path, cache: Path) -> None:
+    """Raise a card's thresholds until held-out speech, sounds and noise cause no event."""
+    from training.compact.checkpoint import quiet as raise_thresholds
+
+    for label, threshold in raise_thresholds(cache, card).items():
+        click.echo(f"{label} {threshold}")
