@@ -29,9 +29,9 @@ class Decision:
     """Turns each window's scores into the set of sounding labels and their events.
 
     A label turns on after ``min_hits`` windows at its threshold, and off after as many below the
-    lower one. A window speaks for the hop around its centre, the first and the last one of a
-    stream also for its outer half: so an instrument begins half a hop before the centre of its
-    first hit and ends half a hop after that of its last.
+    lower one, or with the first silent window. A window speaks for the hop around its centre, the
+    first and the last one of a stream also for its outer half: so an instrument begins half a hop
+    before the centre of its first hit and ends half a hop after that of its last.
 
     Args:
         thresholds: label -> score, from the checkpoint's card.
@@ -66,8 +66,10 @@ class Decision:
         """Labels that are on, in label order."""
         return [label for label, t in zip(LABELS, self._tracks, strict=True) if t.on_id]
 
-    def update(self, window: Window, scores: npt.NDArray[np.float32]) -> list[Event]:
-        """The events of one more window with scores [20]."""
+    def update(
+        self, window: Window, scores: npt.NDArray[np.float32], silent: bool = False
+    ) -> list[Event]:
+        """The events of one more window with scores [20]; a silent one has no instruments."""
         self._n_windows += 1
         if self.warming_up:
             return []
@@ -94,7 +96,7 @@ class Decision:
                 self._n_events += 1
                 track.on_id = f"{LABELS[index]}-{self._n_events}"
                 events.append(self._event("on", index, track.t0, score))
-            elif track.on_id and track.misses >= self.settings.min_hits:
+            elif track.on_id and track.misses >= (1 if silent else self.settings.min_hits):
                 events.append(self._end(index, score))
         return events
 

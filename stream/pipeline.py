@@ -134,7 +134,7 @@ class Pipeline:
         level = level_dbfs(window.samples[: window.n_valid])
         silent = level < self._settings.decision.silence_dbfs
         scores = np.zeros_like(recognition.scores) if silent else recognition.scores
-        events = self._decide.update(window, scores)
+        events = self._decide.update(window, scores, silent)
         if self._live and due.captured_at is not None:
             self.latency_ms = 1000 * (self._clock() - due.captured_at)
         estimate = Estimate(

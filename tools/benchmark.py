@@ -3,6 +3,7 @@
     python -m tools.benchmark              all of it, about three minutes
     python -m tools.benchmark stages start one or more of: stages, graph, latency, streams, file,
                                            start
+    YAMNET_TFLITE=yamnet.tflite python -m tools.benchmark yamnet    beside Google's tagger
 
 Absolute times depend on the machine and on what else it does; the ratios hardly do.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -338,17 +340,50 @@ def start() -> Iterator[str]:
         yield f"mmgat-stream {arguments[0]}: {statistics.median(runs):.2f} s"
 
 
+def yamnet() -> Iterator[str]:
+    """One window through front end, embedder and MMGAT beside YAMNet's TensorFlow Lite."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from stream.recognizer import load_recognizer
+    from stream.windows import HEARD_SAMPLES, Window
+
+    path = os.environ.get("YAMNET_TFLITE", "yamnet.tflite")
+    if not Path(path).is_file():
+        raise click.ClickException(f"expected YAMNet in $YAMNET_TFLITE, found no file {path!r}")
+    net = Interpreter(path, num_threads=1)
+    net.allocate_tensors()
+    into, out = net.get_input_details()[0]["index"], net.get_output_details()[0]["index"]
+    second = sound(1.0, 16_000)[:HEARD_SAMPLES]
+    recognizer, _ = load_recognizer("compact")  # on one thread
+    memory, starts = recognizer.memory(), itertools.count(0, 16_000)
+
+    def theirs() -> np.ndarray:
+        net.set_tensor(into, second[None])
+        net.invoke()
+        return net.get_tensor(out).copy()
+
+    for _ in range(12):
+        recognizer([(memory, Window(0, next(starts), second))])
+    ours_ms, theirs_ms = side_by_side(
+        lambda: recognizer([(memory, Window(0, next(starts), second))]), theirs
+    )
+    yield (
+        f"a window through compact, 10 nodes: {ours_ms:.2f} ms, YAMNet {theirs_ms:.2f}: "
+        f"x{theirs_ms / ours_ms:.2f}"
+    )
+
+
 PARTS = {
     "stages": stages, "graph": graph, "latency": latency, "streams": streams, "file": file,
-    "start": start,
+    "start": start, "yamnet": yamnet,
 }  # fmt: skip
 
 
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
 def main(parts: tuple[str, ...]) -> None:
-    """Measure PARTS of the live path (all by default)."""
-    for part in parts or PARTS:
+    """Measure PARTS of the live path (by default all that need no other file)."""
+    for part in parts or [part for part in PARTS if part != "yamnet"]:
         for line in PARTS[part]():
             click.echo(line)
 

@@ -38,3 +38,21 @@ def calibrate(
         raise ValueError(f"expected {MIN_POSITIVES} known positives of some label, found fewer")
     usual = float(np.median(list(found.values())))
     return {label: round(min(max(found.get(label, usual), lowest), highest), 4) for label in LABELS}
+
+
+def quiet_on(
+    thresholds: dict[str, float], scores: Array, known: Array, highest: float = 0.75
+) -> dict[str, float]:
+    """Thresholds raised until bags in which nothing plays cause no event, as far as ``highest``.
+
+    An event needs two neighbouring rows at the threshold, as in the live decision.
+
+    Shapes: instance scores and weights [n, N, 20] of such bags; a weight above 0 is known to be
+    silent of that label.
+    """
+    heard = np.where(known > 0, scores, 0.0)
+    lasting = np.minimum(heard[:, 1:], heard[:, :-1]).max(axis=(0, 1), initial=0.0)
+    return {
+        label: round(max(cut, min(float(lasting[index]) + 0.01, highest)), 4)
+        for index, (label, cut) in enumerate(thresholds.items())
+    }

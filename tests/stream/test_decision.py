@@ -63,3 +63,13 @@ def test_the_warm_up_has_no_events() -> None:
     events, active = play([0.9] * 5, warm_up_windows=4)
     assert active == [[], [], [], [], ["piano"]]
     assert [e.event for e in events] == ["on", "off"]
+
+
+def test_the_first_silent_window_ends_what_is_on() -> None:
+    decision = Decision(THRESHOLDS, 0.5, "lab")
+    loud = np.full(len(LABELS), 0.9, np.float32)
+    for index in range(3):
+        decision.update(Window(index, index * 8_000, SAMPLES), loud)
+    events = decision.update(Window(3, 24_000, SAMPLES), np.zeros_like(loud), silent=True)
+    assert {event.event for event in events} == {"off"}
+    assert decision.active == []

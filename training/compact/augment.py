@@ -42,20 +42,30 @@ def _spectral_shape(
     return np.asarray(10 ** (gain_db / 20))
 
 
-def _noise(rng: np.random.Generator, samples: int) -> npt.NDArray[np.float64]:
-    """White or pink noise, or mains hum with harmonics; RMS 1."""
-    kind = rng.choice(["white", "pink", "hum"])
-    if kind == "hum":
-        time = np.arange(samples) / SAMPLE_RATE_HZ
+def noise(
+    rng: np.random.Generator, samples: int, rate_hz: int = SAMPLE_RATE_HZ
+) -> npt.NDArray[np.float64]:
+    """Steady noise with an RMS of 1: mains hum with harmonics, or noise of some colour.
+
+    The spectrum falls by 0 (white), 3 (pink) or 6 dB (brown) an octave, or rises by 3 (blue), and
+    may be limited to a band, as that of a fan or of a cheap amplifier.
+    """
+    if rng.random() < 0.25:
+        time = np.arange(samples) / rate_hz
         mains = float(rng.choice([50.0, 60.0]))
         waves = [rng.random() / k * np.sin(2 * np.pi * mains * k * time) for k in (1, 2, 3, 4, 6)]
-        noise = np.sum(waves, axis=0) + 1e-3 * rng.standard_normal(samples)
+        found = np.sum(waves, axis=0) + 1e-3 * rng.standard_normal(samples)
     else:
-        noise = rng.standard_normal(samples)
-        if kind == "pink":
-            spectrum = np.fft.rfft(noise)
-            noise = np.fft.irfft(spectrum / np.sqrt(np.arange(1, len(spectrum) + 1)), samples)
-    return np.asarray(noise / np.sqrt((noise**2).mean()))
+        found = rng.standard_normal(samples)
+        slope = float(rng.choice([0.0, 0.5, 1.0, -0.5], p=[0.35, 0.35, 0.2, 0.1]))
+        hz = np.fft.rfftfreq(samples, 1 / rate_hz)
+        gain = np.maximum(hz, 20.0) ** -slope
+        if rng.random() < 0.25:
+            low, high = np.sort(rng.uniform(50, rate_hz / 2, 2))
+            gain = gain * ((hz >= low) & (hz <= high + 50))
+        if slope or not gain.all():
+            found = np.fft.irfft(np.fft.rfft(found) * gain, samples)
+    return np.asarray(found / np.sqrt((found**2).mean()))
 
 
 def _coded(x: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -75,7 +85,8 @@ def augment(audio: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDA
     """One random hearing of a clip: room, colour, noise, overload, codec, level.
 
     Shapes: float32 [T] mono at 16 kHz -> float32 [T], in [-1, 1]. The loudest tenth of a second
-    ends between about -35 and -2 dBFS; digital silence stays so, or becomes faint noise.
+    ends between about -35 and -2 dBFS, in one hearing of five as low as -60; digital silence stays
+    so, or becomes faint noise.
     """
     x = audio.astype(np.float64)
     samples = len(x)
@@ -92,13 +103,14 @@ def augment(audio: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDA
     loudest = levels.max(initial=0.0)
     if rng.random() < 0.5:
         reference = loudest if loudest > 1e-5 else 10 ** (rng.uniform(-70, -40) / 20)
-        x += _noise(rng, samples) * reference * 10 ** (-rng.uniform(12, 55) / 20)
+        x += noise(rng, samples) * reference * 10 ** (-rng.uniform(12, 55) / 20)
     if loudest > 1e-5:
         if rng.random() < 0.15:
             driven = x / loudest * rng.uniform(0.3, 2.0)
             x = np.tanh(driven) if rng.random() < 0.5 else np.clip(driven, -1.0, 1.0)
             loudest = float(np.sqrt((x**2).mean()))
-        x *= 10 ** (rng.uniform(-35, -7) / 20) / loudest
+        level_dbfs = rng.uniform(-60, -35) if rng.random() < 0.2 else rng.uniform(-35, -5)
+        x *= 10 ** (level_dbfs / 20) / loudest
         if rng.random() < 0.15:
             x = _coded(x, rng)
     return np.clip(x, -PEAK_LIMIT, PEAK_LIMIT).astype(np.float32)

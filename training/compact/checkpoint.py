@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from model.checkpoint import Card, save_checkpoint
+from model.checkpoint import Card, load_checkpoint, save_checkpoint
 from model.compact import CompactEmbedder
 from model.mmgat import MMGAT, MMGATConfig
 from training.compact.render import HELD_OUT
@@ -22,7 +22,7 @@ from training.fit import FitSettings, fit, predict, validate
 from training.label_text import minilm_embeddings
 from training.losses import MMGATLoss
 from training.rows import RowSet
-from training.thresholds import calibrate
+from training.thresholds import calibrate, quiet_on
 
 UNVERIFIED: Final = ("accordion", "organ", "ukulele")
 """Labels without any recorded training data: rendered ones, and ukulele with none at all."""
@@ -55,7 +55,8 @@ def training_data(data: Path, cache: Path) -> tuple[dict[str, Any], ...]:
                     source = f"recordings: {row['path'].split('/')[0]}"
                     minutes[source, row["licence"]] += float(row["seconds"]) / 60
         for music in json.loads((cache / "sources.json").read_text()):
-            source = f"unlabelled music: Debian {music['package']}"
+            use = "unlabelled music" if music["kind"] == "music" else "speech and everyday sounds"
+            source = f"{use}: Debian {music['package']}"
             minutes[source, music["licence"]] += music["minutes"]
         fonts = {stem["soundfont"] for stem in json.loads((cache / "stems.json").read_text())}
     except (OSError, KeyError, ValueError) as error:
@@ -73,10 +74,18 @@ def training_data(data: Path, cache: Path) -> tuple[dict[str, Any], ...]:
     return (*rows, *TEACHERS)
 
 
-def without_music(rows: RowSet, path: Path) -> RowSet:
-    """The bags with exact labels, not the teachers' opinion."""
+def merged(rows: tuple[dict[str, Any], ...], begun: Card | None) -> tuple[dict[str, Any], ...]:
+    """These rows, and of the checkpoint that was begun with the sources that are not among them."""
+    sources = {row["source"] for row in rows}
+    before = begun.training_data if begun else ()
+    earlier = tuple(row for row in before if row["source"] not in sources)
+    return (*rows, *earlier)
+
+
+def of_kinds(rows: RowSet, path: Path, kinds: tuple[str, ...]) -> RowSet:
+    """The bags of clips of these kinds."""
     with np.load(path) as file:
-        return rows.select(torch.from_numpy(file["kind"] != "music"))
+        return rows.select(torch.from_numpy(np.isin(file["kind"], kinds)))
 
 
 def run(
@@ -85,14 +94,23 @@ def run(
     out: Path,
     settings: FitSettings,
     report: Callable[[str], None] = print,
+    init: str | None = None,
 ) -> Card:
-    """Fits on ``cache``'s rows, calibrates and writes ``out``/compact.safetensors with its card."""
+    """Fits on ``cache``'s rows, calibrates and writes ``out``/compact.safetensors with its card.
+
+    ``init`` is a checkpoint, by name or path, whose MMGAT is where the fit begins. Its embedder must
+    have made the rows; what it was trained on stays in the card.
+    """
+    begun = load_checkpoint(init) if init is not None else None
     train = read_rows(cache / "rows-train.npz")
     validation_path = cache / "rows-validation.npz"
-    validation = without_music(read_rows(validation_path), validation_path)
+    held_out = read_rows(validation_path)
+    validation = of_kinds(held_out, validation_path, ("sequenced", "rendered", "sounds", "silence"))
     text = minilm_embeddings()
     torch.manual_seed(settings.seed)
     mmgat = MMGAT(MMGATConfig(text_size=text.embeddings.shape[1]), text.embeddings)
+    if begun is not None:
+        mmgat.load_state_dict(begun.mmgat.state_dict())
     mmgat = fit(mmgat, MMGATLoss(mmgat), train, validation, settings, report=report)
     _, instance = predict(mmgat, validation)
     assert instance is not None
@@ -102,17 +120,18 @@ def run(
         validation.instance_weight.numpy(),
         lowest=LOWEST_THRESHOLD,
     )
+    thresholds = kept_quiet(mmgat, thresholds, validation_path)
     embedder = load_embedder(cache / "distil" / "embedder.safetensors")
     card = Card(
         name="compact",
-        version="2",
+        version="3",
         embedder=CompactEmbedder.name,
         variant=CompactEmbedder.variant,
         mmgat=mmgat.config.to_dict(),
         thresholds=thresholds,
         unverified=UNVERIFIED,
         text_encoder=text.encoder,
-        training_data=training_data(data, cache),
+        training_data=merged(training_data(data, cache), begun.card if begun else None),
         metrics=tuple(
             {
                 "name": f"mAP, {name}",
@@ -123,8 +142,11 @@ def run(
             for name, value in validate(mmgat, validation).items()
         ),
         notes=(
-            "A first version: often right on solo instruments and small groups, less so in full mixes; "
-            "related instruments (cello and violin, banjo and guitar) are confused.",
+            "Often right on solo instruments and small groups, less so in full mixes; related "
+            "instruments (cello and violin, banjo and guitar) are confused.",
+            "Speech, everyday sounds and steady noise were learned as sounds in which nothing plays; "
+            "what sounds like an instrument among them may still be named.",
+            "No leave-one-source-out figures were measured.",
             "accordion and organ were learned from soundfonts only, ukulele from nothing: its score "
             "means little.",
             "Mandolin was learned from 80 notes of one instrument, mallet percussion from half a "
@@ -132,6 +154,30 @@ def run(
         ),
     )
     return save_checkpoint(out / "compact.safetensors", card, mmgat, embedder.state_dict())
+
+
+def kept_quiet(mmgat: MMGAT, thresholds: dict[str, float], path: Path) -> dict[str, float]:
+    """Thresholds raised until held-out speech, everyday sounds and noise cause no event."""
+    nothing = of_kinds(read_rows(path), path, ("sounds", "silence"))
+    _, false = predict(mmgat, nothing)
+    assert false is not None
+    return quiet_on(thresholds, false, nothing.instance_weight.numpy())
+
+
+def quiet(cache: Path, card_path: Path) -> dict[str, float]:
+    """Raises the thresholds in a checkpoint's card, its weights unchanged; returns them.
+
+    Raises:
+        TrainingDataError: no rows in the cache.
+        CheckpointError: no checkpoint there.
+    """
+    checkpoint = load_checkpoint(str(card_path))
+    path = cache / "rows-validation.npz"
+    thresholds = kept_quiet(checkpoint.mmgat, checkpoint.card.thresholds, path)
+    card = json.loads(card_path.read_text("utf-8"))
+    card["thresholds"] = thresholds
+    card_path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return thresholds
 
 
 def record(card_path: Path, scores: dict[str, Any], on: str, command: str) -> None:

@@ -1,4 +1,4 @@
-"""Unlabelled music for distillation: found in unpacked packages, decoded once, licences noted.
+"""Unlabelled music, and sounds that are none: found in unpacked packages, decoded once, licences noted.
 
 The expected layout is one folder per unpacked Debian package (``dpkg-deb -x``), so that every
 file's licence can be read from ``usr/share/doc/<package>/copyright``.
@@ -14,6 +14,8 @@ import io
 import itertools
 import json
 import re
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -34,7 +36,12 @@ RATE_HZ: Final = 32_000
 SHORTEST_S: Final = 20.0
 SHORTEST_SOUND_S: Final = 0.3
 LONGEST_S: Final = 600.0
-AUDIO_SUFFIXES: Final = frozenset({".ogg", ".oga", ".opus", ".flac", ".wav", ".mp3"})
+TELEPHONE_SUFFIX: Final = ".g722"
+"""16 kHz speech of telephone systems; ffmpeg decodes it."""
+
+AUDIO_SUFFIXES: Final = frozenset(
+    {".ogg", ".oga", ".opus", ".flac", ".wav", ".mp3", TELEPHONE_SUFFIX}
+)
 ARCHIVE_SUFFIXES: Final = frozenset({".pk3", ".zip"})
 
 
@@ -47,6 +54,8 @@ class Track(NamedTuple):
     licence: str
 
     def open(self) -> Any:
+        if self.path.suffix == TELEPHONE_SUFFIX:
+            return io.BytesIO(_wave(self.path))
         if self.member is None:
             return self.path
         return io.BytesIO(_archive(self.path).read(self.member))
@@ -66,6 +75,13 @@ class Track(NamedTuple):
 def _archive(path: Path) -> zipfile.ZipFile:
     """Opened once a process: listing a large archive takes longer than a sound in it."""
     return zipfile.ZipFile(path)
+
+
+@functools.lru_cache(maxsize=2)
+def _wave(path: Path) -> bytes:
+    """A telephone recording as a WAV file."""
+    command = ["ffmpeg", "-v", "error", "-f", "g722", "-i", str(path), "-f", "wav", "-"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 def to_mono(
@@ -127,8 +143,8 @@ def find_tracks(root: Path) -> Iterator[Track]:
 def _decode(tracks: list[Track], folder: Path) -> list[dict[str, Any]]:
     """Decodes the tracks of one folder into the cache; what is no audio is left out.
 
-    Sounds too short to be music (effects, spoken words) are joined to one track: everyday sounds
-    and speech are what a microphone hears most, and the teachers know them too.
+    Sounds too short to be music (effects, spoken words) are joined to tracks: everyday sounds and
+    speech are what a microphone hears most, and the teachers know them too.
     """
     rows, short = [], []
     for track in tracks:
@@ -140,11 +156,25 @@ def _decode(tracks: list[Track], folder: Path) -> list[dict[str, Any]]:
                 short.append((track, info.duration))
         except soundfile.LibsndfileError:
             continue
-    if sum(seconds for _, seconds in short) >= SHORTEST_S:
-        first = short[0][0]
-        name = f"{Path(first.name).parent.as_posix()}/*"
-        rows.append(_cached(first, name, folder, functools.partial(_joined, [t for t, _ in short])))
+    for number, together in enumerate(_ten_minutes(short)):
+        name = f"{Path(together[0].name).parent.as_posix()}/*" + (
+            f" {number + 1}" if number else ""
+        )
+        rows.append(_cached(together[0], name, folder, functools.partial(_joined, together)))
     return rows
+
+
+def _ten_minutes(short: list[tuple[Track, float]]) -> list[list[Track]]:
+    """Tracks with their seconds -> groups of about ten minutes; less than 20 s is left out."""
+    groups: list[list[Track]] = []
+    lasted = LONGEST_S
+    for track, seconds in short:
+        if lasted >= LONGEST_S:
+            groups.append([])
+            lasted = 0.0
+        groups[-1].append(track)
+        lasted += seconds
+    return groups if lasted >= SHORTEST_S else groups[:-1]
 
 
 def _read(track: Track) -> npt.NDArray[np.int16]:
@@ -155,13 +185,11 @@ def _read(track: Track) -> npt.NDArray[np.int16]:
 
 
 def _joined(tracks: list[Track]) -> npt.NDArray[np.int16]:
-    """One after another with half a second between, at most ten minutes."""
+    """One after another with half a second between."""
     parts: list[npt.NDArray[np.int16]] = []
     for track in tracks:
         with contextlib.suppress(soundfile.LibsndfileError):
             parts += [_read(track), np.zeros(RATE_HZ // 2, np.int16)]
-        if sum(map(len, parts)) >= LONGEST_S * RATE_HZ:
-            break
     return np.concatenate(parts)
 
 
@@ -184,29 +212,45 @@ def _cached(
     }
 
 
-def run(music: Path, cache: Path, *, workers: int = 2) -> list[dict[str, Any]]:
-    """Decode all music below ``music`` into ``cache/music`` and write ``cache/sources.json``.
+def run(
+    music: Path, cache: Path, *, sounds: Path | None = None, workers: int = 2
+) -> list[dict[str, Any]]:
+    """Decode all audio below ``music`` and ``sounds`` into ``cache/music``; write ``sources.json``.
 
-    Returns the rows of sources.json: package, file, licence, minutes, cache file (int16 [T], mono,
-    32 kHz). Files that are already there are not decoded again.
+    Args:
+        music: folder of unpacked packages in which anything may sound.
+        cache: where the results are kept.
+        sounds: folder of unpacked packages with speech, effects and noise, in which nothing plays.
+        workers: processes.
+
+    Returns the rows of sources.json: kind ("music" or "sounds"), package, file, licence, minutes,
+    cache file (int16 [T], mono, 32 kHz). Files that are already there are not decoded again.
 
     Raises:
-        TrainingDataError: there is no music below the folder.
+        TrainingDataError: there is no audio below a folder, or no ffmpeg for telephone recordings.
     """
-    if not music.is_dir():
-        raise TrainingDataError(f"expected a folder of unpacked packages, found nothing at {music}")
-    folder = cache / "music"
+    sources = _decode_all(music, cache / "music", "music", workers)
+    if sounds is not None:
+        sources += _decode_all(sounds, cache / "music", "sounds", workers)
+    (cache / "sources.json").write_text(json.dumps(sources, indent=1))
+    return sources
+
+
+def _decode_all(root: Path, folder: Path, kind: str, workers: int) -> list[dict[str, Any]]:
+    if not root.is_dir():
+        raise TrainingDataError(f"expected a folder of unpacked packages, found nothing at {root}")
     folder.mkdir(parents=True, exist_ok=True)
     together: dict[str, list[Track]] = {}
-    for track in find_tracks(music):
+    for track in find_tracks(root):
+        if track.path.suffix == TELEPHONE_SUFFIX and shutil.which("ffmpeg") is None:
+            raise TrainingDataError(f"expected the program ffmpeg for {track.path}, found none")
         together.setdefault(track.folder, []).append(track)
     with ProcessPoolExecutor(workers) as pool:
         found = pool.map(_decode, together.values(), [folder] * len(together))
-        sources = list(itertools.chain.from_iterable(tqdm(found, "decode", len(together))))
-    if not sources:
+        rows = list(itertools.chain.from_iterable(tqdm(found, f"decode {kind}", len(together))))
+    if not rows:
         raise TrainingDataError(
-            f"expected music of at least {SHORTEST_S:g} s in {music}, found none in "
+            f"expected audio of at least {SHORTEST_S:g} s in {root}, found none in "
             f"{sum(map(len, together.values()))} audio files"
         )
-    (cache / "sources.json").write_text(json.dumps(sources, indent=1))
-    return sources
+    return [row | {"kind": kind} for row in rows]

@@ -37,13 +37,14 @@ def main() -> None:
 
 @main.command()
 @click.option("--music", type=Folder, required=True, help="Folder of unpacked packages.")
+@click.option("--sounds", type=Folder, help="The same of packages in which no instrument plays.")
 @cache_option
 @workers_option
-def collect(music: Path, cache: Path, workers: int) -> None:
-    """Find and decode unlabelled music."""
+def collect(music: Path, sounds: Path | None, cache: Path, workers: int) -> None:
+    """Find and decode unlabelled music, speech and everyday sounds."""
     from training.compact.collect import run
 
-    sources = run(music, cache, workers=workers)
+    sources = run(music, cache, sounds=sounds, workers=workers)
     click.echo(f"{len(sources)} files, {sum(row['minutes'] for row in sources):.0f} minutes")
 
 
@@ -105,6 +106,7 @@ def mix(
 @main.command()
 @click.option("--data", type=Folder, required=True, help="The data folder.")
 @click.option("--teachers", type=Folder, required=True, help="Folder with YAMNet's class map.")
+@click.option("--init", help="Begin with this checkpoint's embedder, not with random weights.")
 @click.option("--epochs", default=16, show_default=True, help="Epochs in all, also after a resume.")
 @threads_option
 @click.option("--stop-after", type=int, help="Stop after this epoch of the plan.")
@@ -113,6 +115,7 @@ def mix(
 def distil(
     data: Path,
     teachers: Path,
+    init: str | None,
     epochs: int,
     threads: int,
     stop_after: int | None,
@@ -123,7 +126,14 @@ def distil(
     from training.compact.distil import run
 
     path = run(
-        data, teachers, cache, epochs=epochs, stop_after=stop_after, seed=seed, threads=threads
+        data,
+        teachers,
+        cache,
+        init=init,
+        epochs=epochs,
+        stop_after=stop_after,
+        seed=seed,
+        threads=threads,
     )
     click.echo(path)
 
@@ -149,11 +159,22 @@ def rows(data: Path, teachers: Path, embedder: Path | None, threads: int, cache:
 @main.command()
 @click.option("--data", type=Folder, required=True, help="The data folder, for its manifest.")
 @click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
+@click.option("--init", help="Begin with this checkpoint's MMGAT, whose embedder made the rows.")
 @click.option("--epochs", default=14, show_default=True)
+@click.option("--rate", default=1e-3, show_default=True, help="The highest learning rate.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--threads", default=2, show_default=True, help="One is faster on a busy machine.")
 @cache_option
-def fit(data: Path, out: Path, epochs: int, seed: int, threads: int, cache: Path) -> None:
+def fit(
+    data: Path,
+    out: Path,
+    init: str | None,
+    epochs: int,
+    rate: float,
+    seed: int,
+    threads: int,
+    cache: Path,
+) -> None:
     """Fit MMGAT to the rows and write the checkpoint with its card."""
     import torch
 
@@ -164,12 +185,13 @@ def fit(data: Path, out: Path, epochs: int, seed: int, threads: int, cache: Path
     settings = FitSettings(
         epochs=epochs,
         patience=epochs,
+        learning_rate=rate,
         noise=0.1,
         crop=1 / 3,
         splice=1 / 3,
         seed=seed,
     )
-    card = run(data, cache, out, settings)
+    card = run(data, cache, out, settings, init=init)
     for metric in card.metrics:
         click.echo(f"{metric['name']} {metric['value']} on {metric['on']}")
 
@@ -190,3 +212,14 @@ def record(card: Path, on: str, command: str) -> None:
     except json.JSONDecodeError as error:
         raise click.ClickException(f"expected a JSON object of figures, found {error}") from None
     write(card, scores, on, command)
+
+
+@main.command()
+@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@cache_option
+def quiet(card: Path, cache: Path) -> None:
+    """Raise a card's thresholds until held-out speech, sounds and noise cause no event."""
+    from training.compact.checkpoint import quiet as raise_thresholds
+
+    for label, threshold in raise_thresholds(cache, card).items():
+        click.echo(f"{label} {threshold}")

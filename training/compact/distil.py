@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from training.audioset_names import label_columns, read_class_names, to_labels
+from model.checkpoint import load_checkpoint
+from model.compact import CompactEmbedder
+from training.audioset_names import to_labels
 from training.compact.playing import CLIP_S
 from training.compact.student import N_MN04, N_YAMNET, Batch, Student, class_weights, jitter, losses
-from training.compact.teach import Arrays, read_shards
+from training.compact.teach import Arrays, class_tables, read_shards
+from training.errors import TrainingDataError
 from training.metrics import average_precisions
 
 BATCH_CLIPS: Final = 32
@@ -25,16 +28,12 @@ WINDOWS_A_STEP: Final = 5
 """Seconds of a clip are much alike: half of them, drawn anew at every step, cost half."""
 
 PEAK_RATE: Final = 3e-3
+PEAK_RATE_WARM: Final = 1.5e-3
+"""Of a run that begins with a trained embedder; more would undo what it has learned."""
+
 WEIGHT_DECAY: Final = 0.02
 EMA_DECAY: Final = 0.998
 TEACHER_SAYS_YES: Final = 0.3
-
-
-def class_tables(data: Path, teachers: Path) -> tuple[list[list[int]], list[list[int]]]:
-    """Columns of the 20 labels in YAMNet's 521 and in AudioSet's 527 classes."""
-    yamnet = read_class_names(teachers / "yamnet_class_map.csv")
-    audioset = read_class_names(data / "audioset-vggish" / "class_labels_indices.csv")
-    return label_columns(yamnet), label_columns(audioset)
 
 
 def batch_of(
@@ -75,6 +74,22 @@ def validate(student: Student, arrays: Arrays, mn04_columns: list[list[int]]) ->
     }
 
 
+def embedder_state(checkpoint: str) -> dict[str, Tensor]:
+    """The compact embedder's tensors in a checkpoint.
+
+    Raises:
+        CheckpointError: no checkpoint there.
+        TrainingDataError: it is one of another embedder.
+    """
+    loaded = load_checkpoint(checkpoint)
+    if loaded.card.embedder != CompactEmbedder.name:
+        raise TrainingDataError(
+            f"expected a checkpoint with a compact embedder to begin with, "
+            f"found {loaded.card.name!r} with {loaded.card.embedder}"
+        )
+    return loaded.embedder_state
+
+
 def save_weights(module: nn.Module, path: Path) -> None:
     """A module's weights as safetensors, which wants plain memory order."""
     save_file({key: value.contiguous() for key, value in module.state_dict().items()}, path)
@@ -85,6 +100,7 @@ def run(
     teachers: Path,
     cache: Path,
     *,
+    init: str | None = None,
     epochs: int = 16,
     stop_after: int | None = None,
     seed: int = 0,
@@ -92,7 +108,8 @@ def run(
 ) -> Path:
     """Train for ``epochs`` in all, going on after the last finished one.
 
-    ``stop_after`` ends this run after so many epochs of the plan; the next run goes on.
+    ``stop_after`` ends this run after so many epochs of the plan; the next run goes on. ``init`` is
+    a checkpoint, by name or path, whose embedder is where a new run begins.
 
     Writes into ``cache/distil`` after every epoch: ``embedder.safetensors`` (averaged weights of
     the embedder alone), ``student.safetensors`` (with heads), ``state.pt`` (to go on from) and a
@@ -100,6 +117,7 @@ def run(
 
     Raises:
         TrainingDataError: shards or class tables are missing.
+        CheckpointError: ``init`` is no checkpoint.
     """
     torch.set_num_threads(threads)
     yamnet_columns, mn04_columns = class_tables(data, teachers)
@@ -111,11 +129,14 @@ def run(
 
     torch.manual_seed(seed)
     student = Student()
+    if init is not None:
+        student.embedder.load_state_dict(embedder_state(init))
+    peak_rate = PEAK_RATE if init is None else PEAK_RATE_WARM
     average = get_ema_multi_avg_fn(EMA_DECAY)  # type: ignore[no-untyped-call]
     averaged = AveragedModel(student, multi_avg_fn=average, use_buffers=True)
-    optimizer = torch.optim.AdamW(student.parameters(), PEAK_RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(student.parameters(), peak_rate, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, PEAK_RATE, total_steps=epochs * n_steps, pct_start=0.15
+        optimizer, peak_rate, total_steps=epochs * n_steps, pct_start=0.15
     )
     folder = cache / "distil"
     folder.mkdir(parents=True, exist_ok=True)

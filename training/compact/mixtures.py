@@ -2,7 +2,8 @@
 
 A clip is a sum of players. Each player's own sound is known, so whether it is heard in a second is
 measured and not guessed: present above -30 dB of the clip's loudest second, absent below -45 dB,
-masked between. Unlabelled music has no labels at all; teachers speak for it.
+masked between. Unlabelled music has no labels at all; teachers speak for it. In speech, everyday
+sounds and steady noise none of the labels sounds.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from model.labels import INDEX, LABELS, N_LABELS
+from training.compact.augment import noise
 from training.compact.collect import RATE_HZ
 from training.compact.notes import NoteBank
 from training.compact.playing import CLIP_S, CLIP_SAMPLES, fade, play, shift_pitch
 from training.compact.programs import ALIKE
-from training.compact.render import HELD_OUT
+from training.compact.render import HELD_OUT as HELD_OUT_SOUNDFONT
 from training.errors import TrainingDataError
 
 PRESENT_DB: Final = -30.0
@@ -29,10 +31,10 @@ ABSENT_DB: Final = -45.0
 COVERED_DB: Final = -22.0
 """A player this far below the whole mixture of its second is not asked for."""
 
-KINDS: Final = ("music", "sequenced", "rendered", "silence")
-SHARES: Final = (0.44, 0.29, 0.24, 0.03)
-HELD_OUT_MUSIC: Final = 15
-"""One music file in so many is for validation."""
+KINDS: Final = ("music", "sequenced", "rendered", "sounds", "silence")
+SHARES: Final = (0.44, 0.25, 0.20, 0.07, 0.04)
+HELD_OUT: Final = {"music": 15, "sounds": 5}
+"""One file in so many of a kind is for validation."""
 
 FLOOR: Final = 1e-12
 
@@ -102,11 +104,16 @@ class ClipMaker:
         self.cache, self.split, self.seed = cache, split, seed
         self.bank = NoteBank(audio_folder, split, cache / "notes")
         validation = split == "validation"
-        stems = [s for s in self._read("stems.json") if (s["soundfont"] == HELD_OUT) == validation]
-        music = [
-            row for row in self._read("sources.json")
-            if (zlib.crc32(row["cache"].encode()) % HELD_OUT_MUSIC == 0) == validation
+        stems = [
+            stem for stem in self._read("stems.json")
+            if (stem["soundfont"] == HELD_OUT_SOUNDFONT) == validation
         ]  # fmt: skip
+        collected = [
+            row for row in self._read("sources.json")
+            if (zlib.crc32(row["cache"].encode()) % HELD_OUT[row["kind"]] == 0) == validation
+        ]  # fmt: skip
+        music = [row for row in collected if row["kind"] == "music"]
+        self.sounds = [row["cache"] for row in collected if row["kind"] == "sounds"]
         self.stems: dict[str, list[dict[str, Any]]] = {}
         self.songs: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for stem in stems:
@@ -148,9 +155,11 @@ class ClipMaker:
             music = Player(self._crop(f"music/{track}", rng), None, frozenset(LABELS))
             return mix([music], kind)
         if kind == "silence":
-            noise = rng.standard_normal(CLIP_SAMPLES).astype(np.float32)
-            loudness = 0.0 if rng.random() < 0.3 else 10 ** (rng.uniform(-90, -30) / 20)
-            return mix([Player(noise * np.float32(loudness), None)], kind)
+            loudness = 0.0 if rng.random() < 0.2 else 10 ** (rng.uniform(-90, 0) / 20)
+            steady = noise(rng, CLIP_SAMPLES, RATE_HZ).astype(np.float32)
+            return mix([Player(steady * np.float32(loudness), None)], kind)
+        if kind == "sounds":
+            return mix([Player(self._sounds(rng), None)], kind)
         if kind == "rendered" and self.songs and rng.random() < 0.35:
             players = self._song(rng)
         else:
@@ -167,7 +176,20 @@ class ClipMaker:
             music_level = -20 - rng.uniform(5, 25)
             behind = at_level(self._crop(f"music/{track}", rng), music_level)
             players.append(Player(behind, None, frozenset(LABELS)))
+        elif rng.random() < 0.15:
+            behind = at_level(self._sounds(rng), -20 - rng.uniform(5, 25))
+            players.append(Player(behind, None))
         return mix(players, kind)
+
+    def _sounds(self, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        """Ten seconds of speech or everyday sounds: of a track, or of recordings without label."""
+        recorded = [s for s in self.bank.sources.get("", []) if s.everyday]
+        if recorded and (not self.sounds or rng.random() < 0.25):
+            return play(self.bank, recorded[rng.integers(len(recorded))], rng)
+        if not self.sounds:
+            return np.zeros(CLIP_SAMPLES, np.float32)
+        shift = float(rng.uniform(-2, 2))
+        return self._crop(f"music/{self.sounds[rng.integers(len(self.sounds))]}", rng, shift=shift)
 
     def _player(self, rng: np.random.Generator, from_stem: bool) -> Player:
         choices = sorted(

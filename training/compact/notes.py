@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zlib
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -43,6 +44,15 @@ PITCHED: Final = frozenset(
 )  # fmt: skip
 
 
+EVERYDAY: Final = "sfx"
+"""What the manifest calls doors, coins, engines, animals and the like."""
+
+
+def for_audit(row: dict[str, str]) -> bool:
+    """Whether a row of the manifest is an everyday sound that nothing is trained on: one in six."""
+    return row["instrument"] == EVERYDAY and zlib.crc32(row["path"].encode()) % 6 == 0
+
+
 class Source(NamedTuple):
     """All recordings of one instrument by one player: what one player of a mixture plays."""
 
@@ -50,6 +60,7 @@ class Source(NamedTuple):
     unsure: frozenset[str]
     notes: tuple[tuple[int, int], ...]
     phrases: tuple[tuple[int, int], ...]
+    everyday: bool = False
 
     @property
     def ringing(self) -> bool:
@@ -88,7 +99,8 @@ def _pack(audio_folder: Path, split: str, folder: Path) -> None:
     rows: list[dict[str, Any]] = []
     start = 0
     with (audio_folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        manifest = [row for row in csv.DictReader(file) if row["split"] == split]
+        rows_of_split = (row for row in csv.DictReader(file) if row["split"] == split)
+        manifest = [row for row in rows_of_split if not for_audit(row)]
     for row in tqdm(manifest, f"notes ({split})"):
         audio, rate_hz = soundfile.read(audio_folder / row["path"], dtype="float32")
         piece = trim_and_level(to_mono(audio, rate_hz)[: int(LONGEST_S * RATE_HZ)])
@@ -127,11 +139,11 @@ class NoteBank:
             solo_instrument = row["instrument"] if not row["labels"] else ""
             grouped.setdefault((row["labels"], row["session"], solo_instrument), []).append(row)
         self.sources: dict[str, list[Source]] = {}
-        for (label, _, _), group in grouped.items():
+        for (label, _, instrument), group in grouped.items():
             unsure = frozenset().union(*(_unsure(label, row["instrument"]) for row in group))
             notes = tuple((r["start"], r["end"]) for r in group if r["kind"] == "note")
             phrases = tuple((r["start"], r["end"]) for r in group if r["kind"] != "note")
-            source = Source(label or None, unsure, notes, phrases)
+            source = Source(label or None, unsure, notes, phrases, instrument == EVERYDAY)
             self.sources.setdefault(label, []).append(source)
 
     @property

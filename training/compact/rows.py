@@ -27,8 +27,7 @@ from tqdm import tqdm
 
 from model.compact import CompactEmbedder
 from training.audioset_names import to_labels
-from training.compact.distil import class_tables
-from training.compact.teach import Arrays, shard_paths
+from training.compact.teach import Arrays, class_tables, shard_paths
 from training.errors import TrainingDataError
 from training.rows import RowSet
 

@@ -1,7 +1,8 @@
 """Shards for distillation: what the student hears, exact labels, and what two teachers say.
 
 The teachers (EfficientAT mn04 on the whole clip, YAMNet on every second) hear the clean clip; the
-student hears two random hearings of it, so it also learns that a room is no instrument.
+student hears two random hearings of it, so it also learns that a room is no instrument. In speech and
+everyday sounds nothing is known of a label that a teacher hears there.
 
 One shard is ``shards/<split>-<number>.npz`` of ``CLIPS_A_SHARD`` clips:
 
@@ -28,6 +29,7 @@ import torch
 from tqdm import tqdm
 
 from model.log_mel import SAMPLE_RATE_HZ, LogMel
+from training.audioset_names import label_columns, read_class_names, to_labels
 from training.compact.augment import augment
 from training.compact.collect import RATE_HZ
 from training.compact.mixtures import Clip, ClipMaker
@@ -36,8 +38,28 @@ from training.errors import TrainingDataError
 
 CLIPS_A_SHARD: Final = 64
 HEARINGS: Final = 2
+TEACHER_DOUBTS: Final = 0.1
+"""A sound that should be no instrument, and to which a teacher gives more, proves nothing."""
 
 Arrays = dict[str, npt.NDArray[Any]]
+Columns = list[list[int]]
+
+
+def class_tables(data: Path, teachers: Path) -> tuple[Columns, Columns]:
+    """Columns of the 20 labels in YAMNet's 521 and in AudioSet's 527 classes."""
+    yamnet = read_class_names(teachers / "yamnet_class_map.csv")
+    audioset = read_class_names(data / "audioset-vggish" / "class_labels_indices.csv")
+    return label_columns(yamnet), label_columns(audioset)
+
+
+def doubted(
+    yamnet: npt.NDArray[np.float16], mn04: npt.NDArray[np.float16], columns: tuple[Columns, Columns]
+) -> npt.NDArray[np.bool_]:
+    """Where a teacher hears a label: scores [n, 10, 521] and [n, 527] -> bool [n, 10, 20]."""
+    seconds = to_labels(yamnet.astype(np.float32), columns[0]) > TEACHER_DOUBTS
+    clips = to_labels(mn04.astype(np.float32), columns[1]) > TEACHER_DOUBTS
+    heard: npt.NDArray[np.bool_] = seconds | clips[:, None]
+    return heard
 
 
 def load_teachers(folder: Path) -> tuple[Any, Any]:
@@ -72,7 +94,11 @@ def ask_mn04(teacher: Any, audio: npt.NDArray[np.float32]) -> tuple[torch.Tensor
 
 
 def make_shard(
-    clips: list[Clip], rngs: list[np.random.Generator], teachers: tuple[Any, Any], log_mel: LogMel
+    clips: list[Clip],
+    rngs: list[np.random.Generator],
+    teachers: tuple[Any, Any],
+    columns: tuple[Columns, Columns],
+    log_mel: LogMel,
 ) -> Arrays:
     """The arrays of one shard; ``rngs`` decide each clip's hearings."""
     mn04, yamnet = teachers
@@ -88,7 +114,7 @@ def make_shard(
         batch_scores, batch_features = ask_mn04(mn04, batch)
         scores.append(batch_scores.numpy())
         features.append(batch_features.numpy())
-    return {
+    arrays = {
         "log_mel": np.array(hearings, np.float16),
         "labels": np.stack([clip.labels for clip in clips]),
         "known": np.stack([clip.known for clip in clips]),
@@ -97,6 +123,9 @@ def make_shard(
         "yamnet": np.array(seconds, np.float16),
         "kind": np.array([clip.kind for clip in clips]),
     }
+    doubts = doubted(arrays["yamnet"], arrays["mn04"], columns)
+    arrays["known"] &= ~(doubts & (arrays["kind"] == "sounds")[:, None, None])
+    return arrays
 
 
 def write_shard(path: Path, arrays: dict[str, Any]) -> None:
@@ -141,11 +170,12 @@ def read_shards(cache: Path, split: str) -> Arrays:
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(teachers: Path, audio_folder: Path, cache: Path, seed: int) -> None:
+def _start_worker(teachers: Path, data: Path, cache: Path, seed: int) -> None:
     torch.set_num_threads(1)
     _worker["teachers"] = load_teachers(teachers)
+    _worker["columns"] = class_tables(data, teachers)
     _worker["makers"] = {
-        split: ClipMaker(audio_folder, cache, split, seed) for split in ("train", "validation")
+        split: ClipMaker(data / "audio", cache, split, seed) for split in ("train", "validation")
     }
     _worker["log_mel"] = LogMel()
     _worker["seed"] = seed
@@ -158,7 +188,9 @@ def _work(job: tuple[str, int, int, Path]) -> None:
     indices = range(number * size, (number + 1) * size)
     clips = [_worker["makers"][split].clip(index) for index in indices]
     rngs = [np.random.default_rng((_worker["seed"], 1 + len(split), index)) for index in indices]
-    write_shard(path, make_shard(clips, rngs, _worker["teachers"], _worker["log_mel"]))
+    write_shard(
+        path, make_shard(clips, rngs, *(_worker[k] for k in ("teachers", "columns", "log_mel")))
+    )
 
 
 def run(
@@ -190,7 +222,7 @@ def run(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(teachers, data / "audio", cache, seed),
+        initargs=(teachers, data, cache, seed),
     ) as pool:
         for _ in tqdm(pool.map(_work, jobs), "shards", len(jobs)):
             pass

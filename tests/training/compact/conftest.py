@@ -85,10 +85,13 @@ def cache(tmp_path: Path) -> Path:
                  "soundfont": soundfont, "cache": name}
             )  # fmt: skip
     sources = []
-    for number in range(60):
+    for number in range(90):
         name = f"{number}.npy"
         np.save(folder / "music" / name, np.int16(tone(100 + number, 0.2) * 32767))
-        sources.append({"package": "p", "file": f"{number}.ogg", "minutes": 0.2, "cache": name})
+        kind = "music" if number < 60 else "sounds"
+        sources.append(
+            {"kind": kind, "package": "p", "file": f"{number}.ogg", "minutes": 0.2, "cache": name}
+        )
     (folder / "stems.json").write_text(json.dumps(stems))
     (folder / "sources.json").write_text(json.dumps(sources))
     return folder
