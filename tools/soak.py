@@ -220,6 +220,7 @@ def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Out
     (account,) = engine.accounts.values()
     if engine.error:
         raise engine.error
+    held = held or [(0, 0)]  # away from the beginning to the end
     (first_threads, first_files), (last_threads, last_files) = held[0], held[-1]
     return Outcome(
         status, account, clock.now, time.monotonic() - begun, hours,

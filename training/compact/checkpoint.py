@@ -98,8 +98,8 @@ def run(
 ) -> Card:
     """Fits on ``cache``'s rows, calibrates and writes ``out``/compact.safetensors with its card.
 
-    ``init`` is a checkpoint, by name or path, whose MMGAT is where the fit begins. Its embedder must
-    have made the rows; what it was trained on stays in the card.
+    ``init`` is a checkpoint, by name or path, whose MMGAT is where the fit begins. Its embedder, or
+    one trained on from it, must have made the rows; what it was trained on stays in the card.
     """
     begun = load_checkpoint(init) if init is not None else None
     train = read_rows(cache / "rows-train.npz")

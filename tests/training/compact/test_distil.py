@@ -4,8 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from model.checkpoint import load_checkpoint
+from model.compact import CompactEmbedder
+from model.labels import LABELS
 from training.compact import distil, rows
+from training.compact.checkpoint import quiet
 from training.compact.mixtures import KINDS
 from training.compact.student import N_MN04, N_YAMNET, jitter
 from training.compact.teach import write_shard
@@ -83,3 +88,36 @@ def test_jitter_leaves_silence_silent():
 def test_rows_without_an_embedder_say_what_to_run(tmp_path: Path):
     with pytest.raises(TrainingDataError, match="run distil first"):
         rows.load_embedder(tmp_path / "absent.safetensors")
+
+
+def test_thresholds_of_a_card_rise_on_sounds_in_which_nothing_plays(
+    data: Path, teachers: Path, shards: Path, untrained_checkpoint: Path, tmp_path: Path
+):
+    embedder = tmp_path / "embedder.safetensors"
+    distil.save_weights(CompactEmbedder().eval(), embedder)
+    rng = np.random.default_rng(0)
+    with np.load(shards / "shards" / "validation-0000.npz") as file:
+        arrays = dict(file)
+    arrays["kind"] = np.full(4, "sounds")
+    arrays["labels"] = np.zeros((4, 10, 20), bool)
+    arrays["known"] = np.ones((4, 10, 20), bool)
+    arrays["log_mel"] = rng.normal(-2, 1, (4, 2, 10, 96, 64)).astype(np.float16)
+    write_shard(shards / "shards" / "validation-0000.npz", arrays)
+    rows.run(data, teachers, shards, embedder=embedder, threads=1)
+    card = untrained_checkpoint.with_suffix(".json")
+    before = json.loads(card.read_text())["thresholds"]
+    raised = quiet(shards, card)
+    assert json.loads(card.read_text())["thresholds"] == raised
+    assert all(raised[label] >= before[label] for label in LABELS)
+    assert any(raised[label] > before[label] for label in LABELS)
+    assert max(raised.values()) <= 0.75
+
+
+def test_a_warm_start_begins_with_the_embedder_of_a_checkpoint(
+    data: Path, teachers: Path, shards: Path, untrained_checkpoint: Path, monkeypatch
+):
+    monkeypatch.setattr(distil, "PEAK_RATE_WARM", 0.0)
+    path = distil.run(data, teachers, shards, epochs=1, threads=1, init=str(untrained_checkpoint))
+    begun = load_checkpoint(str(untrained_checkpoint)).embedder_state
+    weights = load_file(path)
+    assert torch.equal(weights["blocks.0.0.weight"], begun["blocks.0.0.weight"])
