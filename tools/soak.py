@@ -2,6 +2,7 @@
 
     python -m tools.soak                       24 hours, compact model, a fault every few minutes
     python -m tools.soak --hours 1 --seed 7
+    python -m tools.soak --hours 3 --channels 8    as many hours of audio, eight at a time
     python -m tools.soak --scripts 100         100 random scripts of ten minutes instead
 
 Engine, pipeline, guard, publisher and model are the real ones; only the device and the clock are
@@ -17,7 +18,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -87,12 +88,15 @@ class ScriptedDevice(AudioSource):
         faults: may overlap.
         seconds: after which it ends.
         clock: advanced by what it gives.
+        channels: with the same sound, a second apart.
     """
 
     kind = "device"
     live = True
 
-    def __init__(self, faults: Sequence[Fault], seconds: float, clock: Clock) -> None:
+    def __init__(
+        self, faults: Sequence[Fault], seconds: float, clock: Clock, channels: int = 1
+    ) -> None:
         super().__init__("scripted")
         self.taken = threading.Event()  # nothing waits for analysis
         self.taken.set()
@@ -100,10 +104,11 @@ class ScriptedDevice(AudioSource):
         self._faults, self._seconds, self._clock = faults, seconds, clock
         self._stopped = threading.Event()
         self._position = 0
-        self._minute = _minute()
+        minute = _minute()
+        self._minute = np.hstack([np.roll(minute, n * RATE_HZ, 0) for n in range(channels)])
 
     def probe(self) -> None:
-        self.sample_rate_hz, self.channels = RATE_HZ, 1
+        self.sample_rate_hz, self.channels = RATE_HZ, self._minute.shape[1]
 
     def open(self) -> None:
         for kind, why in (("unplug", "expected 'scripted', found none"),
@@ -143,24 +148,20 @@ class ScriptedDevice(AudioSource):
         now = self._clock.now
         return any(f.kind == kind and f.at_s <= now < f.at_s + f.for_s for f in self._faults)
 
-    def take(self, *_: object) -> None:
-        """Hears that a block is on its way to analysis."""
-        self.taken.set()
-
 
 @dataclass(frozen=True)
 class Outcome:
     """What a run showed.
 
     Attributes:
-        status: the last.
-        account: of all samples.
-        audio_s, real_s: how long it was, and how long it took.
+        statuses: the last, one a channel.
+        account: of the samples of all channels together.
+        audio_s, real_s: how long it was, all channels added up, and how long it took.
         memory_mb: resident memory once an hour of audio, MB.
         n_threads, n_files: after warming up, and at the end.
     """
 
-    status: Status
+    statuses: list[Status]
     account: SampleAccount
     audio_s: float
     real_s: float
@@ -169,20 +170,27 @@ class Outcome:
     n_files: tuple[int, int]
 
     @property
+    def status(self) -> Status:
+        """Of the first channel."""
+        return self.statuses[0]
+
+    @property
     def memory_slope(self) -> float:
         """MB per 24 hours, by least squares over all but the first quarter."""
         kept = self.memory_mb[len(self.memory_mb) // 4 :]
         return 24 * float(np.polyfit(range(len(kept)), kept, 1)[0]) if len(kept) > 1 else 0.0
 
 
-def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Outcome:
+def soak(
+    faults: Sequence[Fault], seconds: float, recognizer: Recognizer, channels: int = 1
+) -> Outcome:
     """Runs the engine on a device with these faults, with a subscriber that never reads.
 
     Raises:
         TimeoutError: the engine hangs.
     """
     clock = Clock()
-    device = ScriptedDevice(faults, seconds, clock)
+    device = ScriptedDevice(faults, seconds, clock, channels)
     source = GuardedSource(device, clock=clock, pause=clock.advance)
     source.probe()
     progress = [time.monotonic()]
@@ -198,10 +206,14 @@ def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Out
             if not device.ended:  # else the capturing thread may be gone, as it should be
                 held.append(now)
 
+    def take(*_: object) -> None:
+        if not any(account.queued for account in engine.accounts.values()):
+            device.taken.set()
+
     settings = StreamSettings(hop_s=1.0)
     publisher = Publisher("tcp://127.0.0.1:*")
-    taps = [device.take]
-    engine = Engine([Input(source)], recognizer, [publisher, watch], settings, taps, clock)
+    inputs = [Input(source, split=tuple(range(1, channels + 1)))]
+    engine = Engine(inputs, recognizer, [publisher, watch], settings, [take], clock)
     begun = time.monotonic()
     with zmq.Context() as context, context.socket(zmq.SUB) as stuck:
         stuck.setsockopt(zmq.RCVHWM, 1)
@@ -216,16 +228,20 @@ def soak(faults: Sequence[Fault], seconds: float, recognizer: Recognizer) -> Out
             if time.monotonic() - max(progress[0], begun) > HANG_S:
                 raise TimeoutError(f"nothing for {HANG_S:g} s at {clock.now:.1f} s of audio")
         publisher.close()
-    (status,) = engine.statuses()
-    (account,) = engine.accounts.values()
     if engine.error:
         raise engine.error
+    account = SampleAccount(*np.sum([astuple(one) for one in engine.accounts.values()], axis=0))
     held = held or [(0, 0)]  # away from the beginning to the end
     (first_threads, first_files), (last_threads, last_files) = held[0], held[-1]
     return Outcome(
-        status, account, clock.now, time.monotonic() - begun, hours,
-        (first_threads, last_threads), (first_files, last_files),
-    )  # fmt: skip
+        statuses=engine.statuses(),
+        account=account,
+        audio_s=channels * clock.now,
+        real_s=time.monotonic() - begun,
+        memory_mb=hours,
+        n_threads=(first_threads, last_threads),
+        n_files=(first_files, last_files),
+    )
 
 
 def random_script(seed: int, seconds: float, every_s: float) -> list[Fault]:
@@ -259,8 +275,11 @@ def _open_files() -> int:
 @click.option("--every", default=300.0, show_default=True, help="Seconds between faults.")
 @click.option("--seed", default=0, show_default=True, help="Of the script.")
 @click.option("--scripts", type=int, help="So many scripts of ten minutes, a fault every 20 s.")
+@click.option("--channels", default=1, show_default=True, help="Recognised side by side.")
 @click.option("--model", default="compact", show_default=True, help="Model, or a path.")
-def main(hours: float, every: float, seed: int, scripts: int | None, model: str) -> None:
+def main(
+    hours: float, every: float, seed: int, scripts: int | None, channels: int, model: str
+) -> None:
     """Run the engine for hours of audio with faults; Linux only, for it reads /proc."""
     from stream.recognizer import load_recognizer
 
@@ -273,11 +292,13 @@ def main(hours: float, every: float, seed: int, scripts: int | None, model: str)
                 raise click.ClickException(f"script {number}: {outcome.account}")
         click.echo(f"{scripts} scripts: no crash, no hang, every account balanced")
         return
-    outcome = soak(random_script(seed, 3600 * hours, every), 3600 * hours, recognizer)
+    script = random_script(seed, 3600 * hours, every)
+    outcome = soak(script, 3600 * hours, recognizer, channels)
     account, status = outcome.account, outcome.status
     click.echo(
         f"{outcome.audio_s / 3600:.1f} h of audio in {outcome.real_s:.0f} s: "
-        f"x{outcome.audio_s / outcome.real_s:.0f}; {status.windows} windows, "
+        f"x{outcome.audio_s / outcome.real_s:.0f}; "
+        f"{sum(one.windows for one in outcome.statuses)} windows, "
         f"{status.outages} outages, {status.nonfinite} NaN samples"
     )
     click.echo(

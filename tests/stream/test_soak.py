@@ -35,6 +35,12 @@ def test_without_faults_every_sample_is_analysed(recognizer: Recognizer) -> None
     assert outcome.status.outages == 0
 
 
+def test_channels_are_recognised_side_by_side(recognizer: Recognizer) -> None:
+    outcome = soak([], 30.0, recognizer, channels=3)
+    assert [status.windows for status in outcome.statuses] == [30, 30, 30]
+    assert outcome.account.analysed == outcome.account.captured == 3 * 30 * 48_000
+
+
 def test_an_unplugged_device_is_opened_again_and_its_absence_is_a_loss(
     recognizer: Recognizer,
 ) -> None:
