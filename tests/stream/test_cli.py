@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -314,3 +316,26 @@ def test_a_signal_while_the_model_loads_is_a_normal_end(
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said.decode()
     assert b"Traceback" not in said
+
+
+def test_a_supervisor_hears_of_the_start_of_life_and_of_the_end(
+    wav: Write, untrained_checkpoint: Path, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(60)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stream.cli", "--file", wav(melody(60.0, 8_000), 8_000),
+             "--model", untrained_checkpoint, "--publish", "off"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=os.environ
+            | {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "600000"},
+        )  # fmt: skip
+        assert systemd.recv(100) == b"READY=1\nSTATUS=clip.wav"
+        assert [systemd.recv(100) for _ in range(2)] == [b"WATCHDOG=1"] * 2
+        process.send_signal(signal.SIGTERM)
+        while (word := systemd.recv(100)) == b"WATCHDOG=1":
+            pass
+        assert word == b"STOPPING=1"
+        assert process.wait(60) == 0
+        process.communicate()
