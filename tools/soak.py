@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 RATE_HZ: Final = 48_000
 BLOCK_S: Final = 0.5
+MEMORY_S: Final = 600.0
 WARM_S: Final = 10.0
 LOOK_S: Final = 10.0
 """Threads and files are counted so often, from a little after the start on."""
@@ -157,7 +158,7 @@ class Outcome:
         statuses: the last, one a channel.
         account: of the samples of all channels together.
         audio_s, real_s: how long it was, all channels added up, and how long it took.
-        memory_mb: resident memory once an hour of audio, MB.
+        memory_mb: resident memory, MB, every ten minutes of the clock.
         n_threads, n_files: after warming up, and at the end.
     """
 
@@ -176,9 +177,12 @@ class Outcome:
 
     @property
     def memory_slope(self) -> float:
-        """MB per 24 hours, by least squares over all but the first quarter."""
+        """MB per 24 hours of audio, by least squares over all but the first quarter."""
         kept = self.memory_mb[len(self.memory_mb) // 4 :]
-        return 24 * float(np.polyfit(range(len(kept)), kept, 1)[0]) if len(kept) > 1 else 0.0
+        if len(kept) < 2:
+            return 0.0
+        hours_apart = self.audio_s / 3600 / len(self.memory_mb)
+        return 24 / hours_apart * float(np.polyfit(range(len(kept)), kept, 1)[0])
 
 
 def soak(
@@ -194,13 +198,13 @@ def soak(
     source = GuardedSource(device, clock=clock, pause=clock.advance)
     source.probe()
     progress = [time.monotonic()]
-    hours: list[float] = []
+    memory: list[float] = []
     held: list[tuple[int, int]] = []
 
     def watch(message: Message) -> None:
         progress[0] = time.monotonic()
-        if clock.now >= 3600 * len(hours):
-            hours.append(_resident_mb())
+        if clock.now >= MEMORY_S * len(memory):
+            memory.append(_resident_mb())
         if clock.now >= WARM_S + LOOK_S * len(held):
             now = (threading.active_count(), _open_files())
             if not device.ended:  # else the capturing thread may be gone, as it should be
@@ -238,7 +242,7 @@ def soak(
         account=account,
         audio_s=channels * clock.now,
         real_s=time.monotonic() - begun,
-        memory_mb=hours,
+        memory_mb=memory,
         n_threads=(first_threads, last_threads),
         n_files=(first_files, last_files),
     )
@@ -308,7 +312,7 @@ def main(
     )
     click.echo(
         f"memory: {outcome.memory_mb[0]:.0f} MB at first, {outcome.memory_mb[-1]:.0f} at last, "
-        f"slope {outcome.memory_slope:+.2f} MB per 24 h; threads {outcome.n_threads[0]} -> "
+        f"slope {outcome.memory_slope:+.2f} MB per 24 h of audio; threads {outcome.n_threads[0]} -> "
         f"{outcome.n_threads[1]}, files {outcome.n_files[0]} -> {outcome.n_files[1]}"
     )
 
