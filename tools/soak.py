@@ -199,16 +199,18 @@ def soak(
     source.probe()
     progress = [time.monotonic()]
     memory: list[float] = []
-    held: list[tuple[int, int]] = []
+    held: list[tuple[int, int]] = []  # threads and files: the first and the last
+    next_look = [WARM_S]
 
     def watch(message: Message) -> None:
         progress[0] = time.monotonic()
         if clock.now >= MEMORY_S * len(memory):
             memory.append(_resident_mb())
-        if clock.now >= WARM_S + LOOK_S * len(held):
+        if clock.now >= next_look[0]:
+            next_look[0] = clock.now + LOOK_S
             now = (threading.active_count(), _open_files())
             if not device.ended:  # else the capturing thread may be gone, as it should be
-                held.append(now)
+                held[:] = [held[0] if held else now, now]
 
     def take(*_: object) -> None:
         if not any(account.queued for account in engine.accounts.values()):
