@@ -21,7 +21,7 @@ from model.errors import CheckpointError
 from model.labels import LABELS
 from model.mmgat import MMGAT, MMGATConfig
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MMGAT_PREFIX: Final = "mmgat."
 EMBEDDER_PREFIX: Final = "embedder."
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from model.similarity import Similarity, cosine
+
+SMALL: Final = 16
+"""Nodes up to which a graph is computed as a whole."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +64,31 @@ class InstanceGraph:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Whom every node of a batch of graphs attends to on one scale, as lists of up to K nodes.
+    """Whom every node of a batch of graphs attends to, on S scales, as lists of up to K nodes.
 
     Attributes:
         index: int64 [B, N, K], the neighbours' places among the N nodes; None if K = N and every
             list holds all nodes in order.
-        present: bool [B, N, K]; False where a list is shorter than K.
-        similarity: float32 [B, N, K], of the node to each neighbour.
+        present: bool [B, N, K, S]; False where a node of the list is no neighbour on a scale.
+        similarity: float32 [B, N, K], of the node to each one of its list.
     """
 
     index: Tensor | None
     present: Tensor
     similarity: Tensor
+
+    @property
+    def n_scales(self) -> int:
+        return self.present.shape[-1]
+
+    def among_all(self) -> Tensor:
+        """Who is a neighbour, bool [B, N, N, S]."""
+        if self.index is None:
+            return self.present
+        n_bags, n_nodes, _, n_scales = self.present.shape
+        places = self.index.unsqueeze(-1).expand_as(self.present)
+        nobody = self.present.new_zeros(n_bags, n_nodes, n_nodes, n_scales)
+        return nobody.scatter(2, places, self.present)
 
 
 @dataclass(frozen=True)
@@ -108,7 +125,7 @@ class Scale:
         return cls(kind, value)
 
     def neighbours(self, graph: InstanceGraph) -> Neighbours:
-        """The lists of a batch of graphs: K is 2 value + 1, value + 1 or N, and at most N."""
+        """The lists of this scale: K is 2 value + 1, value + 1 or N, and at most N."""
         n_nodes = graph.mask.shape[1]
         if self.kind == "temporal":
             longest = 2 * int(self.value) + 1
@@ -126,4 +143,17 @@ class Scale:
             closeness, index = closeness.topk(longest, dim=-1)
             similarity = similarity.gather(-1, index)
         present = (closeness >= lowest) & (closeness > -torch.inf)
-        return Neighbours(index, present, similarity)
+        return Neighbours(index, present.unsqueeze(-1), similarity)
+
+
+def neighbourhoods(graph: InstanceGraph, scales: Sequence[Scale]) -> list[Neighbours]:
+    """The neighbours on all scales, in order.
+
+    In a small graph the scales share one list of all nodes: what few pairs are computed too many
+    costs less than a step for every scale. In a large one each scale has its own lists.
+    """
+    each = [scale.neighbours(graph) for scale in scales]
+    if graph.mask.shape[1] > SMALL or not each:
+        return each
+    present = torch.cat([near.among_all() for near in each], dim=-1)
+    return [Neighbours(None, present, graph.similarity)]

@@ -17,7 +17,7 @@ from torch.nn.functional import linear
 
 from model.embedder import EMBEDDING_SIZE
 from model.graph_attention import MultiScaleLayer
-from model.instance_graph import InstanceGraph, Scale
+from model.instance_graph import InstanceGraph, Scale, neighbourhoods
 from model.label_semantics import LabelSemanticAutoencoder
 from model.labels import N_LABELS, ONSETS
 from model.similarity import similarity_named
@@ -195,7 +195,7 @@ class MMGAT(nn.Module):
         Args:
             label_vectors: what ``label_vectors()`` gives, where weights no longer change: a constant.
         """
-        neighbours = [scale.neighbours(graph) for scale in self.scales]
+        neighbours = neighbourhoods(graph, self.scales)
         h = self.input(graph.nodes)
         for layer in self.layers:
             h = layer(h, neighbours)

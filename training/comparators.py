@@ -122,7 +122,7 @@ class GraphTrunk(nn.Module):
         near = Scale.parse("wide-0.1").neighbours(InstanceGraph.from_nodes(rows, mask))
         h: Tensor = self.input(rows)
         for norm, layer in zip(self.norms, self.layers, strict=True):
-            h = h + self.dropout(nn.functional.elu(layer(norm(h), near)))
+            h = h + self.dropout(nn.functional.elu(layer(norm(h), [near]).squeeze(2)))
         return h
 
 

@@ -64,7 +64,7 @@ def test_a_card_that_is_not_json_is_refused(path: Path) -> None:
 
 def test_another_format_is_refused_with_both_numbers(path: Path) -> None:
     edit_card(path, format=7)
-    with pytest.raises(CheckpointError, match="expected checkpoint format 1, found 7"):
+    with pytest.raises(CheckpointError, match="expected checkpoint format 2, found 7"):
         load_checkpoint(path)
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.instance_graph import InstanceGraph, Neighbours, Scale
+from model.instance_graph import SMALL, InstanceGraph, Neighbours, Scale, neighbourhoods
 
 
 def graph_of(similarity: list[list[float]], steps: list[int] | None = None) -> InstanceGraph:
@@ -18,13 +18,13 @@ SIMILAR = [[1.0, 0.9, 0.1, 0.5], [0.9, 1.0, 0.2, 0.3], [0.1, 0.2, 1.0, 0.8], [0.
 
 
 def places(near: Neighbours) -> torch.Tensor:
-    every_node = torch.arange(near.present.shape[-1]).expand_as(near.present)
+    every_node = torch.arange(near.similarity.shape[-1]).expand_as(near.similarity)
     return every_node if near.index is None else near.index
 
 
 def neighbours(scale: str, graph: InstanceGraph) -> list[list[int]]:
     near = Scale.parse(scale).neighbours(graph)
-    rows = zip(places(near)[0], near.present[0], strict=True)
+    rows = zip(places(near)[0], near.present[0, ..., 0], strict=True)
     return [sorted(index[present].tolist()) for index, present in rows]
 
 
@@ -65,3 +65,19 @@ def test_every_neighbour_comes_with_its_similarity() -> None:
 def test_what_is_no_scale_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a scale such as"):
         Scale.parse(text)
+
+
+@pytest.mark.parametrize("n_nodes", [2, SMALL, SMALL + 1])
+def test_scales_together_have_the_neighbours_of_each(n_nodes: int) -> None:
+    nodes = torch.randn(2, n_nodes, 128, generator=torch.Generator().manual_seed(0))
+    graph = InstanceGraph.from_nodes(nodes)
+    scales = [Scale.parse(name) for name in ("temporal-1", "near-3", "wide-0.1")]
+    found = neighbourhoods(graph, scales)
+    assert len(found) == (1 if n_nodes <= SMALL else 3)
+    together = torch.cat([near.among_all() for near in found], -1)
+    for index, scale in enumerate(scales):
+        for bag in range(2):
+            alone = scale.neighbours(graph)
+            for node in range(n_nodes):
+                listed = places(alone)[bag, node][alone.present[bag, node, :, 0]]
+                assert together[bag, node, :, index].nonzero().flatten().tolist() == sorted(listed)
