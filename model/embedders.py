@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.checkpoint import Checkpoint, require_space
+from model.card import require_space
+from model.checkpoint import Checkpoint
 from model.compact import CompactEmbedder
 from model.embedder import Embedder
 from model.errors import CheckpointError

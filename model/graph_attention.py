@@ -79,7 +79,7 @@ class GATv2(nn.Module):
         if first != self.n_scales:
             raise ValueError(f"expected neighbours on {self.n_scales} scales, found {first}")
         mixed = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
-        return (mixed + self.bias).unflatten(-1, (self.n_scales, -1))
+        return (mixed + self.bias).view(*x.shape[:2], self.n_scales, self.n_out)
 
     def weights(self, logits: Tensor, near: Neighbours) -> Tensor:
         """Attention [B, N, K, heads] of logits: over present neighbours, summing to 1 over K."""
@@ -93,8 +93,7 @@ class GATv2(nn.Module):
 
 def _mixed(weights: Tensor, senders: Tensor, near: Neighbours) -> Tensor:
     """Senders [B, N or 1, K, D], weighted by their heads' attention [B, N, K, H] -> [B, N, D]."""
-    n_heads = weights.shape[-1]
-    split = senders.unflatten(-1, (n_heads, -1))
+    split = senders.view(*senders.shape[:3], weights.shape[-1], -1)
     if near.index is not None:
         return (weights.unsqueeze(-1) * split).sum(2).flatten(2)
     mixed = weights.permute(0, 3, 1, 2) @ split.squeeze(1).transpose(1, 2)

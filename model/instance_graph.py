@@ -16,7 +16,10 @@ from torch import Tensor
 from model.similarity import Similarity, cosine
 
 SMALL: Final = 16
-"""Nodes up to which a graph is computed as a whole."""
+"""Nodes up to which torch computes a graph as a whole."""
+
+FROM_LISTS: Final = 0
+"""In place of it, where steps cost next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -146,14 +149,17 @@ class Scale:
         return Neighbours(index, present.unsqueeze(-1), similarity)
 
 
-def neighbourhoods(graph: InstanceGraph, scales: Sequence[Scale]) -> list[Neighbours]:
+def neighbourhoods(
+    graph: InstanceGraph, scales: Sequence[Scale], small: int = SMALL
+) -> list[Neighbours]:
     """The neighbours on all scales, in order.
 
-    In a small graph the scales share one list of all nodes: what few pairs are computed too many
-    costs less than a step for every scale. In a large one each scale has its own lists.
+    In a graph of up to ``small`` nodes the scales share one list of all nodes: what few pairs are
+    computed too many costs less than a step for every scale. In a larger one each scale has its
+    own lists.
     """
     each = [scale.neighbours(graph) for scale in scales]
-    if graph.mask.shape[1] > SMALL or not each:
+    if graph.mask.shape[1] > small or not each:
         return each
     present = torch.cat([near.among_all() for near in each], dim=-1)
     return [Neighbours(None, present, graph.similarity)]

@@ -1,4 +1,4 @@
-"""The front end both embedders read: VGGish's log-mel spectrogram, batched, in torch.
+"""The front end both embedders read: VGGish's log-mel spectrogram, batched, in numpy.
 
 Equal to ``torchvggish.vggish_input`` to 1e-5, with the mel matrix built once instead of at every
 call. Source: VGGish (Hershey et al. 2017), as published in tensorflow/models research/audioset.
@@ -6,13 +6,12 @@ call. Source: VGGish (Hershey et al. 2017), as published in tensorflow/models re
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import pad
+from numpy.lib.stride_tricks import sliding_window_view
 
 SAMPLE_RATE_HZ: Final = 16_000
 FRAME_SAMPLES: Final = 400
@@ -43,44 +42,49 @@ def mel_matrix() -> npt.NDArray[np.float64]:
     return weights
 
 
-class LogMel(nn.Module):
+@cache
+def _mel() -> npt.NDArray[np.float32]:
+    return mel_matrix().astype(np.float32)
+
+
+@cache
+def _hann() -> npt.NDArray[np.float64]:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME_SAMPLES) / FRAME_SAMPLES)
+
+
+def log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Waveform to log-mel frames.
 
-    Shapes: float32 [B, T] mono at 16 kHz -> float32 [B, 1 + (T - 400) // 160, 64]. Frames are not
-    padded: samples that do not fill a frame are left out. Silence gives ln(0.01) everywhere.
+    Shapes: float32 [..., T] mono at 16 kHz -> float32 [..., 1 + (T - 400) // 160, 64]. Frames are
+    not padded: samples that do not fill a frame are left out. Silence gives ln(0.01) everywhere.
     The transform runs in float64: in float32 the rounding of a loud tone shows in the quiet bands.
 
     Raises:
         ValueError: T is below one frame (400 samples).
     """
+    if waveform.shape[-1] < FRAME_SAMPLES:
+        raise ValueError(
+            f"expected at least {FRAME_SAMPLES} samples, found {waveform.shape[-1]}: pad with zeros"
+        )
+    frames = sliding_window_view(waveform, FRAME_SAMPLES, axis=-1)[..., ::FRAME_HOP_SAMPLES, :]
+    spectrum = np.fft.rfft(frames * _hann(), FFT_SIZE)
+    magnitude = np.abs(spectrum).astype(np.float32)
+    mel: npt.NDArray[np.float32] = magnitude @ _mel()
+    mel += np.float32(LOG_OFFSET)
+    np.log(mel, out=mel)
+    return mel
 
-    window: Tensor
-    mel: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
-        window = torch.hann_window(FRAME_SAMPLES, periodic=True, dtype=torch.float64)
-        window = pad(window, (0, FFT_SIZE - FRAME_SAMPLES))
-        self.register_buffer("window", window, persistent=False)
-        self.register_buffer("mel", torch.from_numpy(mel_matrix()).float(), persistent=False)
+def examples(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Windows [..., 15600 or more] -> the first 96 frames of each, [..., 96, 64].
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        if waveform.shape[-1] < FRAME_SAMPLES:
-            raise ValueError(
-                f"expected at least {FRAME_SAMPLES} samples, found {waveform.shape[-1]}: pad with zeros"
-            )
-        padded = pad(waveform.double(), (0, FFT_SIZE - FRAME_SAMPLES))
-        frames = padded.unfold(-1, FFT_SIZE, FRAME_HOP_SAMPLES) * self.window
-        spectrum = torch.view_as_real(torch.fft.rfft(frames)).float().square_()
-        magnitude = (spectrum[..., 0] + spectrum[..., 1]).sqrt_()
-        return (magnitude @ self.mel).add_(LOG_OFFSET).log_()
-
-    def examples(self, windows: Tensor) -> Tensor:
-        """Windows [B, 15600 or more] -> the first 96 frames of each, [B, 96, 64]."""
-        frames: Tensor = self(windows)
-        if frames.shape[-2] < EXAMPLE_FRAMES:
-            raise ValueError(
-                f"expected windows of at least {EXAMPLE_FRAMES} frames (15,600 samples), "
-                f"found {frames.shape[-2]} frames: pad with zeros"
-            )
-        return frames[..., :EXAMPLE_FRAMES, :]
+    Raises:
+        ValueError: they are too short.
+    """
+    frames = log_mel(windows)
+    if frames.shape[-2] < EXAMPLE_FRAMES:
+        raise ValueError(
+            f"expected windows of at least {EXAMPLE_FRAMES} frames (15,600 samples), "
+            f"found {frames.shape[-2]} frames: pad with zeros"
+        )
+    return frames[..., :EXAMPLE_FRAMES, :]

@@ -17,7 +17,7 @@ from torch.nn.functional import linear
 
 from model.embedder import EMBEDDING_SIZE
 from model.graph_attention import MultiScaleLayer
-from model.instance_graph import InstanceGraph, Scale, neighbourhoods
+from model.instance_graph import SMALL, InstanceGraph, Scale, neighbourhoods
 from model.label_semantics import LabelSemanticAutoencoder
 from model.labels import N_LABELS, ONSETS
 from model.similarity import similarity_named
@@ -130,6 +130,7 @@ class MMGAT(nn.Module):
         self.config = config
         self.metric = similarity_named(config.similarity)
         self.scales = tuple(Scale.parse(scale) for scale in config.scales)
+        self.small = SMALL  # see ``neighbourhoods``
         self.input: nn.Module = nn.Identity()
         if config.input_size != config.hidden:
             self.input = nn.Linear(config.input_size, config.hidden)
@@ -195,7 +196,7 @@ class MMGAT(nn.Module):
         Args:
             label_vectors: what ``label_vectors()`` gives, where weights no longer change: a constant.
         """
-        neighbours = neighbourhoods(graph, self.scales)
+        neighbours = neighbourhoods(graph, self.scales, self.small)
         h = self.input(graph.nodes)
         for layer in self.layers:
             h = layer(h, neighbours)
@@ -207,7 +208,7 @@ class MMGAT(nn.Module):
         mask = graph.mask.unsqueeze(-1)
         attention = relevance.masked_fill(~mask, -torch.inf).softmax(dim=1)
         features = attention.transpose(1, 2) @ state  # [B, L, D]
-        nothing = features.new_zeros(len(features), 0)
+        nothing = features.new_zeros(features.shape[0], 0)
         return MMGATOutput(
             instance_logits=logits,
             attention=attention,

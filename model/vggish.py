@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.checkpoint import sha256_of
+from model.card import sha256_of
 from model.embedder import EMBEDDING_SIZE
 from model.errors import WeightsError
 

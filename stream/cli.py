@@ -206,7 +206,7 @@ def main(
 def run() -> None:
     """The command as a process: when all is closed and said, it ends at once.
 
-    Taking torch apart would keep the interpreter for another second.
+    Taking libraries apart, torch above all, would keep the interpreter for another second.
     """
     try:
         main()

@@ -7,7 +7,7 @@ import platform
 import statistics
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,9 @@ from stream.settings import StreamSettings
 from stream.sources import AudioSource
 from stream.windows import HEARD_SAMPLES, WINDOW_SAMPLES, Window
 
-LIBRARIES = ("numpy", "torch", "soxr", "soundfile", "sounddevice", "pyzmq", "textual")
+LIBRARIES = (
+    "numpy", "onnxruntime", "soxr", "soundfile", "sounddevice", "pyzmq", "textual", "torch"
+)  # fmt: skip
 LISTEN_S = 5.0
 LOOK_S = 0.05
 N_WINDOWS = 20
@@ -35,7 +37,7 @@ def report(device: str | None, model: str, weights: Path | None, compute: str) -
     """
     yield f"mmgat-stream {version('mmgat-stream')}, Python {platform.python_version()}"
     yield f"{platform.platform()}, {os.cpu_count()} CPUs"
-    yield ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    yield ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
     yield ""
     try:
         yield "audio inputs:"
@@ -54,6 +56,13 @@ def report(device: str | None, model: str, weights: Path | None, compute: str) -
         yield from _listen(DeviceSource(device), recognizer)
     except DeviceError as error:
         yield str(error)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # torch need not be there
+        return "not installed"
 
 
 def _model(recognizer: Recognizer, where: str) -> Iterator[str]:

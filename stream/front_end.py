@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
-from model.log_mel import FRAME_HOP_SAMPLES, LogMel
+from model.log_mel import FRAME_HOP_SAMPLES, N_MELS, log_mel
 from stream.windows import HEARD_SAMPLES, Window
 
 
 class FrontEnd:
-    """Windows of one stream, in order -> log-mel examples on the compute device.
+    """Windows of one stream, in order -> log-mel examples.
 
     At a hop of half a second, half of a window's frames are those of the window before; they are
-    kept, and only the rest is sent to the device (from pinned memory for a GPU) and computed.
+    kept, and only the rest is computed.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._log_mel = LogMel().to(device)
-        self._pinned: Tensor | None = None
-        if device.type == "cuda":
-            self._pinned = torch.zeros(1, HEARD_SAMPLES, pin_memory=True)
+    def __init__(self) -> None:
         self._before: Window | None = None
-        self._frames = torch.zeros(1, 0, 0)
+        self._frames = np.zeros((0, N_MELS), np.float32)
 
-    def __call__(self, window: Window) -> Tensor:
-        """float32 [1, 96, 64] of a window.
-
-        Pinned memory is written again only after the caller has waited for what was computed from
-        it, as the recogniser does.
-        """
+    def __call__(self, window: Window) -> npt.NDArray[np.float32]:
+        """float32 [96, 64] of a window."""
         n_known = self._n_known(window)
-        samples = torch.from_numpy(window.samples[n_known * FRAME_HOP_SAMPLES :]).unsqueeze(0)
-        if self._pinned is not None:
-            pinned = self._pinned[:, : samples.shape[1]].copy_(samples)
-            samples = pinned.to(self._device, non_blocking=True)
-        frames: Tensor = self._log_mel(samples)
+        frames = log_mel(window.samples[n_known * FRAME_HOP_SAMPLES :])
         if n_known:
-            frames = torch.cat([self._frames[:, -n_known:], frames], dim=1)
+            frames = np.concatenate([self._frames[-n_known:], frames])
         self._before, self._frames = window, frames
         return frames
 
@@ -48,4 +35,4 @@ class FrontEnd:
             return 0
         shift = window.start - self._before.start
         overlaps = 0 < shift < HEARD_SAMPLES and shift % FRAME_HOP_SAMPLES == 0
-        return self._frames.shape[1] - shift // FRAME_HOP_SAMPLES if overlaps else 0
+        return len(self._frames) - shift // FRAME_HOP_SAMPLES if overlaps else 0

@@ -215,7 +215,7 @@ class Session:
             ],
             hop_s=self.settings.hop_s,
             nodes=self.settings.nodes,
-            compute=str(recognizer.device),
+            compute=recognizer.device,
         )
 
     def _start_dashboard(self, address: str) -> Child:

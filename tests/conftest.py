@@ -11,10 +11,12 @@ import pytest
 import soundfile
 import torch
 
-from model.checkpoint import Card, save_checkpoint
+from model.card import Card
+from model.checkpoint import save_checkpoint
 from model.compact import CompactEmbedder
 from model.labels import LABELS
 from model.mmgat import MMGAT, MMGATConfig
+from model.torch_network import TorchNetwork
 from stream.recognizer import Recognizer
 from stream.settings import StreamSettings
 
@@ -46,8 +48,9 @@ def make_recognizer() -> Callable[[StreamSettings], Recognizer]:
     """Untrained recognisers, all with the same weights."""
 
     def make(settings: StreamSettings) -> Recognizer:
-        mmgat = untrained_mmgat()
-        return Recognizer(untrained_card(), CompactEmbedder().eval(), mmgat, settings)
+        mmgat = untrained_mmgat()  # seeds the embedder too
+        network = TorchNetwork(CompactEmbedder(), mmgat)
+        return Recognizer(untrained_card(), network, settings)
 
     return make
 

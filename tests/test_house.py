@@ -49,3 +49,15 @@ def test_the_dashboard_never_imports_torch_or_portaudio() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+def test_live_recognition_runs_where_there_is_no_torch() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; from stream.cli import main; "
+        "main(['--demo', '--speed', 'max', '--no-dashboard', '--publish', 'off', '--jsonl', '-'])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert '"event":"on"' in found.stdout

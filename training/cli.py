@@ -141,6 +141,15 @@ def mixtures(data: Path, cache: Path, out: Path, clips: int, validation_clips: i
     make_mixtures(data, cache, out, clips, validation_clips)
 
 
+@main.command()
+@click.argument("checkpoint")
+def export(checkpoint: str) -> None:
+    """Write the ONNX graph of CHECKPOINT, a name or path, beside it."""
+    from training.export import export as write
+
+    click.echo(write(checkpoint))
+
+
 @main.command("label-embeddings")
 @click.option(
     "--encoder",

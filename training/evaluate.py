@@ -47,7 +47,8 @@ def evaluate(checkpoint: str, rows: Path, every_clip: bool = False) -> dict[str,
         ModelError: no such checkpoint, or of another embedder.
         TrainingDataError: no such rows.
     """
-    from model.checkpoint import load_checkpoint, require_space
+    from model.card import require_space
+    from model.checkpoint import load_checkpoint
     from model.vggish import VARIANTS
     from training.datasets.audioset import read_audioset
     from training.datasets.openmic import FILE_NAME, read_openmic

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from model.checkpoint import Card, save_checkpoint
+from model.card import Card
+from model.checkpoint import save_checkpoint
 from model.mmgat import MMGAT
 from model.vggish import VARIANTS
 from training.data import sources, training_bags

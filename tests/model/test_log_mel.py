@@ -2,10 +2,9 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from torchvggish.vggish_input import waveform_to_examples
 
-from model.log_mel import LogMel
+from model.log_mel import examples, log_mel
 from tests.conftest import melody
 
 
@@ -22,29 +21,29 @@ def test_equals_torchvggish_within_1e_5(kind: str) -> None:
         "loud clicks": clicks,
     }[kind].astype(np.float32)
     theirs = waveform_to_examples(waveform.astype(np.float64), 16_000).detach().numpy()[:, 0]
-    ours = LogMel().examples(torch.from_numpy(waveform)[None]).numpy()
+    ours = examples(waveform[None])
     assert theirs.shape == ours.shape == (1, 96, 64)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_silence_is_ln_of_the_offset_everywhere() -> None:
-    frames = LogMel()(torch.zeros(1, 16_000))
+    frames = log_mel(np.zeros((1, 16_000), np.float32))
     assert frames.shape == (1, 98, 64)
-    assert torch.allclose(frames, torch.full_like(frames, math.log(0.01)))
+    np.testing.assert_allclose(frames, math.log(0.01), rtol=1e-6)
 
 
 def test_15600_samples_are_one_example_and_one_less_is_refused() -> None:
-    assert LogMel().examples(torch.zeros(2, 15_600)).shape == (2, 96, 64)
+    assert examples(np.zeros((2, 15_600), np.float32)).shape == (2, 96, 64)
     with pytest.raises(ValueError, match="96 frames"):
-        LogMel().examples(torch.zeros(2, 15_599))
+        examples(np.zeros((2, 15_599), np.float32))
 
 
 def test_less_than_a_frame_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 400 samples, found 399"):
-        LogMel()(torch.zeros(399))
+        log_mel(np.zeros(399, np.float32))
 
 
 def test_a_batch_gives_what_its_windows_give_alone() -> None:
-    windows = torch.from_numpy(melody(3.0, 16_000)[:, 0]).reshape(3, 16_000)
-    alone = torch.cat([LogMel().examples(window[None]) for window in windows])
-    assert torch.allclose(LogMel().examples(windows), alone, atol=1e-6)
+    windows = melody(3.0, 16_000)[:, 0].reshape(3, 16_000)
+    alone = np.stack([examples(window) for window in windows])
+    np.testing.assert_allclose(examples(windows), alone, atol=1e-6)

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from model.checkpoint import Card, load_checkpoint, save_checkpoint
+from model.card import Card
+from model.checkpoint import load_checkpoint, save_checkpoint
 from model.compact import CompactEmbedder
 from model.mmgat import MMGAT, MMGATConfig
 from training.compact.render import HELD_OUT

@@ -28,7 +28,7 @@ import soxr
 import torch
 from tqdm import tqdm
 
-from model.log_mel import SAMPLE_RATE_HZ, LogMel
+from model.log_mel import SAMPLE_RATE_HZ, examples
 from training.audioset_names import label_columns, read_class_names, to_labels
 from training.compact.augment import augment
 from training.compact.collect import RATE_HZ
@@ -79,10 +79,10 @@ def load_teachers(folder: Path) -> tuple[Any, Any]:
     return module.Mn04(), module.Yamnet()
 
 
-def hear(audio: npt.NDArray[np.float32], log_mel: LogMel) -> npt.NDArray[np.float16]:
+def hear(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
     """16 kHz clip float32 [160000] -> log-mel examples float16 [10, 96, 64], one a second."""
-    windows = torch.from_numpy(audio[: CLIP_S * SAMPLE_RATE_HZ].reshape(CLIP_S, SAMPLE_RATE_HZ))
-    return np.asarray(log_mel.examples(windows).numpy(), np.float16)
+    windows = audio[: CLIP_S * SAMPLE_RATE_HZ].reshape(CLIP_S, SAMPLE_RATE_HZ)
+    return np.asarray(examples(windows), np.float16)
 
 
 @torch.inference_mode()
@@ -98,7 +98,6 @@ def make_shard(
     rngs: list[np.random.Generator],
     teachers: tuple[Any, Any],
     columns: tuple[Columns, Columns],
-    log_mel: LogMel,
 ) -> Arrays:
     """The arrays of one shard; ``rngs`` decide each clip's hearings."""
     mn04, yamnet = teachers
@@ -106,7 +105,7 @@ def make_shard(
     for clip, rng in zip(clips, rngs, strict=True):
         audio = soxr.resample(clip.audio, RATE_HZ, SAMPLE_RATE_HZ, "HQ")
         audio = np.pad(audio, (0, max(0, CLIP_S * SAMPLE_RATE_HZ - len(audio))))
-        hearings.append([hear(augment(audio, rng), log_mel) for _ in range(HEARINGS)])
+        hearings.append([hear(augment(audio, rng)) for _ in range(HEARINGS)])
         seconds.append(yamnet.scores(audio)[:CLIP_S])
     scores, features = [], []
     for start in range(0, len(clips), 8):
@@ -177,7 +176,6 @@ def _start_worker(teachers: Path, data: Path, cache: Path, seed: int) -> None:
     _worker["makers"] = {
         split: ClipMaker(data / "audio", cache, split, seed) for split in ("train", "validation")
     }
-    _worker["log_mel"] = LogMel()
     _worker["seed"] = seed
 
 
@@ -188,9 +186,7 @@ def _work(job: tuple[str, int, int, Path]) -> None:
     indices = range(number * size, (number + 1) * size)
     clips = [_worker["makers"][split].clip(index) for index in indices]
     rngs = [np.random.default_rng((_worker["seed"], 1 + len(split), index)) for index in indices]
-    write_shard(
-        path, make_shard(clips, rngs, *(_worker[k] for k in ("teachers", "columns", "log_mel")))
-    )
+    write_shard(path, make_shard(clips, rngs, *(_worker[k] for k in ("teachers", "columns"))))
 
 
 def run(

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from model.embedder import Embedder
 from model.labels import INDEX, LABELS, N_LABELS
-from model.log_mel import EXAMPLE_FRAMES, SAMPLE_RATE_HZ, LogMel
+from model.log_mel import EXAMPLE_FRAMES, SAMPLE_RATE_HZ, log_mel
 from training.datasets.download import download
 from training.errors import TrainingDataError
 from training.rows import RowSet, padded
@@ -148,8 +148,7 @@ def embed_clips(
                 )
             rows = list(torch.split(torch.from_numpy(file["rows"]), file["lengths"].tolist()))
     else:
-        front_end = LogMel()
-        rows = [_embed(clip.path, front_end, embedder) for clip in tqdm(clips, "rows", leave=False)]
+        rows = [_embed(clip.path, embedder) for clip in tqdm(clips, "rows", leave=False)]
         if cache is not None:
             lengths = np.array([len(bag) for bag in rows])
             every_row = torch.cat(rows).numpy()
@@ -172,7 +171,7 @@ def download_irmas(folder: Path) -> None:
 
 
 @torch.inference_mode()
-def _embed(path: Path, front_end: LogMel, embedder: Embedder) -> Tensor:
+def _embed(path: Path, embedder: Embedder) -> Tensor:
     try:
         sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
@@ -184,7 +183,7 @@ def _embed(path: Path, front_end: LogMel, embedder: Embedder) -> Tensor:
         raise TrainingDataError(
             f"expected at least 0.975 s of sound in {path}, found {len(mono) / rate:.3f} s"
         )
-    frames = front_end(torch.from_numpy(samples)[None])[0]
+    frames = log_mel(samples)
     n_examples = len(frames) // EXAMPLE_FRAMES
-    examples = frames[: EXAMPLE_FRAMES * n_examples].unflatten(0, (n_examples, EXAMPLE_FRAMES))
-    return embedder(examples).cpu()
+    examples = frames[: EXAMPLE_FRAMES * n_examples].reshape(n_examples, EXAMPLE_FRAMES, -1)
+    return embedder(torch.from_numpy(examples)).cpu()

@@ -18,7 +18,7 @@ import soxr
 import torch
 from tqdm import tqdm
 
-from model.log_mel import SAMPLE_RATE_HZ, LogMel
+from model.log_mel import SAMPLE_RATE_HZ, examples
 from training.compact.collect import RATE_HZ
 from training.compact.mixtures import ClipMaker
 from training.compact.playing import CLIP_S
@@ -103,9 +103,8 @@ def _clips(maker: ClipMaker, n_clips: int) -> tuple[list[npt.NDArray[np.float32]
 def _embedded(
     audio: list[npt.NDArray[np.float32]], embedder: torch.nn.Module
 ) -> npt.NDArray[np.float32]:
-    log_mel = LogMel()
     rows = [
-        embedder(log_mel.examples(torch.from_numpy(clip.reshape(CLIP_S, SAMPLE_RATE_HZ))))
+        embedder(torch.from_numpy(examples(clip.reshape(CLIP_S, SAMPLE_RATE_HZ))))
         for clip in tqdm(audio, "rows", leave=False)
     ]
     found: npt.NDArray[np.float32] = torch.stack(rows).numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 import soxr
 import torch
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from model.checkpoint import Checkpoint
 from model.embedders import embedder_of
 from model.labels import LABELS
-from model.log_mel import SAMPLE_RATE_HZ, LogMel
+from model.log_mel import SAMPLE_RATE_HZ, examples, log_mel
 from training.errors import TrainingDataError
 
 LONGEST_S = 60
@@ -21,7 +22,7 @@ SHOWN = 6
 """Labels with the highest bag scores."""
 
 
-def read_mono(path: Path) -> torch.Tensor:
+def read_mono(path: Path) -> npt.NDArray[np.float32]:
     """A sound file's samples, float32 [T] at 16 kHz.
 
     Raises:
@@ -36,7 +37,7 @@ def read_mono(path: Path) -> torch.Tensor:
         raise TrainingDataError(
             f"expected at least one second of sound in {path}, found {len(mono) / SAMPLE_RATE_HZ:.2f} s"
         )
-    return torch.from_numpy(np.ascontiguousarray(mono, np.float32))
+    return np.ascontiguousarray(mono, np.float32)
 
 
 @torch.inference_mode()
@@ -47,10 +48,10 @@ def evidence_beside_log_mel(path: Path, checkpoint: Checkpoint) -> Figure:
         TrainingDataError: the file is no sound or too short.
         ModelError: the checkpoint's embedder is not to be had.
     """
-    audio, log_mel = read_mono(path), LogMel()
+    audio = read_mono(path)
     n_seconds = min(len(audio) // SAMPLE_RATE_HZ, LONGEST_S)
     windows = audio[: n_seconds * SAMPLE_RATE_HZ].reshape(n_seconds, SAMPLE_RATE_HZ)
-    rows = embedder_of(checkpoint)(log_mel.examples(windows))
+    rows = embedder_of(checkpoint)(torch.from_numpy(examples(windows)))
     output = checkpoint.mmgat.read(rows.unsqueeze(0))
     best = output.bag_scores[0].topk(SHOWN).indices
 

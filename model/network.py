@@ -1,0 +1,82 @@
+"""What recognises: the learned networks as one function on arrays, and the ways to compute it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from model.card import Card, checked_card
+from model.errors import ComputeError
+
+Floats = npt.NDArray[np.float32]
+
+
+class Answer(NamedTuple):
+    """What is said of B windows and the graphs of N nodes they joined.
+
+    Attributes:
+        rows: float32 [B, 128], the windows' embeddings.
+        scores: float32 [B, 20] in [0, 1], the newest node in the light of its graph.
+        evidence: float32 [B, N, 20], of every node; sums to the score of the whole graph.
+    """
+
+    rows: Floats
+    scores: Floats
+    evidence: Floats
+
+
+class Network(Protocol):
+    """Embedder and MMGAT together, as ``model.live_network.LiveNetwork`` describes them.
+
+    Attributes:
+        device: where it computes, such as "cpu" or "cuda".
+    """
+
+    device: str
+
+    def __call__(
+        self,
+        log_mel: Floats,
+        nodes: Floats,
+        mask: npt.NDArray[np.bool_],
+        steps: npt.NDArray[np.int64],
+        newest: npt.NDArray[np.bool_],
+    ) -> Answer:
+        """[B, 96, 64], [B, N, 128], and three times [B, N]."""
+        ...
+
+
+def load_network(
+    model: str = "compact", compute: str = "auto", weights: Path | None = None
+) -> tuple[Card, Network, str]:
+    """A model's card, its network, and a line on where it computes.
+
+    A checkpoint with an ONNX graph beside it runs in ONNX Runtime, on the CPU, and needs no torch.
+    All else, and ``cuda``, runs in torch.
+
+    Args:
+        model: ``compact``, ``vggish`` or the path of a checkpoint.
+        compute: ``auto``, ``cpu`` or ``cuda``.
+        weights: VGGish's published files, where torch.hub's cache has them not.
+
+    Raises:
+        ModelError: the checkpoint, the weights, the device or torch are not to be had.
+    """
+    path, card = checked_card(model)
+    onnx = path.with_suffix(".onnx")
+    if compute != "cuda" and onnx.is_file():
+        from model.onnx_network import OnnxNetwork
+
+        return card, OnnxNetwork(onnx, card), "computing on the CPU with ONNX Runtime"
+    try:
+        from model.torch_network import load_torch_network
+    except ModuleNotFoundError as error:
+        raise ComputeError(
+            f"model {card.name!r} on {compute} needs torch, found no {error.name}: "
+            "pip install 'mmgat-stream[torch]', or use --model compact --compute cpu"
+        ) from None
+    network, where = load_torch_network(path, compute, weights)
+    return card, network, where

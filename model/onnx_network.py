@@ -1,0 +1,78 @@
+"""The network in ONNX Runtime: small, quick to start, and no torch (ours).
+
+``mmgat-train export`` writes the graph beside the checkpoint. The weights stay in the safetensors
+file, to which the graph refers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from model.card import Card
+from model.errors import CheckpointError
+from model.network import Answer, Floats
+
+FEWEST_NODES: Final = 5
+"""The graph was exported for at least so many; fewer are padded."""
+
+WEIGHTS_KEY: Final = "weights_sha256"
+"""Entry of the graph's metadata: whose weights it refers to."""
+
+
+class OnnxNetwork:
+    """A ``Network`` on one thread of the CPU.
+
+    Args:
+        path: of the ONNX graph, with the checkpoint's safetensors file beside it.
+        card: of that checkpoint.
+
+    Raises:
+        CheckpointError: the graph is damaged or belongs to other weights.
+    """
+
+    device = "cpu"
+
+    def __init__(self, path: Path, card: Card) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's own exceptions share no other base
+            raise CheckpointError(
+                f"expected the ONNX graph of {card.name!r} in {path}, found {error}: "
+                "fetch it again, or delete it to run in torch"
+            ) from None
+        belongs_to = self._session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY, "none")
+        if belongs_to != card.sha256:
+            raise CheckpointError(
+                f"{path} is the graph of other weights: expected sha256 {card.sha256[:12]}…, "
+                f"found {belongs_to[:12]}…: run mmgat-train export, or delete it to run in torch"
+            )
+
+    def __call__(
+        self,
+        log_mel: Floats,
+        nodes: Floats,
+        mask: npt.NDArray[np.bool_],
+        steps: npt.NDArray[np.int64],
+        newest: npt.NDArray[np.bool_],
+    ) -> Answer:
+        n_nodes = nodes.shape[1]
+        graph = {"nodes": nodes, "mask": mask, "steps": steps, "newest": newest}
+        if n_nodes < FEWEST_NODES:
+            graph = {name: _padded(array) for name, array in graph.items()}
+        rows, scores, evidence = self._session.run(None, {"log_mel": log_mel, **graph})
+        return Answer(rows, scores, evidence[:, :n_nodes])
+
+
+def _padded(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    missing = FEWEST_NODES - array.shape[1]
+    return np.pad(array, [(0, 0), (0, missing)] + [(0, 0)] * (array.ndim - 2))

@@ -1,0 +1,83 @@
+"""The network in torch: on a GPU, with VGGish's published weights, or without an exported graph."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from model.checkpoint import load_checkpoint
+from model.compact import CompactEmbedder
+from model.compute import compute_device
+from model.embedders import embedder_of
+from model.live_network import LiveNetwork
+from model.mmgat import MMGAT
+from model.network import Answer, Floats
+
+
+class TorchNetwork:
+    """A ``Network`` on a torch device.
+
+    A call sends its arrays to the device, from pinned memory where that is a GPU, and waits once,
+    for what comes back.
+
+    Args:
+        embedder, mmgat: in evaluation mode, rows in the same space.
+        device: the CPU, if not given.
+    """
+
+    def __init__(
+        self, embedder: nn.Module, mmgat: MMGAT, device: torch.device | None = None
+    ) -> None:
+        self._device = device or torch.device("cpu")
+        self.device = self._device.type
+        self._network = LiveNetwork(embedder, mmgat).to(self._device)
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        log_mel: Floats,
+        nodes: Floats,
+        mask: npt.NDArray[np.bool_],
+        steps: npt.NDArray[np.int64],
+        newest: npt.NDArray[np.bool_],
+    ) -> Answer:
+        arrays = (log_mel, nodes, mask, steps, newest)
+        rows, scores, evidence = self._network(*(self._sent(array) for array in arrays))
+        packed = torch.cat([rows, scores, evidence.flatten(1)], dim=1).cpu().numpy()
+        rows, scores, flat = np.split(packed, np.cumsum([rows.shape[1], scores.shape[1]]), axis=1)
+        return Answer(rows, scores, flat.reshape(evidence.shape))
+
+    def _sent(self, array: npt.NDArray[np.generic]) -> Tensor:
+        tensor = torch.from_numpy(array)
+        if self._device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._device, non_blocking=True)
+
+
+def load_torch_network(
+    path: Path, compute: str = "auto", weights: Path | None = None
+) -> tuple[TorchNetwork, str]:
+    """The network of a checkpoint, and a line on where it computes.
+
+    Args:
+        path: of the safetensors file.
+        compute: ``auto``, ``cpu`` or ``cuda``.
+        weights: VGGish's published files, where torch.hub's cache has them not.
+
+    Raises:
+        ModelError: the checkpoint, the weights or the device are not to be had.
+    """
+    device, where = compute_device(compute)
+    checkpoint = load_checkpoint(path)
+    embedder = embedder_of(checkpoint, weights)
+    if device.type == "cpu":
+        # Small networks only lose by sharing their work; VGGish gains, but is not alone here.
+        small = checkpoint.card.embedder == CompactEmbedder.name
+        torch.set_num_threads(1 if small else min(4, os.cpu_count() or 1))
+    assert isinstance(embedder, nn.Module)
+    return TorchNetwork(embedder, checkpoint.mmgat, device), where

@@ -1,0 +1,113 @@
+"""The ONNX graph of a checkpoint that carries its embedder: what live recognition runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import torch
+
+from model.card import checked_card
+from model.checkpoint import load_checkpoint
+from model.compact import CompactEmbedder
+from model.instance_graph import FROM_LISTS
+from model.live_network import LiveNetwork
+from model.onnx_network import FEWEST_NODES, WEIGHTS_KEY
+from training.errors import TrainingDataError
+
+MOST_NODES: Final = 64
+MOST_STREAMS: Final = 4096
+SMALL_BYTES: Final = 1024
+"""Smaller tensors stand in the graph itself."""
+
+
+def export(model: str | Path) -> Path:
+    """Writes the graph beside a checkpoint's files; returns its path.
+
+    The graph takes and gives what ``LiveNetwork`` does, for any number of streams and 5 to 64
+    nodes. Its weights stay in the safetensors file: the graph names their places in it.
+
+    Raises:
+        CheckpointError: no checkpoint there.
+        TrainingDataError: it does not carry its embedder.
+    """
+    path, card = checked_card(model)
+    checkpoint = load_checkpoint(path)
+    if not checkpoint.embedder_state:
+        raise TrainingDataError(
+            f"expected a checkpoint that carries its embedder, found {card.name!r} without "
+            f"that of {card.embedder}: it runs in torch"
+        )
+    embedder = CompactEmbedder()
+    embedder.load_state_dict(checkpoint.embedder_state)
+    checkpoint.mmgat.small = FROM_LISTS
+    traced = _traced(LiveNetwork(embedder, checkpoint.mmgat))
+    _refer(traced, path)
+    traced.metadata_props.add(key=WEIGHTS_KEY, value=card.sha256)
+    written = path.with_suffix(".onnx")
+    onnx.save(traced, written)
+    return written
+
+
+def _traced(network: LiveNetwork) -> onnx.ModelProto:
+    """The network's graph, weights in it, under their names."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    n_bags, n_nodes = 2, 2 * FEWEST_NODES + 1
+    steps = torch.arange(n_nodes).repeat(n_bags, 1)
+    example = (
+        torch.zeros(n_bags, 96, 64),
+        torch.zeros(n_bags, n_nodes, network.mmgat.config.input_size),
+        torch.ones(n_bags, n_nodes, dtype=torch.bool),
+        steps,
+        steps == 0,
+    )
+    bags = torch.export.Dim("B", min=1, max=MOST_STREAMS)
+    nodes = torch.export.Dim("N", min=FEWEST_NODES, max=MOST_NODES)
+    of_graph = {0: bags, 1: nodes}
+    program = torch.onnx.export(
+        network,
+        example,
+        dynamo=True,
+        optimize=False,  # ONNX Runtime does it, and the weights keep their names and bytes
+        verbose=False,
+        dynamic_shapes=({0: bags}, of_graph, of_graph, of_graph, of_graph),
+        input_names=["log_mel", "nodes", "mask", "steps", "newest"],
+        output_names=["rows", "scores", "evidence"],
+    )
+    assert program is not None
+    model = program.model_proto
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")  # where torch's tracing came by
+    graph.ClearField("value_info")
+    return model
+
+
+def _refer(model: onnx.ModelProto, weights: Path) -> None:
+    """Large tensors are left out of the graph, which says where they lie in the weights' file."""
+    places, start = _places(weights)
+    stored = np.memmap(weights, np.uint8, "r")
+    for tensor in model.graph.initializer:
+        if tensor.name not in places or tensor.ByteSize() < SMALL_BYTES:
+            continue
+        begin, end = (start + offset for offset in places[tensor.name]["data_offsets"])
+        if onnx.numpy_helper.to_array(tensor).tobytes() != stored[begin:end].tobytes():
+            raise TrainingDataError(f"expected {tensor.name} of {weights} in the graph unchanged")
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (
+            ("location", weights.name), ("offset", str(begin)), ("length", str(end - begin)),
+        ):  # fmt: skip
+            tensor.external_data.add(key=key, value=value)
+
+
+def _places(weights: Path) -> tuple[dict[str, Any], int]:
+    """A safetensors file's header, and where its data begins."""
+    with weights.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        return json.loads(file.read(length)), 8 + length
