@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -145,10 +146,7 @@ class Pipeline:
             scores=_by_label(scores),
             recent=_by_label(recognition.recent),
             active=self._decide.active,
-            evidence={
-                label: [round(float(x), 6) for x in recognition.evidence[:, index]]
-                for index, label in enumerate(LABELS)
-            },
+            evidence=dict(zip(LABELS, _rounded(recognition.evidence.T), strict=True)),
             evidence_t0=[start / SAMPLE_RATE_HZ for start in recognition.node_starts],
             level_dbfs=level,
             silent=silent,
@@ -198,4 +196,10 @@ def level_dbfs(samples: npt.NDArray[np.float32]) -> float:
 
 
 def _by_label(scores: npt.NDArray[np.float32]) -> dict[str, float]:
-    return {label: round(float(score), 6) for label, score in zip(LABELS, scores, strict=True)}
+    return dict(zip(LABELS, _rounded(scores), strict=True))
+
+
+def _rounded(numbers: npt.NDArray[np.float32]) -> list[Any]:
+    """To six decimals, as (nested) lists."""
+    rounded: list[Any] = numbers.astype(np.float64).round(6).tolist()
+    return rounded

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
+import onnx_ir
+import onnxscript.optimizer
 import torch
 
 from model.card import checked_card
@@ -73,19 +75,29 @@ def _traced(network: LiveNetwork) -> onnx.ModelProto:
         network,
         example,
         dynamo=True,
-        optimize=False,  # ONNX Runtime does it, and the weights keep their names and bytes
+        optimize=False,
         verbose=False,
         dynamic_shapes=({0: bags}, of_graph, of_graph, of_graph, of_graph),
         input_names=["log_mel", "nodes", "mask", "steps", "newest"],
         output_names=["rows", "scores", "evidence"],
     )
     assert program is not None
+    # Weights keep their names and bytes: only what is smaller is computed in advance.
+    onnxscript.optimizer.inline(program.model)
+    onnxscript.optimizer.fold_constants(program.model, should_fold=_spares_weights)
+    onnxscript.optimizer.remove_unused_nodes(program.model)
     model = program.model_proto
     graph = model.graph
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         part.ClearField("metadata_props")  # where torch's tracing came by
     graph.ClearField("value_info")
     return model
+
+
+def _spares_weights(node: onnx_ir.Node) -> bool | None:
+    """False where a constant would take a large weight's place; else as the optimizer likes."""
+    weights = (value.const_value for value in node.inputs if value and value.is_initializer())
+    return False if any(w and w.nbytes >= SMALL_BYTES for w in weights) else None
 
 
 def _refer(model: onnx.ModelProto, weights: Path) -> None:
