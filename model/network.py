@@ -78,8 +78,8 @@ def load_network(
         from model.torch_network import load_torch_network
     except ModuleNotFoundError as error:
         raise ComputeError(
-            f"model {card.name!r} on {compute} needs torch, found no {error.name}: "
-            "pip install 'mmgat-stream[torch]', or use --model compact --compute cpu"
+            f"expected torch for model {card.name!r} with --compute {compute}, found no {error.name}: "
+            "pip install 'mmgat-stream[torch]', or use the compact model on the CPU"
         ) from None
     network, where = load_torch_network(path, compute, weights)
     return card, network, where

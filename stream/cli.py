@@ -177,7 +177,7 @@ def main(
             )
         sources.append(StdinSource(rate, int(channels), pcm_format, sys.stdin.fileno()))
     elif devices or not files:
-        from stream.devices import DeviceSource
+        from stream.device_source import DeviceSource
         from stream.guard import GuardedSource
 
         liveness = LivenessSettings(exit_on_loss=exit_on_loss)

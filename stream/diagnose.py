@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import ModelError
-from stream.devices import DeviceSource, list_devices
+from stream.device_source import DeviceSource
+from stream.devices import list_devices
 from stream.engine import Engine
 from stream.errors import DeviceError
 from stream.inputs import Input

@@ -79,5 +79,7 @@ def test_a_damaged_graph_is_refused(copied: Path) -> None:
 def test_without_torch_what_needs_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "model.torch_network")
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ComputeError, match=r"'compact' on cuda needs torch.*mmgat-stream\[torch\]"):
+    with pytest.raises(
+        ComputeError, match=r"torch for model 'compact' with .*mmgat-stream\[torch\]"
+    ):
         load_network("compact", "cuda")

@@ -182,7 +182,7 @@ def test_opening_and_closing_a_device_a_hundred_times_leaves_no_thread_and_no_fi
 ) -> None:
     script = """
 import os, threading
-from stream.devices import DeviceSource
+from stream.device_source import DeviceSource
 
 def held():
     return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
@@ -207,8 +207,8 @@ def test_an_open_device_pauses_while_another_finds_a_changed_list_and_goes_on_be
     pulse: dict[str, str],
 ) -> None:
     script = """
-import stream.devices as devices
-from stream.devices import DeviceSource
+import stream.device_source as devices
+from stream.device_source import DeviceSource
 
 def hear(source, n_frames):
     blocks, frames = [], 0
@@ -224,7 +224,7 @@ with staying, returning:
     returning.reopen()
     kept = [before, *(b.position for b in hear(staying, 4800))]
     unchanged = staying._missed
-    devices._listed_elsewhere = lambda: "another list"
+    devices.listed_elsewhere = lambda: "another list"
     returning.reopen()
     hear(returning, 4800)
     blocks = hear(staying, 48000)
