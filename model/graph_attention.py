@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import elu, leaky_relu_, linear
+from torch.nn.functional import elu, leaky_relu_
 
 from model.instance_graph import Neighbours
 
@@ -74,7 +74,8 @@ class GATv2(nn.Module):
                 senders, near.similarity.unsqueeze(-1), self.lin_edge.weight[channels, 0]
             )
             joint = leaky_relu_(joint.add_(receivers[..., channels].unsqueeze(2)), NEGATIVE_SLOPE)
-            weights = self.weights(linear(joint, att[heads, channels]), near)
+            logits = att[heads, channels] @ joint.flatten(0, 2).T
+            weights = self.weights(logits.view(-1, *near.similarity.shape), near)
             parts.append(_mixed(weights, senders, near))
         if first != self.n_scales:
             raise ValueError(f"expected neighbours on {self.n_scales} scales, found {first}")
@@ -82,9 +83,9 @@ class GATv2(nn.Module):
         return (mixed + self.bias).view(*x.shape[:2], self.n_scales, self.n_out)
 
     def weights(self, logits: Tensor, near: Neighbours) -> Tensor:
-        """Attention [B, N, K, heads] of logits: over present neighbours, summing to 1 over K."""
-        present = near.present.repeat_interleave(self.n_heads, dim=-1)
-        return logits.masked_fill(~present, -torch.inf).softmax(dim=2)
+        """Attention [heads, B, N, K] of logits: over present neighbours, summing to 1 over K."""
+        present = near.present.repeat_interleave(self.n_heads, dim=0)
+        return logits.masked_fill(~present, -torch.inf).softmax(dim=-1)
 
     def __repr__(self) -> str:
         sizes = f"{self.lin_l.in_features}, {self.n_out}"
@@ -92,11 +93,11 @@ class GATv2(nn.Module):
 
 
 def _mixed(weights: Tensor, senders: Tensor, near: Neighbours) -> Tensor:
-    """Senders [B, N or 1, K, D], weighted by their heads' attention [B, N, K, H] -> [B, N, D]."""
-    split = senders.view(*senders.shape[:3], weights.shape[-1], -1)
+    """Senders [B, N or 1, K, D], weighted by their heads' attention [H, B, N, K] -> [B, N, D]."""
+    split = senders.view(*senders.shape[:3], weights.shape[0], -1)
     if near.index is not None:
-        return (weights.unsqueeze(-1) * split).sum(2).flatten(2)
-    mixed = weights.permute(0, 3, 1, 2) @ split.squeeze(1).transpose(1, 2)
+        return (weights.permute(1, 2, 3, 0).unsqueeze(-1) * split).sum(2).flatten(2)
+    mixed = weights.transpose(0, 1) @ split.squeeze(1).transpose(1, 2)
     return mixed.transpose(1, 2).flatten(2)
 
 

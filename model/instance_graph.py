@@ -72,7 +72,7 @@ class Neighbours:
     Attributes:
         index: int64 [B, N, K], the neighbours' places among the N nodes; None if K = N and every
             list holds all nodes in order.
-        present: bool [B, N, K, S]; False where a node of the list is no neighbour on a scale.
+        present: bool [S, B, N, K]; False where a node of the list is no neighbour on a scale.
         similarity: float32 [B, N, K], of the node to each one of its list.
     """
 
@@ -82,16 +82,15 @@ class Neighbours:
 
     @property
     def n_scales(self) -> int:
-        return self.present.shape[-1]
+        return self.present.shape[0]
 
     def among_all(self) -> Tensor:
-        """Who is a neighbour, bool [B, N, N, S]."""
+        """Who is a neighbour, bool [S, B, N, N]."""
         if self.index is None:
             return self.present
-        n_bags, n_nodes, _, n_scales = self.present.shape
-        places = self.index.unsqueeze(-1).expand_as(self.present)
-        nobody = self.present.new_zeros(n_bags, n_nodes, n_nodes, n_scales)
-        return nobody.scatter(2, places, self.present)
+        n_scales, n_bags, n_nodes, _ = self.present.shape
+        nobody = self.present.new_zeros(n_scales, n_bags, n_nodes, n_nodes)
+        return nobody.scatter(3, self.index.expand_as(self.present), self.present)
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ class Scale:
             closeness, index = closeness.topk(longest, dim=-1)
             similarity = similarity.gather(-1, index)
         present = (closeness >= lowest) & (closeness > -torch.inf)
-        return Neighbours(index, present.unsqueeze(-1), similarity)
+        return Neighbours(index, present.unsqueeze(0), similarity)
 
 
 def neighbourhoods(
@@ -161,5 +160,5 @@ def neighbourhoods(
     each = [scale.neighbours(graph) for scale in scales]
     if graph.mask.shape[1] > small or not each:
         return each
-    present = torch.cat([near.among_all() for near in each], dim=-1)
+    present = torch.cat([near.among_all() for near in each])
     return [Neighbours(None, present, graph.similarity)]

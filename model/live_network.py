@@ -47,6 +47,6 @@ class LiveNetwork(nn.Module):
         rows: Tensor = self.embedder(log_mel)
         here = newest.unsqueeze(-1)
         graph = self.mmgat.graph(torch.where(here, rows.unsqueeze(1), nodes), mask, steps)
-        output = self.mmgat(graph, (self.queries, self.classes))
-        instance = output.instance_scores
-        return rows, (instance * here).sum(1), output.attention * instance
+        _, logits, attention = self.mmgat.instances(graph, (self.queries, self.classes))
+        scores = logits.sigmoid()
+        return rows, (scores * here).sum(1), attention * scores

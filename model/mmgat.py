@@ -188,32 +188,38 @@ class MMGAT(nn.Module):
         output: MMGATOutput = self(self.graph(rows, mask))
         return output
 
-    def forward(
+    def instances(
         self, graph: InstanceGraph, label_vectors: tuple[Tensor, Tensor] | None = None
-    ) -> MMGATOutput:
-        """Reads a batch of graphs.
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What is said of every node: all that live recognition reports.
 
         Args:
             label_vectors: what ``label_vectors()`` gives, where weights no longer change: a constant.
+
+        Returns:
+            states [B, N, D]; logits and attention [B, N, L].
         """
         neighbours = neighbourhoods(graph, self.scales, self.small)
         h = self.input(graph.nodes)
         for layer in self.layers:
             h = layer(h, neighbours)
-        state = self.state(h)  # [B, N, D]
-
+        states: Tensor = self.state(h)
         queries, classes = label_vectors or self.label_vectors()
-        relevance = linear(state, queries, self.relevance.bias)  # [B, N, L]
-        logits = linear(state, classes, self.classifier.bias)
+        relevance = linear(states, queries, self.relevance.bias)
+        logits = linear(states, classes, self.classifier.bias)
+        attention = relevance.masked_fill(~graph.mask.unsqueeze(-1), -torch.inf).softmax(dim=1)
+        return states, logits, attention
+
+    def forward(self, graph: InstanceGraph) -> MMGATOutput:
+        states, logits, attention = self.instances(graph)
         mask = graph.mask.unsqueeze(-1)
-        attention = relevance.masked_fill(~mask, -torch.inf).softmax(dim=1)
-        features = attention.transpose(1, 2) @ state  # [B, L, D]
-        nothing = features.new_zeros(features.shape[0], 0)
+        features = attention.transpose(1, 2) @ states  # [B, L, D]
+        nothing = features.new_zeros(len(features), 0)
         return MMGATOutput(
             instance_logits=logits,
             attention=attention,
             bag_scores=(attention * logits.sigmoid()).sum(1),
             features=features,
             auxiliary_logits=self.auxiliary(features.mean(1)) if self.auxiliary else nothing,
-            tag_logits=self.tags((state * mask).sum(1) / mask.sum(1)) if self.tags else nothing,
+            tag_logits=self.tags((states * mask).sum(1) / mask.sum(1)) if self.tags else nothing,
         )

@@ -33,7 +33,7 @@ import zmq
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from model.mmgat import MMGAT, MMGATOutput
+    from model.mmgat import MMGAT
     from stream.front_end import FrontEnd
     from stream.recognizer import Recognizer
     from stream.settings import StreamSettings
@@ -121,9 +121,9 @@ def graph() -> Iterator[str]:
             yield f"MMGAT, {n_nodes} nodes: {alone(run):.2f} ms"
 
 
-def _read(mmgat: MMGAT, rows: Tensor, label_vectors: tuple[Tensor, Tensor]) -> MMGATOutput:
-    output: MMGATOutput = mmgat(mmgat.graph(rows), label_vectors)
-    return output
+def _read(mmgat: MMGAT, rows: Tensor, label_vectors: tuple[Tensor, Tensor]) -> Tensor:
+    _, logits, attention = mmgat.instances(mmgat.graph(rows), label_vectors)
+    return attention * logits.sigmoid()
 
 
 def latency() -> Iterator[str]:

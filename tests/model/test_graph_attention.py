@@ -21,7 +21,7 @@ def scales(names: tuple[str, ...] = SCALES) -> list[Scale]:
 
 def as_edges(graph: InstanceGraph, scale: Scale, bag: int) -> tuple[torch.Tensor, torch.Tensor]:
     """torch-geometric's edge_index [2, E] and edge_attr [E, 1]."""
-    receiver, sender = scale.neighbours(graph).among_all()[bag, ..., 0].nonzero(as_tuple=True)
+    receiver, sender = scale.neighbours(graph).among_all()[0, bag].nonzero(as_tuple=True)
     edges = graph.similarity[bag][receiver, sender].unsqueeze(-1)
     return torch.stack([sender, receiver]), edges
 
@@ -72,10 +72,10 @@ def test_attention_is_a_distribution_over_the_neighbours(n_nodes: int) -> None:
     torch.manual_seed(0)
     layer = GATv2(8, 8, n_heads=2, n_scales=3)
     for near in neighbourhoods(graphs(1, n_nodes, real=4), scales()):
-        heads = 2 * near.n_scales
-        weights = layer.weights(torch.randn(*near.present.shape[:3], heads), near)
-        assert torch.allclose(weights.sum(2), torch.ones(1, n_nodes, heads))
-        assert (weights.unflatten(-1, (-1, 2))[~near.present] == 0).all()
+        logits = torch.randn(2 * near.n_scales, *near.similarity.shape)
+        weights = layer.weights(logits, near)
+        assert torch.allclose(weights.sum(-1), torch.ones(2 * near.n_scales, 1, n_nodes))
+        assert (weights.unflatten(0, (-1, 2)).transpose(0, 1)[:, ~near.present] == 0).all()
 
 
 def test_neighbours_on_too_few_scales_are_refused() -> None:

@@ -24,7 +24,7 @@ def places(near: Neighbours) -> torch.Tensor:
 
 def neighbours(scale: str, graph: InstanceGraph) -> list[list[int]]:
     near = Scale.parse(scale).neighbours(graph)
-    rows = zip(places(near)[0], near.present[0, ..., 0], strict=True)
+    rows = zip(places(near)[0], near.present[0, 0], strict=True)
     return [sorted(index[present].tolist()) for index, present in rows]
 
 
@@ -74,10 +74,10 @@ def test_scales_together_have_the_neighbours_of_each(n_nodes: int) -> None:
     scales = [Scale.parse(name) for name in ("temporal-1", "near-3", "wide-0.1")]
     found = neighbourhoods(graph, scales)
     assert len(found) == (1 if n_nodes <= SMALL else 3)
-    together = torch.cat([near.among_all() for near in found], -1)
+    together = torch.cat([near.among_all() for near in found])
     for index, scale in enumerate(scales):
         for bag in range(2):
             alone = scale.neighbours(graph)
             for node in range(n_nodes):
-                listed = places(alone)[bag, node][alone.present[bag, node, :, 0]]
-                assert together[bag, node, :, index].nonzero().flatten().tolist() == sorted(listed)
+                listed = places(alone)[bag, node][alone.present[0, bag, node]]
+                assert together[index, bag, node].nonzero().flatten().tolist() == sorted(listed)

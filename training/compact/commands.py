@@ -175,10 +175,11 @@ def fit(
     threads: int,
     cache: Path,
 ) -> None:
-    """Fit MMGAT to the rows and write the checkpoint with its card."""
+    """Fit MMGAT to the rows and write the checkpoint with its card and its ONNX graph."""
     import torch
 
     from training.compact.checkpoint import run
+    from training.export import export
     from training.fit import FitSettings
 
     torch.set_num_threads(threads)
@@ -192,6 +193,7 @@ def fit(
         seed=seed,
     )
     card = run(data, cache, out, settings, init=init)
+    export(out / "compact")
     for metric in card.metrics:
         click.echo(f"{metric['name']} {metric['value']} on {metric['on']}")
 

@@ -47,7 +47,7 @@ def _draw(axis: Axes, graph: InstanceGraph, scale: Scale, n_nodes: int) -> None:
     places = [(math.cos(angle), math.sin(angle)) for angle in angles]
     near = scale.neighbours(graph)
     for second in range(n_nodes):
-        for slot in torch.nonzero(near.present[0, second, :, 0]).flatten().tolist():
+        for slot in torch.nonzero(near.present[0, 0, second]).flatten().tolist():
             other = slot if near.index is None else int(near.index[0, second, slot])
             if other == second:
                 continue
