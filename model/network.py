@@ -15,6 +15,22 @@ from model.errors import ComputeError
 Floats = npt.NDArray[np.float32]
 
 
+class Graphs(NamedTuple):
+    """B graphs of N nodes, each of which a window is joining.
+
+    Attributes:
+        nodes: float32 [B, N, 128], rows; that of the new window is not there yet.
+        mask: bool [B, N], which nodes there are, the new one among them.
+        steps: int64 [B, N], their seconds.
+        newest: bool [B, N], the place of the new one.
+    """
+
+    nodes: Floats
+    mask: npt.NDArray[np.bool_]
+    steps: npt.NDArray[np.int64]
+    newest: npt.NDArray[np.bool_]
+
+
 class Answer(NamedTuple):
     """What is said of B windows and the graphs of N nodes they joined.
 
@@ -38,15 +54,8 @@ class Network(Protocol):
 
     device: str
 
-    def __call__(
-        self,
-        log_mel: Floats,
-        nodes: Floats,
-        mask: npt.NDArray[np.bool_],
-        steps: npt.NDArray[np.int64],
-        newest: npt.NDArray[np.bool_],
-    ) -> Answer:
-        """[B, 96, 64], [B, N, 128], and three times [B, N]."""
+    def __call__(self, log_mel: Floats, graphs: Graphs) -> Answer:
+        """Reads the windows' examples, float32 [B, 96, 64], and the graphs they join."""
         ...
 
 

@@ -15,7 +15,7 @@ import onnxruntime
 
 from model.card import Card
 from model.errors import CheckpointError
-from model.network import Answer, Floats
+from model.network import Answer, Floats, Graphs
 
 FEWEST_NODES: Final = 5
 """The graph was exported for at least so many; fewer are padded."""
@@ -57,19 +57,12 @@ class OnnxNetwork:
                 f"found {belongs_to[:12]}…: run mmgat-train export, or delete it to run in torch"
             )
 
-    def __call__(
-        self,
-        log_mel: Floats,
-        nodes: Floats,
-        mask: npt.NDArray[np.bool_],
-        steps: npt.NDArray[np.int64],
-        newest: npt.NDArray[np.bool_],
-    ) -> Answer:
-        n_nodes = nodes.shape[1]
-        graph = {"nodes": nodes, "mask": mask, "steps": steps, "newest": newest}
+    def __call__(self, log_mel: Floats, graphs: Graphs) -> Answer:
+        n_nodes = graphs.nodes.shape[1]
+        arrays = graphs._asdict()
         if n_nodes < FEWEST_NODES:
-            graph = {name: _padded(array) for name, array in graph.items()}
-        rows, scores, evidence = self._session.run(None, {"log_mel": log_mel, **graph})
+            arrays = {name: _padded(array) for name, array in arrays.items()}
+        rows, scores, evidence = self._session.run(None, {"log_mel": log_mel, **arrays})
         return Answer(rows, scores, evidence[:, :n_nodes])
 
 

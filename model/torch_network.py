@@ -16,7 +16,7 @@ from model.compute import compute_device
 from model.embedders import embedder_of
 from model.live_network import LiveNetwork
 from model.mmgat import MMGAT
-from model.network import Answer, Floats
+from model.network import Answer, Floats, Graphs
 
 
 class TorchNetwork:
@@ -38,16 +38,8 @@ class TorchNetwork:
         self._network = LiveNetwork(embedder, mmgat).to(self._device)
 
     @torch.inference_mode()
-    def __call__(
-        self,
-        log_mel: Floats,
-        nodes: Floats,
-        mask: npt.NDArray[np.bool_],
-        steps: npt.NDArray[np.int64],
-        newest: npt.NDArray[np.bool_],
-    ) -> Answer:
-        arrays = (log_mel, nodes, mask, steps, newest)
-        rows, scores, evidence = self._network(*(self._sent(array) for array in arrays))
+    def __call__(self, log_mel: Floats, graphs: Graphs) -> Answer:
+        rows, scores, evidence = self._network(*(self._sent(part) for part in (log_mel, *graphs)))
         packed = torch.cat([rows, scores, evidence.flatten(1)], dim=1).cpu().numpy()
         rows, scores, flat = np.split(packed, np.cumsum([rows.shape[1], scores.shape[1]]), axis=1)
         return Answer(rows, scores, flat.reshape(evidence.shape))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from model.embedder import EMBEDDING_SIZE
 from model.log_mel import SAMPLE_RATE_HZ
+from model.network import Graphs
 
 
 class GraphBuffer:
@@ -19,10 +22,7 @@ class GraphBuffer:
         n_nodes: N.
 
     Attributes:
-        nodes: float32 [N, 128], embeddings.
-        mask: bool [N], which slots hold a node.
-        steps: int64 [N], the nodes' seconds.
-        newest: bool [N], the slot of the newest.
+        nodes, mask, steps, newest: as in ``Graphs``, of this graph.
     """
 
     def __init__(self, n_nodes: int) -> None:
@@ -43,6 +43,12 @@ class GraphBuffer:
     def slots(self) -> list[int]:
         """Their slots, oldest first."""
         return list(self._slots.values())
+
+    @staticmethod
+    def together(buffers: Sequence[GraphBuffer]) -> Graphs:
+        """Copies of the graphs, as the network takes them."""
+        parts = zip(*((b.nodes, b.mask, b.steps, b.newest) for b in buffers), strict=True)
+        return Graphs(*map(np.stack, parts))
 
     def make_room(self, start: int) -> None:
         """The slot of a new node, whose embedding is to be put into ``nodes[newest]``.

@@ -87,13 +87,7 @@ class Recognizer:
         graphs = [memory.graph_of(window) for memory, window in heard]
         for graph, (_, window) in zip(graphs, heard, strict=True):
             graph.make_room(window.start)
-        rows, scores, evidence = self._network(
-            log_mel,
-            np.stack([graph.nodes for graph in graphs]),
-            np.stack([graph.mask for graph in graphs]),
-            np.stack([graph.steps for graph in graphs]),
-            np.stack([graph.newest for graph in graphs]),
-        )
+        rows, scores, evidence = self._network(log_mel, GraphBuffer.together(graphs))
         for graph, row in zip(graphs, rows, strict=True):
             graph.nodes[graph.newest] = row
         recent = evidence.sum(axis=1)

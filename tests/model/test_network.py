@@ -9,7 +9,7 @@ import pytest
 
 from model.card import checkpoint_path
 from model.errors import CheckpointError, ComputeError
-from model.network import Network, load_network
+from model.network import Graphs, Network, load_network
 from model.onnx_network import OnnxNetwork
 from model.torch_network import TorchNetwork, load_torch_network
 
@@ -45,7 +45,9 @@ def test_onnx_runtime_gives_the_numbers_of_torch(
     newest = rng.permuted(np.arange(n_nodes) == np.zeros((n_streams, 1)), axis=1)
     mask = (rng.random((n_streams, n_nodes)) < 0.8) | newest
     steps = rng.permuted(np.tile(np.arange(n_nodes), (n_streams, 1)), axis=1)
-    found, expected = (network(log_mel, nodes, mask, steps, newest) for network in (onnx, in_torch))
+    found, expected = (
+        network(log_mel, Graphs(nodes, mask, steps, newest)) for network in (onnx, in_torch)
+    )
     np.testing.assert_allclose(found.rows, expected.rows, atol=1e-5)
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
     np.testing.assert_allclose(found.evidence, expected.evidence, atol=1e-5)

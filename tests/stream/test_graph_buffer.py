@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.compact import CompactEmbedder
+from model.network import Graphs
 from model.torch_network import TorchNetwork
 from stream.graph_buffer import GraphBuffer
 from tests.conftest import untrained_mmgat
@@ -46,12 +47,12 @@ def test_the_network_says_of_the_ring_what_it_says_of_the_nodes_in_order() -> No
     rows = np.zeros((12, 128), np.float32)
     for step, example in enumerate(log_mel):
         ring.make_room(step * SECOND)
-        graph = (ring.nodes, ring.mask, ring.steps, ring.newest)
-        found = network(example, *(array[None].copy() for array in graph))
+        found = network(example, GraphBuffer.together([ring]))
         rows[step] = ring.nodes[ring.newest] = found.rows[0]
     newest = np.arange(5)[None] == 4
     seconds = np.arange(7, 12)[None]
-    ordered = network(log_mel[-1], rows[None, 7:], np.ones((1, 5), bool), seconds, newest)
+    in_order = Graphs(rows[None, 7:], np.ones((1, 5), bool), seconds, newest)
+    ordered = network(log_mel[-1], in_order)
     np.testing.assert_allclose(found.scores, ordered.scores, atol=1e-5)
     np.testing.assert_allclose(found.evidence[:, ring.slots], ordered.evidence, atol=1e-5)
 

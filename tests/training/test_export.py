@@ -6,7 +6,7 @@ import pytest
 from model.card import Card
 from model.checkpoint import save_checkpoint
 from model.compact import CompactEmbedder
-from model.network import load_network
+from model.network import Graphs, load_network
 from model.onnx_network import OnnxNetwork
 from model.torch_network import load_torch_network
 from tests.conftest import untrained_card, untrained_mmgat
@@ -27,14 +27,14 @@ def test_an_exported_checkpoint_runs_without_its_weights_in_the_graph(tmp_path: 
     network, expected = load_network(str(path))[1], load_torch_network(path, "cpu")[0]
     assert isinstance(network, OnnxNetwork)
     rng = np.random.default_rng(0)
-    arrays = (
-        rng.normal(-2, 1, (2, 96, 64)).astype(np.float32),
+    log_mel = rng.normal(-2, 1, (2, 96, 64)).astype(np.float32)
+    graphs = Graphs(
         rng.normal(0, 1, (2, 7, 128)).astype(np.float32),
         np.ones((2, 7), bool),
         np.tile(np.arange(7), (2, 1)),
         np.tile(np.arange(7) == 6, (2, 1)),
     )
-    for ours, theirs in zip(network(*arrays), expected(*arrays), strict=True):
+    for ours, theirs in zip(network(log_mel, graphs), expected(log_mel, graphs), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
