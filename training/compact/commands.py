@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from training.compact import KINDS
 from training.errors import TrainingDataError
 
 Folder = click.Path(path_type=Path, file_okay=False)
@@ -77,6 +78,9 @@ def render(
 @click.option("--clips", default=12_000, show_default=True, help="Clips for training.")
 @click.option("--validation-clips", default=800, show_default=True, help="Clips held out.")
 @click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--only", type=click.Choice(KINDS), help="Make what is missing of clips of this kind."
+)
 @cache_option
 @workers_option
 def mix(
@@ -85,6 +89,7 @@ def mix(
     clips: int,
     validation_clips: int,
     seed: int,
+    only: str | None,
     cache: Path,
     workers: int,
 ) -> None:
@@ -99,6 +104,7 @@ def mix(
         n_validation=validation_clips,
         workers=workers,
         seed=seed,
+        only=only,
     )
     click.echo(f"{n_shards} shards")
 

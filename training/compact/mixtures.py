@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.labels import INDEX, LABELS, N_LABELS
+from training.compact import KINDS
 from training.compact.augment import noise
 from training.compact.collect import RATE_HZ
 from training.compact.notes import NoteBank
@@ -31,7 +32,6 @@ ABSENT_DB: Final = -45.0
 COVERED_DB: Final = -22.0
 """A player this far below the whole mixture of its second is not asked for."""
 
-KINDS: Final = ("music", "sequenced", "rendered", "sounds", "silence")
 SHARES: Final = (0.44, 0.25, 0.20, 0.07, 0.04)
 HELD_OUT: Final = {"music": 15, "sounds": 5}
 """One file in so many of a kind is for validation."""
@@ -98,10 +98,18 @@ class ClipMaker:
         cache: holds music/, sources.json, stems/ and stems.json.
         split: "train", or "validation" with its own notes, soundfont and music files.
         seed: of everything.
+        only: make clips of this kind only.
     """
 
-    def __init__(self, audio_folder: Path, cache: Path, split: str, seed: int = 0) -> None:
-        self.cache, self.split, self.seed = cache, split, seed
+    def __init__(
+        self,
+        audio_folder: Path,
+        cache: Path,
+        split: str,
+        seed: int = 0,
+        only: str | None = None,
+    ) -> None:
+        self.cache, self.split, self.seed, self.only = cache, split, seed, only
         self.bank = NoteBank(audio_folder, split, cache / "notes")
         validation = split == "validation"
         stems = [
@@ -149,7 +157,7 @@ class ClipMaker:
     def clip(self, index: int) -> Clip:
         """The clip of this index."""
         rng = np.random.default_rng((self.seed, self.split == "validation", index))
-        kind = str(rng.choice(KINDS, p=SHARES))
+        kind = self.only or str(rng.choice(KINDS, p=SHARES))
         if kind == "music":
             track = self.tracks[self.turns[index % len(self.turns)]]
             music = Player(self._crop(f"music/{track}", rng), None, frozenset(LABELS))

@@ -169,12 +169,13 @@ def read_shards(cache: Path, split: str) -> Arrays:
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(teachers: Path, data: Path, cache: Path, seed: int) -> None:
+def _start_worker(teachers: Path, data: Path, cache: Path, seed: int, only: str | None) -> None:
     torch.set_num_threads(1)
     _worker["teachers"] = load_teachers(teachers)
     _worker["columns"] = class_tables(data, teachers)
     _worker["makers"] = {
-        split: ClipMaker(data / "audio", cache, split, seed) for split in ("train", "validation")
+        split: ClipMaker(data / "audio", cache, split, seed, only)
+        for split in ("train", "validation")
     }
     _worker["seed"] = seed
 
@@ -199,8 +200,11 @@ def run(
     clips_a_shard: int = CLIPS_A_SHARD,
     workers: int = 2,
     seed: int = 0,
+    only: str | None = None,
 ) -> int:
     """Write the shards that are missing, validation first; returns how many there are now.
+
+    ``only`` makes them of clips of that kind.
 
     Raises:
         TrainingDataError: recordings, stems, music or teachers are missing.
@@ -218,7 +222,7 @@ def run(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(teachers, data, cache, seed),
+        initargs=(teachers, data, cache, seed, only),
     ) as pool:
         for _ in tqdm(pool.map(_work, jobs), "shards", len(jobs)):
             pass

@@ -52,3 +52,8 @@ def test_without_stems_the_message_says_what_to_run(data: Path, cache: Path):
 def test_a_folder_without_taggers_is_refused(tmp_path: Path):
     with pytest.raises(TrainingDataError, match=r"taggers\.py"):
         teach.load_teachers(tmp_path)
+
+
+def test_clips_of_one_kind_only_are_made_if_asked(data: Path, cache: Path) -> None:
+    maker = ClipMaker(data / "audio", cache, "train", only="silence")
+    assert {maker.clip(index).kind for index in range(6)} == {"silence"}
