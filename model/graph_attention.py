@@ -75,7 +75,7 @@ class GATv2(nn.Module):
             )
             joint = leaky_relu_(joint.add_(receivers[..., channels].unsqueeze(2)), NEGATIVE_SLOPE)
             logits = att[heads, channels] @ joint.flatten(0, 2).T
-            weights = self.weights(logits.view(-1, *near.similarity.shape), near)
+            weights = self.weights(logits.view(logits.shape[0], *near.similarity.shape), near)
             parts.append(_mixed(weights, senders, near))
         if first != self.n_scales:
             raise ValueError(f"expected neighbours on {self.n_scales} scales, found {first}")

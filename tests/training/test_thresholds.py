@@ -1,16 +1,26 @@
 import numpy as np
 
 from model.labels import INDEX, LABELS, N_LABELS
-from training.thresholds import quiet_on
+from training.thresholds import Seconds, quiet_on
 
 CUTS = dict.fromkeys(LABELS, 0.3)
 
 
-def raised(seconds: list[float], known: float = 1.0) -> float:
-    """Piano's threshold after one bag in which nothing plays got these scores."""
-    scores = np.zeros((1, len(seconds), N_LABELS), np.float32)
-    scores[0, :, INDEX["piano"]] = seconds
-    return quiet_on(CUTS, scores, np.full_like(scores, known))["piano"]
+def bags(label: str, *scores: list[float], playing: bool = False, known: float = 1.0) -> Seconds:
+    """Bags in which one label gets scores, and plays all the time or never."""
+    shape = (len(scores), len(scores[0]), N_LABELS)
+    said, truth = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    said[..., INDEX[label]] = scores
+    truth[..., INDEX[label]] = playing
+    return Seconds(truth, said, np.full(shape, known, np.float32))
+
+
+PIANO = bags("piano", [0.4, 0.6, 0.7, 0.8], playing=True)
+
+
+def raised(*scores: list[float], known: float = 1.0, most_events: int = 0) -> float:
+    """Piano's threshold after bags in which nothing plays got these scores."""
+    return quiet_on(CUTS, bags("piano", *scores, known=known), PIANO, most_events)["piano"]
 
 
 def test_a_score_that_would_cause_a_false_event_raises_the_threshold() -> None:
@@ -21,9 +31,24 @@ def test_one_high_second_causes_no_event() -> None:
     assert raised([0.1, 0.9, 0.1]) == 0.3
 
 
-def test_a_threshold_is_not_raised_above_the_limit() -> None:
-    assert raised([0.9, 0.95]) == 0.75
-
-
 def test_what_nobody_knows_raises_nothing() -> None:
     assert raised([0.9, 0.9], known=0.0) == 0.3
+
+
+def test_as_many_events_as_are_allowed_may_remain() -> None:
+    assert raised([0.5, 0.5], [0.8, 0.8], most_events=2) == 0.3
+    assert raised([0.5, 0.5], [0.8, 0.8], most_events=1) == 0.51
+
+
+def test_the_label_that_loses_least_by_it_is_raised() -> None:
+    both = bags("piano", [0.5, 0.5, 0.0])
+    both.scores[..., INDEX["cello"]] = [0.5, 0.5, 0.0]
+    playing = bags("piano", [0.4, 0.45, 0.8], playing=True)
+    playing.truth[..., INDEX["cello"]] = 1
+    playing.scores[..., INDEX["cello"]] = 0.9
+    found = quiet_on(CUTS, both, playing, most_events=1)
+    assert (found["piano"], found["cello"]) == (0.3, 0.51)
+
+
+def test_events_that_no_threshold_prevents_do_not_hang_it() -> None:
+    assert raised([1.0, 1.0]) == 0.3

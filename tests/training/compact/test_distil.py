@@ -110,7 +110,6 @@ def test_thresholds_of_a_card_rise_on_sounds_in_which_nothing_plays(
     assert json.loads(card.read_text())["thresholds"] == raised
     assert all(raised[label] >= before[label] for label in LABELS)
     assert any(raised[label] > before[label] for label in LABELS)
-    assert max(raised.values()) <= 0.75
 
 
 def test_a_warm_start_begins_with_the_embedder_of_a_checkpoint(
