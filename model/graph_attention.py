@@ -94,7 +94,8 @@ class GATv2(nn.Module):
 
 def _mixed(weights: Tensor, senders: Tensor, near: Neighbours) -> Tensor:
     """Senders [B, N or 1, K, D], weighted by their heads' attention [H, B, N, K] -> [B, N, D]."""
-    split = senders.view(*senders.shape[:3], weights.shape[0], -1)
+    n_heads, size = weights.shape[0], senders.shape[-1]
+    split = senders.view(*senders.shape[:3], n_heads, size // n_heads)
     if near.index is not None:
         return (weights.permute(1, 2, 3, 0).unsqueeze(-1) * split).sum(2).flatten(2)
     mixed = weights.transpose(0, 1) @ split.squeeze(1).transpose(1, 2)
