@@ -69,11 +69,15 @@ def test_music_rows_have_the_teachers_opinion_and_mixtures_the_exact_labels():
         "yamnet": np.full((2, 10, 521), 0.4),
         "mn04": np.full((2, 527), 0.7),
     }
+    shard["yamnet"][0, 2, 7] = 0.6
+    shard["mn04"][0, 8] = shard["yamnet"][0, :, 8] = 0.01
     shard["labels"][1, 3, 5] = True
     shard["known"][1, 4, 6] = False
     found = rows.targets(shard, columns, columns)
-    assert np.allclose(found["instance"][0], 0.4)
-    assert np.allclose(found["bag"][0], 0.7)
+    assert found["instance"][0, 2, 7] == np.float32(0.6)
+    assert found["instance_weight"][0, 2, 7] == found["instance_weight"][0, 0, 8] == 0.5
+    assert found["instance_weight"][0].sum() == 0.5 * 11  # nobody is sure of the other seconds
+    assert np.allclose(np.delete(found["bag"][0], 8), 0.7)
     assert found["instance"][1].sum() == found["bag"][1].sum() == 1
     assert found["bag"][1, 5] == 1
     assert found["instance_weight"][1, 4, 6] == found["bag_weight"][1, 6] == 0
