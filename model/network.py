@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from model.card import Card, checked_card
 from model.errors import ComputeError
@@ -76,8 +76,8 @@ def load_network(
         ModelError: the checkpoint, the weights, the device or torch are not to be had.
     """
     path, card = checked_card(model)
-    # The front end's products are small: shared among threads they take twice as long.
-    threadpool_limits(1, user_api="blas")
+    # The front end's products are small: shared among numpy's threads they take twice as long.
+    ThreadpoolController().select(internal_api="openblas").limit(limits=1)
     onnx = path.with_suffix(".onnx")
     if compute != "cuda" and onnx.is_file():
         from model.onnx_network import OnnxNetwork
