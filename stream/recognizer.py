@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from model.card import Card
 from model.log_mel import SAMPLE_RATE_HZ
-from model.network import Network, load_network
+from model.network import Network
+from model.networks import load_network
 from stream.front_end import FrontEnd
 from stream.graph_buffer import GraphBuffer
 from stream.settings import StreamSettings

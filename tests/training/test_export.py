@@ -6,7 +6,8 @@ import pytest
 from model.card import Card
 from model.checkpoint import save_checkpoint
 from model.compact import CompactEmbedder
-from model.network import Graphs, load_network
+from model.network import Graphs
+from model.networks import load_network
 from model.onnx_network import OnnxNetwork
 from model.torch_network import load_torch_network
 from tests.conftest import untrained_card, untrained_mmgat

@@ -9,7 +9,8 @@ import pytest
 
 from model.card import checkpoint_path
 from model.errors import CheckpointError, ComputeError
-from model.network import Graphs, Network, load_network
+from model.network import Graphs, Network
+from model.networks import load_network
 from model.onnx_network import OnnxNetwork
 from model.torch_network import TorchNetwork, load_torch_network
 
