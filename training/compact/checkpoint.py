@@ -29,7 +29,7 @@ UNVERIFIED: Final = ("accordion", "organ", "ukulele")
 """Labels without any recorded training data: rendered ones, and ukulele with none at all."""
 
 STATE_SIZES: Final = (512, 256)
-"""Half of what VGGish's rows are read with: a window takes a tenth less time."""
+"""Half of what VGGish's rows are read with: fewer weights to fetch for every window."""
 
 LOWEST_THRESHOLD: Final = 0.2
 """Below that a score is a guess, whatever the mixtures say."""
