@@ -7,7 +7,7 @@ what a scale is; three neighbourhoods from local to global are our reading.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -53,16 +53,6 @@ class InstanceGraph:
         if steps is None:
             steps = torch.arange(n_nodes, device=nodes.device).expand(n_bags, n_nodes)
         return cls(nodes, mask, steps, metric(nodes, nodes))
-
-    @classmethod
-    def batch(cls, graphs: Sequence[InstanceGraph]) -> InstanceGraph:
-        """Graphs with the same N as one batch; a single one as it is."""
-        if len(graphs) == 1:
-            return graphs[0]
-        parts = (
-            torch.cat([getattr(graph, field.name) for graph in graphs]) for field in fields(cls)
-        )
-        return cls(*parts)
 
 
 @dataclass(frozen=True)

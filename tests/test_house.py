@@ -26,6 +26,15 @@ def test_the_tools_find_nothing(command: list[str]) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def said_by(code: str) -> str:
+    """What a new Python process prints, which must end well."""
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
 @pytest.mark.parametrize(
     "module", ["stream.cli", "stream.dashboard.__main__", "stream.listen", "stream.tag"]
 )
@@ -34,10 +43,7 @@ def test_commands_start_without_torch_portaudio_or_textual(module: str) -> None:
         f"import sys, {module}; "
         "print([m for m in ('torch', 'sounddevice', 'soundfile', 'textual') if m in sys.modules])"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert found.stdout.strip() == "[]"
+    assert said_by(code).strip() == "[]"
 
 
 def test_the_dashboard_never_imports_torch_or_portaudio() -> None:
@@ -45,10 +51,7 @@ def test_the_dashboard_never_imports_torch_or_portaudio() -> None:
         "import sys, stream.dashboard.app, stream.client; "
         "print([m for m in ('torch', 'sounddevice', 'soundfile', 'soxr') if m in sys.modules])"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert found.stdout.strip() == "[]"
+    assert said_by(code).strip() == "[]"
 
 
 def test_live_recognition_runs_where_there_is_no_torch() -> None:
@@ -56,8 +59,4 @@ def test_live_recognition_runs_where_there_is_no_torch() -> None:
         "import sys; sys.modules['torch'] = None; from stream.cli import main; "
         "main(['--demo', '--speed', 'max', '--no-dashboard', '--publish', 'off', '--jsonl', '-'])"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert found.returncode == 0, found.stderr
-    assert '"event":"on"' in found.stdout
+    assert '"event":"on"' in said_by(code)

@@ -14,7 +14,7 @@ import onnx_ir
 import onnxscript.optimizer
 import torch
 
-from model.card import checked_card
+from model.card import checkpoint_path
 from model.checkpoint import load_checkpoint
 from model.compact import CompactEmbedder
 from model.instance_graph import FROM_LISTS
@@ -38,8 +38,8 @@ def export(model: str | Path) -> Path:
         CheckpointError: no checkpoint there.
         TrainingDataError: it does not carry its embedder.
     """
-    path, card = checked_card(model)
-    checkpoint = load_checkpoint(path)
+    path, checkpoint = checkpoint_path(model), load_checkpoint(model)
+    card = checkpoint.card
     if not checkpoint.embedder_state:
         raise TrainingDataError(
             f"expected a checkpoint that carries its embedder, found {card.name!r} without "

@@ -226,7 +226,7 @@ def record(card: Path, on: str, command: str) -> None:
 @click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True)
 @cache_option
 def quiet(card: Path, cache: Path) -> None:
-    """Raise a card's thresholds until held-out speech, sounds and noise cause no event."""
+    """Raise a card's thresholds until held-out speech, sounds and noise cause few events."""
     from training.compact.checkpoint import quiet as raise_thresholds
 
     for label, threshold in raise_thresholds(cache, card).items():
