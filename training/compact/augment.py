@@ -45,16 +45,17 @@ def _spectral_shape(
 def noise(
     rng: np.random.Generator, samples: int, rate_hz: int = SAMPLE_RATE_HZ
 ) -> npt.NDArray[np.float64]:
-    """Steady noise with an RMS of 1: mains hum with harmonics, or noise of some colour.
+    """Steady noise with an RMS of 1: hum with harmonics and some noise, or noise of some colour.
 
-    The spectrum falls by 0 (white), 3 (pink) or 6 dB (brown) an octave, or rises by 3 (blue), and
+    Hum is that of mains, or of a motor. The spectrum of noise falls by 0 (white), 3 (pink) or 6 dB (brown) an octave, or rises by 3 (blue), and
     may be limited to a band, as that of a fan or of a cheap amplifier.
     """
     if rng.random() < 0.25:
         time = np.arange(samples) / rate_hz
-        mains = float(rng.choice([50.0, 60.0]))
-        waves = [rng.random() / k * np.sin(2 * np.pi * mains * k * time) for k in (1, 2, 3, 4, 6)]
-        found = np.sum(waves, axis=0) + 1e-3 * rng.standard_normal(samples)
+        turns = float(rng.choice([50.0, 60.0, rng.uniform(20, 150)]))
+        waves = [rng.random() / k * np.sin(2 * np.pi * turns * k * time) for k in range(1, 13)]
+        hiss = 10 ** (rng.uniform(-60, 0) / 20) * rng.standard_normal(samples)
+        found = np.sum(waves, axis=0) + hiss
     else:
         found = rng.standard_normal(samples)
         slope = float(rng.choice([0.0, 0.5, 1.0, -0.5], p=[0.35, 0.35, 0.2, 0.1]))

@@ -15,7 +15,9 @@ def heard() -> tuple[Opinions, np.ndarray]:
     return Opinions(scores, scores), truth
 
 
-def test_probabilities_are_how_often_a_label_plays_at_such_scores(heard: tuple[Opinions, np.ndarray]):
+def test_probabilities_are_how_often_a_label_plays_at_such_scores(
+    heard: tuple[Opinions, np.ndarray],
+):
     opinions, truth = heard
     probability = Calibration(opinions, truth, np.ones_like(truth))(opinions)
     assert opinions.mn04[truth].mean() < 0.2

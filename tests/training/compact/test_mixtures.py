@@ -4,6 +4,7 @@ import pytest
 from model.labels import INDEX
 from training.compact.collect import RATE_HZ
 from training.compact.mixtures import Player, at_level, mix, second_levels
+from training.compact.notes import is_everyday
 from training.compact.playing import CLIP_SAMPLES
 
 
@@ -53,3 +54,20 @@ def test_levels_are_of_the_loudest_second():
     loud = at_level(tone(220, 2, 5), -20.0)
     assert second_levels(loud).max() == pytest.approx(-20.0, abs=0.01)
     assert not at_level(np.zeros(CLIP_SAMPLES, np.float32), -20.0).any()
+
+
+@pytest.mark.parametrize(
+    ("instrument", "name", "everyday"),
+    [
+        ("sfx", "car_door-1a2b3c.ogg", True),
+        ("sfx", "stone_on_wall_scratching-1a2b3c.ogg", True),
+        ("sfx", "metal_sharp1-1a2b3c.ogg", True),
+        ("sfx", "piano_Db6-1a2b3c.ogg", False),
+        ("sfx", "glass_tone1-1a2b3c.ogg", False),
+        ("oboe", "oboe_A4-1a2b3c.ogg", False),
+    ],
+)
+def test_a_sound_named_for_an_instrument_is_not_taken_for_an_everyday_one(
+    instrument: str, name: str, everyday: bool
+):
+    assert is_everyday({"instrument": instrument, "path": f"berklee_olpc/{name}"}) is everyday
