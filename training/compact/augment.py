@@ -47,8 +47,9 @@ def noise(
 ) -> npt.NDArray[np.float64]:
     """Steady noise with an RMS of 1: hum with harmonics and some noise, or noise of some colour.
 
-    Hum is that of mains, or of a motor. The spectrum of noise falls by 0 (white), 3 (pink) or 6 dB (brown) an octave, or rises by 3 (blue), and
-    may be limited to a band, as that of a fan or of a cheap amplifier.
+    Hum is that of mains, or of a motor. The spectrum of noise falls by 0 (white), 3 (pink) or 6 dB
+    (brown) an octave, or rises by 3 (blue), and may be limited to a band, as that of a fan or of a
+    cheap amplifier.
     """
     if rng.random() < 0.25:
         time = np.arange(samples) / rate_hz
