@@ -171,10 +171,9 @@ class Pipeline:
 
     def _repair(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Counts clipped samples, and replaces NaN and infinity by zero."""
-        magnitude = np.abs(samples)
-        if not magnitude.max(initial=0.0) >= FULL_SCALE and np.isfinite(magnitude.sum()):
-            return samples
-        finite = np.isfinite(samples)
+        if samples.max(initial=0.0) < FULL_SCALE and samples.min(initial=0.0) > -FULL_SCALE:
+            return samples  # NaN is neither
+        magnitude, finite = np.abs(samples), np.isfinite(samples)
         self.faults.nonfinite += int(samples.size - finite.sum())
         self.faults.clipped += int((magnitude[finite] >= FULL_SCALE).sum())
         return np.where(finite, samples, np.float32(0.0))
