@@ -3,6 +3,7 @@
     python -m tools.audit noise                   silence and steady noise, at levels up to 0 dBFS
     python -m tools.audit sounds FOLDER ...       speech and everyday sounds in which nothing plays
     python -m tools.audit recordings DATA/audio   everyday sounds kept out of training, and delays
+    python -m tools.audit source DATA/audio NAME  which label comes first on one source's recordings
 
 Folders are those of unpacked packages or of sound files; no sound in them may have been trained on.
 Figures come as one JSON object, so that ``mmgat-train compact record`` can write them into a card.
@@ -30,9 +31,10 @@ from stream.protocol import Estimate, Event
 from stream.recognizer import Recognizer, load_recognizer
 from stream.settings import StreamSettings
 from stream.sources import Block
+from stream.tag import tag_file
 from training.compact.augment import noise as steady
 from training.compact.collect import find_tracks, to_mono
-from training.compact.notes import for_audit
+from training.compact.notes import for_audit, source_of
 
 Samples = npt.NDArray[np.float32]
 
@@ -45,6 +47,7 @@ SHORTEST_SOLO_S = 2.0
 LONGEST_SOLO_S = 8.0
 GAP_S = 0.5
 LONGEST_S = 600.0
+MOST_OF_A_LABEL = 40
 
 
 def heard(
@@ -208,6 +211,41 @@ def recordings(audio: Path, model: str) -> None:
         "released within 1.5 s": round(float(np.mean(np.array(released) <= 1.5)), 3),
     }
     click.echo(json.dumps(found))
+
+
+@main.command()
+@click.argument("audio", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("name")
+@model_option
+def source(audio: Path, name: str, model: str) -> None:
+    """Ranks of the right label on recordings of the source NAME, a folder of AUDIO.
+
+    Up to 40 of every label. A model that was trained without the source hears it as a stranger's.
+    """
+    recognizer, settings = load_recognizer(model)[0], StreamSettings()
+    of_label: dict[str, list[str]] = {}
+    for row in rows(audio):
+        if source_of(row) == name and row["labels"] and "+" not in row["labels"]:
+            of_label.setdefault(row["labels"], []).append(row["path"])
+    if not of_label:
+        raise click.ClickException(f"expected labelled recordings of {name} in {audio}, found none")
+    ranks: dict[str, list[int]] = {}
+    for label, paths in sorted(of_label.items()):
+        for path in paths[:: -(-len(paths) // MOST_OF_A_LABEL)]:
+            scores = tag_file(audio / path, recognizer, settings)["scores"]
+            ranks.setdefault(label, []).append(sum(s >= scores[label] for s in scores.values()))
+    everything = [rank for found in ranks.values() for rank in found]
+    found = {
+        "recordings": len(everything),
+        "top1": _share_first(everything),
+        "lrap": round(float(np.mean([1 / rank for rank in everything])), 3),
+    }
+    per_label = {label: _share_first(found) for label, found in ranks.items()}
+    click.echo(json.dumps({"source": name} | found | {"top1 by label": per_label}))
+
+
+def _share_first(ranks: list[int]) -> float:
+    return round(float(np.mean([rank == 1 for rank in ranks])), 3)
 
 
 if __name__ == "__main__":

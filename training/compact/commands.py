@@ -81,6 +81,7 @@ def render(
 @click.option(
     "--only", type=click.Choice(KINDS), help="Make what is missing of clips of this kind."
 )
+@click.option("--without", help="Source of recordings to leave out, a folder of DATA/audio.")
 @cache_option
 @workers_option
 def mix(
@@ -90,6 +91,7 @@ def mix(
     validation_clips: int,
     seed: int,
     only: str | None,
+    without: str | None,
     cache: Path,
     workers: int,
 ) -> None:
@@ -105,6 +107,7 @@ def mix(
         workers=workers,
         seed=seed,
         only=only,
+        without=without,
     )
     click.echo(f"{n_shards} shards")
 

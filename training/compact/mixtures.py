@@ -99,6 +99,7 @@ class ClipMaker:
         split: "train", or "validation" with its own notes, soundfont and music files.
         seed: of everything.
         only: make clips of this kind only.
+        without: play no notes of this source of recordings.
     """
 
     def __init__(
@@ -108,9 +109,10 @@ class ClipMaker:
         split: str,
         seed: int = 0,
         only: str | None = None,
+        without: str | None = None,
     ) -> None:
         self.cache, self.split, self.seed, self.only = cache, split, seed, only
-        self.bank = NoteBank(audio_folder, split, cache / "notes")
+        self.bank = NoteBank(audio_folder, split, cache / "notes", without)
         validation = split == "validation"
         stems = [
             stem for stem in self._read("stems.json")

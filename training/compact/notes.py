@@ -59,6 +59,11 @@ MUSICAL: Final = re.compile(
 written down which of the 20 plays there, so they teach nothing and are no false events either."""
 
 
+def source_of(row: dict[str, str]) -> str:
+    """Where a row of the manifest was recorded: the first folder of its path."""
+    return row["path"].split("/")[0]
+
+
 def is_everyday(row: dict[str, str]) -> bool:
     """Whether a row of the manifest is an everyday sound, in which no instrument plays."""
     name = Path(row["path"]).name.lower()
@@ -129,6 +134,7 @@ def _pack(audio_folder: Path, split: str, folder: Path) -> None:
             continue
         pieces.append(to_int16(piece))
         keep = {key: row[key] for key in ("labels", "instrument", "kind", "session", "licence")}
+        keep["source"] = source_of(row)
         rows.append(keep | {"start": start, "end": start + len(piece)})
         start += len(piece)
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,18 +149,23 @@ class NoteBank:
         audio_folder: the data folder's ``audio``, with its manifest.csv.
         split: "train" or "validation".
         cache: where the packed notes are kept (int16, mono, 32 kHz).
+        without: a source to leave out.
 
     Raises:
         TrainingDataError: the folder has no manifest.
     """
 
-    def __init__(self, audio_folder: Path, split: str, cache: Path) -> None:
+    def __init__(
+        self, audio_folder: Path, split: str, cache: Path, without: str | None = None
+    ) -> None:
         if not (audio_folder / "manifest.csv").is_file():
             raise TrainingDataError(f"expected manifest.csv in {audio_folder}, found none")
         if not (cache / f"notes-{split}.json").exists():
             _pack(audio_folder, split, cache)
         self.audio = np.load(cache / f"notes-{split}.npy", mmap_mode="r")
         rows = json.loads((cache / f"notes-{split}.json").read_text())
+        if without is not None:
+            rows = [row for row in rows if row["source"] != without]
         grouped: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
         for row in rows:
             solo_instrument = row["instrument"] if not row["labels"] else ""

@@ -169,12 +169,14 @@ def read_shards(cache: Path, split: str) -> Arrays:
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(teachers: Path, data: Path, cache: Path, seed: int, only: str | None) -> None:
+def _start_worker(
+    teachers: Path, data: Path, cache: Path, seed: int, only: str | None, without: str | None
+) -> None:
     torch.set_num_threads(1)
     _worker["teachers"] = load_teachers(teachers)
     _worker["columns"] = class_tables(data, teachers)
     _worker["makers"] = {
-        split: ClipMaker(data / "audio", cache, split, seed, only)
+        split: ClipMaker(data / "audio", cache, split, seed, only, without)
         for split in ("train", "validation")
     }
     _worker["seed"] = seed
@@ -201,10 +203,11 @@ def run(
     workers: int = 2,
     seed: int = 0,
     only: str | None = None,
+    without: str | None = None,
 ) -> int:
     """Write the shards that are missing, validation first; returns how many there are now.
 
-    ``only`` makes them of clips of that kind.
+    ``only`` makes them of clips of that kind, ``without`` leaves a source of recordings out.
 
     Raises:
         TrainingDataError: recordings, stems, music or teachers are missing.
@@ -222,7 +225,7 @@ def run(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(teachers, data, cache, seed, only),
+        initargs=(teachers, data, cache, seed, only, without),
     ) as pool:
         for _ in tqdm(pool.map(_work, jobs), "shards", len(jobs)):
             pass

@@ -1,10 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from model.labels import INDEX
 from training.compact.collect import RATE_HZ
 from training.compact.mixtures import Player, at_level, mix, second_levels
-from training.compact.notes import is_everyday
+from training.compact.notes import NoteBank, is_everyday
 from training.compact.playing import CLIP_SAMPLES
 
 
@@ -71,3 +73,12 @@ def test_a_sound_named_for_an_instrument_is_not_taken_for_an_everyday_one(
     instrument: str, name: str, everyday: bool
 ):
     assert is_everyday({"instrument": instrument, "path": f"berklee_olpc/{name}"}) is everyday
+
+
+def test_a_source_can_be_left_out(data: Path, tmp_path: Path):
+    (data / "audio" / "somewhere").mkdir()
+    manifest = data / "audio" / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("train-flute", "somewhere/train-flute"))
+    (data / "audio" / "train-flute.wav").rename(data / "audio" / "somewhere" / "train-flute.wav")
+    assert NoteBank(data / "audio", "train", tmp_path).labels == ["cello", "flute"]
+    assert NoteBank(data / "audio", "train", tmp_path, without="somewhere").labels == ["cello"]
