@@ -1,4 +1,4 @@
-"""MMGAT's loss: masked classification, auxiliary onset classes, two center losses, reconstruction.
+"""MMGAT's loss: masked classification, presence, onset classes, center losses, reconstruction.
 
 Source: the paper, 3.3, names the parts (the center losses come from AEDCN); weights, masks, the
 instance term and everything else it leaves open are ours.
@@ -23,9 +23,11 @@ class LossWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Cross entropy over 20 mostly absent labels is small: of AudioSet's bags 0.03, against 0.4 of the
     three onset classes. Auxiliary classes with a weight of 0.2 lead the network instead of helping.
+    ``presence`` matters where seconds are known in which nothing plays.
     """
 
     instance: float = 1.0
+    presence: float = 0.0
     auxiliary: float = 0.005
     center: float = 0.0002
     auxiliary_center: float = 0.0001
@@ -71,6 +73,19 @@ def group_targets(bag: Tensor, weight: Tensor, groups: Tensor) -> tuple[Tensor, 
     target = (bag.unsqueeze(1) * (known > 0)).amax(-1)
     all_known = known.sum(-1) >= groups.sum(-1)
     return target, ((target > 0.5) | all_known).float()
+
+
+def presence_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Cross entropy of "any label sounds" in every second, whose logit is the labels' log-sum-exp.
+
+    One false label among 20 hardly shows in their mean; here the loudest speaks for the second.
+
+    Shapes: all [B, N, L] -> scalar. Known is a second with a label of at least 0.5, or with all known.
+    """
+    any_sounds = (target * (weight > 0)).amax(-1)
+    known = (any_sounds >= 0.5) | (weight > 0).all(-1)
+    loss = binary_cross_entropy_with_logits(logits.logsumexp(-1), any_sounds, reduction="none")
+    return masked_mean(loss, known * weight.amax(-1))
 
 
 class CenterLoss(nn.Module):
@@ -141,6 +156,10 @@ class MMGATLoss(nn.Module):
             output.instance_logits, targets.instance, reduction="none"
         )
         total = total + w.instance * masked_mean(instance, targets.instance_weight)
+        if w.presence:
+            total = total + w.presence * presence_loss(
+                output.instance_logits, targets.instance, targets.instance_weight
+            )
         positive = targets.bag * targets.bag_weight
         total = total + w.center * self.center(output.features, positive)
         if model.config.n_auxiliary:

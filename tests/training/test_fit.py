@@ -13,7 +13,13 @@ from tests.conftest import untrained_mmgat
 from training.compact.rows import read_rows
 from training.errors import TrainingDataError
 from training.fit import FitSettings, fit, validate
-from training.losses import LossWeights, MMGATLoss, group_targets, masked_mean
+from training.losses import (
+    LossWeights,
+    MMGATLoss,
+    group_targets,
+    masked_mean,
+    presence_loss,
+)
 from training.metrics import mean_average_precision
 from training.rows import RowSet
 from training.thresholds import calibrate
@@ -127,6 +133,21 @@ def test_unknown_labels_do_not_train() -> None:
         instance=torch.where(unknown[:, None], torch.ones(()), rows.instance),
     )
     assert torch.equal(loss(model, output, other.targets()), value)
+
+
+def test_presence_asks_whether_anything_sounds_and_only_where_that_is_known() -> None:
+    logits = torch.full((1, 4, 20), -4.0)
+    target, weight = torch.zeros(1, 4, 20), torch.ones(1, 4, 20)
+    target[0, 1, 3] = 1  # the second second has a label, and more may sound
+    weight[0, 1, 5:] = 0
+    weight[0, 2, 5] = 0  # in the third anything might
+    weight[0, 3] = 0  # the fourth is padding
+    loss, gradient = torch.func.grad_and_value(presence_loss)(logits, target, weight)[::-1]
+    any_sounds = torch.tensor(-4.0).expand(20).logsumexp(0).sigmoid()
+    torch.testing.assert_close(loss, -((1 - any_sounds).log() + any_sounds.log()) / 2)
+    assert (gradient[0, 0] > 0).all()
+    assert (gradient[0, 1] < 0).all()
+    assert not gradient[0, 2:].any()
 
 
 def test_a_group_is_on_with_any_member_and_off_only_when_all_are_known() -> None:

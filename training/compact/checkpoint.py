@@ -21,7 +21,7 @@ from training.compact.rows import load_embedder, read_rows
 from training.errors import TrainingDataError
 from training.fit import FitSettings, fit, predict, validate
 from training.label_text import minilm_embeddings
-from training.losses import MMGATLoss
+from training.losses import LossWeights, MMGATLoss
 from training.rows import RowSet
 from training.thresholds import Seconds, calibrate, quiet_on
 
@@ -33,6 +33,9 @@ STATE_SIZES: Final = (512, 256)
 
 DROPOUTS: Final = (0.1, 0.4)
 """In the graph, in the state: of so many mixtures little is learned by heart."""
+
+PRESENCE: Final = 0.5
+"""Weight of "does anything play", which speech and everyday sounds teach."""
 
 LOWEST_THRESHOLD: Final = 0.2
 """Below that a score is a guess, whatever the mixtures say."""
@@ -125,7 +128,14 @@ def run(
         dropout=DROPOUTS[1],
     )
     mmgat = begun.mmgat if begun else MMGAT(config, text.embeddings)
-    mmgat = fit(mmgat, MMGATLoss(mmgat), train, validation, settings, report=report)
+    mmgat = fit(
+        mmgat,
+        MMGATLoss(mmgat, LossWeights(presence=PRESENCE)),
+        train,
+        validation,
+        settings,
+        report=report,
+    )
     _, instance = predict(mmgat, validation)
     assert instance is not None
     thresholds = calibrate(
