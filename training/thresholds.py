@@ -12,6 +12,9 @@ from training.metrics import Array
 
 MIN_POSITIVES = 5
 STEP = 0.01
+LEAST_KEPT = 0.5
+"""Of the seconds that a label's threshold names at first: a label that is never named is none."""
+
 FREE = 0.002
 """Raises that cost less than this share of a label's seconds cost nothing."""
 
@@ -73,10 +76,12 @@ def quiet_on(
     named = np.stack([_named(playing, cut) for cut in cuts], axis=1)
     at = np.searchsorted(cuts, np.array([thresholds[label] for label in LABELS]) - 1e-9)
     each = np.arange(len(LABELS))
+    allowed = named >= LEAST_KEPT * named[each, at][:, None]
     while events[each, at].sum() > most_events:
         gain = events[each, at][:, None] - events
         cost = named[each, at][:, None] - named
-        worth = np.where(np.arange(len(cuts)) > at[:, None], gain / (cost + FREE), 0.0)
+        higher = np.arange(len(cuts)) > at[:, None]
+        worth = np.where(higher & allowed, gain / (cost + FREE), 0.0)
         if worth.max() <= 0:
             break
         label, cut = np.unravel_index(worth.argmax(), worth.shape)

@@ -47,16 +47,17 @@ def noise(
 ) -> npt.NDArray[np.float64]:
     """Steady noise with an RMS of 1: hum with harmonics and some noise, or noise of some colour.
 
-    Hum is that of mains, or of a motor. The spectrum of noise falls by 0 (white), 3 (pink) or 6 dB
-    (brown) an octave, or rises by 3 (blue), and may be limited to a band, as that of a fan or of a
-    cheap amplifier.
+    Hum is that of mains or, with more noise, of a motor. The spectrum of noise falls by 0 (white), 3
+    (pink) or 6 dB (brown) an octave, or rises by 3 (blue), and may be limited to a band, as that of a
+    fan or of a cheap amplifier.
     """
     if rng.random() < 0.25:
         time = np.arange(samples) / rate_hz
-        turns = float(rng.choice([50.0, 60.0, rng.uniform(20, 150)]))
+        motor = rng.random() < 1 / 3
+        turns = rng.uniform(20, 150) if motor else float(rng.choice([50.0, 60.0]))
         waves = [rng.random() / k * np.sin(2 * np.pi * turns * k * time) for k in range(1, 13)]
-        hiss = 10 ** (rng.uniform(-60, 0) / 20) * rng.standard_normal(samples)
-        found = np.sum(waves, axis=0) + hiss
+        hiss_db = rng.uniform(-20, 0) if motor else -60.0
+        found = np.sum(waves, axis=0) + 10 ** (hiss_db / 20) * rng.standard_normal(samples)
     else:
         found = rng.standard_normal(samples)
         slope = float(rng.choice([0.0, 0.5, 1.0, -0.5], p=[0.35, 0.35, 0.2, 0.1]))

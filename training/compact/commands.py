@@ -228,9 +228,9 @@ def record(card: Path, on: str, command: str) -> None:
 @main.command()
 @click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True)
 @cache_option
-def quiet(card: Path, cache: Path) -> None:
-    """Raise a card's thresholds until held-out speech, sounds and noise cause few events."""
-    from training.compact.checkpoint import quiet as raise_thresholds
+def calibrate(card: Path, cache: Path) -> None:
+    """Set a card's thresholds anew, on the held-out rows."""
+    from training.compact.checkpoint import recalibrate
 
-    for label, threshold in raise_thresholds(cache, card).items():
+    for label, threshold in recalibrate(cache, card).items():
         click.echo(f"{label} {threshold}")

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 from model.checkpoint import load_checkpoint
 from model.compact import CompactEmbedder
 from model.labels import LABELS
+from training import thresholds
 from training.compact import distil, rows
-from training.compact.checkpoint import quiet
+from training.compact.checkpoint import recalibrate
 from training.compact.mixtures import KINDS
 from training.compact.student import N_MN04, N_YAMNET, jitter
 from training.compact.teach import write_shard
@@ -98,26 +99,37 @@ def test_rows_without_an_embedder_say_what_to_run(tmp_path: Path):
         rows.load_embedder(tmp_path / "absent.safetensors")
 
 
-def test_thresholds_of_a_card_rise_on_sounds_in_which_nothing_plays(
-    data: Path, teachers: Path, shards: Path, untrained_checkpoint: Path, tmp_path: Path
+def test_thresholds_rise_on_sounds_in_which_nothing_plays(
+    data: Path,
+    teachers: Path,
+    shards: Path,
+    untrained_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr(
+        thresholds, "LEAST_KEPT", 0.0
+    )  # all scores of an untrained network are alike
     embedder = tmp_path / "embedder.safetensors"
     distil.save_weights(CompactEmbedder().eval(), embedder)
-    rng = np.random.default_rng(0)
-    with np.load(shards / "shards" / "validation-0000.npz") as file:
+    fill(shards, "validation", 30)
+    path = shards / "shards" / "validation-0000.npz"
+    with np.load(path) as file:
         arrays = dict(file)
-    arrays["kind"] = np.full(4, "sounds")
-    arrays["labels"] = np.zeros((4, 10, 20), bool)
-    arrays["known"] = np.ones((4, 10, 20), bool)
-    arrays["log_mel"] = rng.normal(-2, 1, (4, 2, 10, 96, 64)).astype(np.float16)
-    write_shard(shards / "shards" / "validation-0000.npz", arrays)
-    rows.run(data, teachers, shards, embedder=embedder, threads=1)
+    arrays["kind"] = np.repeat(["rendered", "sounds"], 15)
+    arrays["labels"][15:] = False
     card = untrained_checkpoint.with_suffix(".json")
-    before = json.loads(card.read_text())["thresholds"]
-    raised = quiet(shards, card)
-    assert json.loads(card.read_text())["thresholds"] == raised
-    assert all(raised[label] >= before[label] for label in LABELS)
-    assert any(raised[label] > before[label] for label in LABELS)
+    found = []
+    for is_known in (False, True):
+        arrays["known"] = np.broadcast_to(
+            (arrays["kind"] == "rendered")[:, None, None] | is_known, arrays["labels"].shape
+        )
+        write_shard(path, arrays)
+        rows.run(data, teachers, shards, embedder=embedder, threads=1)
+        found.append(recalibrate(shards, card))
+    assert json.loads(card.read_text())["thresholds"] == found[1]
+    assert all(found[1][label] >= found[0][label] for label in LABELS)
+    assert any(found[1][label] > found[0][label] for label in LABELS)
 
 
 def test_a_warm_start_begins_with_the_embedder_of_a_checkpoint(
