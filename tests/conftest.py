@@ -30,7 +30,7 @@ def untrained_card(**changes: object) -> Card:
         "name": "untrained",
         "version": "0",
         "embedder": "compact",
-        "variant": "compact-1",
+        "variant": "compact-2",
         "mmgat": {},
         "thresholds": dict.fromkeys(LABELS, 0.12),
     }

@@ -89,5 +89,5 @@ def test_another_version_of_the_embedder_is_refused_with_both_names(tmp_path: Pa
     path = tmp_path / "newer.safetensors"
     state = CompactEmbedder().state_dict()
     save_checkpoint(path, untrained_card(variant="compact-9"), untrained_mmgat(), state)
-    with pytest.raises(CheckpointError, match=r"compact \(compact-9\), found .*\(compact-1\)"):
+    with pytest.raises(CheckpointError, match=r"compact \(compact-9\), found .*\(compact-2\)"):
         load_recognizer(str(path))
