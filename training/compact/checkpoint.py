@@ -164,7 +164,7 @@ def run(
             "Often right on solo instruments and small groups, less so in full mixes; related "
             "instruments (cello and violin, banjo and guitar) are confused.",
             "Speech, everyday sounds and steady noise were learned as sounds in which nothing plays; "
-            "what sounds like an instrument among them may still be named.",
+            "bangs and other sounds of things struck may still be named drums or cymbals.",
             "No leave-one-source-out figures were measured.",
             "accordion and organ were learned from soundfonts only, ukulele from nothing: its score "
             "means little.",
