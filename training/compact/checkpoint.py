@@ -165,7 +165,8 @@ def run(
             "instruments (cello and violin, banjo and guitar) are confused.",
             "Speech, everyday sounds and steady noise were learned as sounds in which nothing plays; "
             "bangs and other sounds of things struck may still be named drums or cymbals.",
-            "A singer alone is often taken for a speaker: voice comes first then, but below its threshold.",
+            "A singer alone is often taken for a speaker: voice comes first then, but below its "
+            "threshold.",
             "No leave-one-source-out figures were measured.",
             "accordion and organ were learned from soundfonts only, ukulele from nothing: its score "
             "means little.",
