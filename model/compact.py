@@ -44,7 +44,7 @@ class CompactEmbedder(nn.Module):
 
     Args:
         widths: channels of the blocks; each but the last halves both axes. The last sees single
-            places: 3x3 weights for a map of 3x2 cost a window more than all other blocks' reading.
+            places: 3x3 there would be more weights than all others have, for a map of 3x2.
     """
 
     name = "compact"

@@ -16,6 +16,7 @@ from model.card import Card
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.compact import CompactEmbedder
 from model.mmgat import MMGAT, MMGATConfig
+from training.compact.notes import source_of
 from training.compact.render import HELD_OUT
 from training.compact.rows import MADE_HERE, load_embedder, read_rows
 from training.errors import TrainingDataError
@@ -68,7 +69,7 @@ def training_data(data: Path, cache: Path) -> tuple[dict[str, Any], ...]:
         with (data / "audio" / "manifest.csv").open(newline="") as file:
             for row in csv.DictReader(file):
                 if row["split"] == "train":
-                    source = f"recordings: {row['path'].split('/')[0]}"
+                    source = f"recordings: {source_of(row)}"
                     minutes[source, row["licence"]] += float(row["seconds"]) / 60
         for music in json.loads((cache / "sources.json").read_text()):
             use = "unlabelled music" if music["kind"] == "music" else "speech and everyday sounds"
@@ -182,20 +183,22 @@ def thresholds_of(mmgat: MMGAT, held_out: RowSet, path: Path) -> dict[str, float
 
     For the best F1; then raised until noise causes no event, and speech and sounds few.
     """
-    known = _seconds(mmgat, of_kinds(held_out, path, EXACT))
+    with np.load(path) as file:
+        kind = file["kind"]
+    _, scores = predict(mmgat, held_out)
+    assert scores is not None
+    everything = Seconds(held_out.instance.numpy(), scores, held_out.instance_weight.numpy())
+
+    def of(*kinds: str) -> Seconds:
+        return Seconds(*(array[np.isin(kind, kinds)] for array in everything))
+
+    known, playing = of(*EXACT), of(*MADE_HERE)
     thresholds = calibrate(known.truth, known.scores, known.known, lowest=LOWEST_THRESHOLD)
-    playing = _seconds(mmgat, of_kinds(held_out, path, MADE_HERE))
-    for kind, events_an_hour in (("silence", 0.0), ("sounds", FALSE_EVENTS_AN_HOUR)):
-        silent = _seconds(mmgat, of_kinds(held_out, path, (kind,)))
+    for silence, events_an_hour in (("silence", 0.0), ("sounds", FALSE_EVENTS_AN_HOUR)):
+        silent = of(silence)
         hours = silent.scores.shape[0] * silent.scores.shape[1] / 3600
         thresholds = quiet_on(thresholds, silent, playing, int(events_an_hour * hours))
     return thresholds
-
-
-def _seconds(mmgat: MMGAT, rows: RowSet) -> Seconds:
-    _, scores = predict(mmgat, rows)
-    assert scores is not None
-    return Seconds(rows.instance.numpy(), scores, rows.instance_weight.numpy())
 
 
 def recalibrate(cache: Path, card_path: Path) -> dict[str, float]:

@@ -31,7 +31,7 @@ from model.compact import CompactEmbedder
 from model.labels import N_LABELS
 from training.audioset_names import to_labels
 from training.compact.calibration import Calibration, Opinions
-from training.compact.teach import Arrays, Columns, class_tables, shard_paths
+from training.compact.teach import Arrays, Columns, class_tables, finished_shards
 from training.errors import TrainingDataError
 from training.metrics import Array
 from training.rows import RowSet
@@ -162,9 +162,7 @@ def run(
     network = load_embedder(embedder or cache / "distil" / "embedder.safetensors")
     written = {}
     for split in ("train", "validation"):
-        paths = shard_paths(cache, split)
-        if not paths:
-            raise TrainingDataError(f"expected shards of {split} in {cache}: run mix first")
+        paths = finished_shards(cache, split)
         collected: dict[str, list[npt.NDArray[Any]]] = {}
         n_clips = 0
         for path in tqdm(paths, f"rows ({split})"):
@@ -187,12 +185,10 @@ def run(
 def _made_here(cache: Path, columns: tuple[Columns, Columns]) -> Shard:
     """Of all training clips those with players."""
     found = []
-    for path in shard_paths(cache, "train"):
+    for path in finished_shards(cache, "train"):
         with np.load(path) as file:
             shard = read_shard(file, columns)
         found.append(shard.select(np.isin(shard.kind, MADE_HERE)))
-    if not found:
-        raise TrainingDataError(f"expected shards of train in {cache}: run mix first")
     return Shard(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
 
 

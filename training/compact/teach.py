@@ -140,8 +140,8 @@ def shard_paths(cache: Path, split: str) -> list[Path]:
     return sorted(p for p in folder.glob(f"{split}-*.npz") if ".partial" not in p.name)
 
 
-def read_shards(cache: Path, split: str) -> Arrays:
-    """All finished shards of a split, joined.
+def finished_shards(cache: Path, split: str) -> list[Path]:
+    """As ``shard_paths``, where there must be some.
 
     Raises:
         TrainingDataError: there are none.
@@ -149,6 +149,16 @@ def read_shards(cache: Path, split: str) -> Arrays:
     paths = shard_paths(cache, split)
     if not paths:
         raise TrainingDataError(f"expected shards of {split} in {cache / 'shards'}: run mix first")
+    return paths
+
+
+def read_shards(cache: Path, split: str) -> Arrays:
+    """All finished shards of a split, joined.
+
+    Raises:
+        TrainingDataError: there are none.
+    """
+    paths = finished_shards(cache, split)
     with np.load(paths[0]) as first:
         per_shard = {key: first[key] for key in first.files}
     size = len(per_shard["kind"])
