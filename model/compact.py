@@ -24,18 +24,6 @@ def _block(n_in: int, n_out: int, size: int, stride: int) -> nn.Sequential:
     )
 
 
-def normalised(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
-    """What ``norm`` gives of [B, C, ...]; evaluated as one product and one sum, which is quicker."""
-    mean, variance = norm.running_mean, norm.running_var
-    if norm.training or mean is None or variance is None:
-        normal: Tensor = norm(x)
-        return normal
-    scale = norm.weight * (variance + norm.eps).rsqrt()
-    shift = norm.bias - mean * scale
-    axes = (-1, *[1] * (x.ndim - 2))
-    return x * scale.view(axes) + shift.view(axes)
-
-
 class CompactEmbedder(nn.Module):
     """VGGish-like embedding with 1/140 of VGGish's parameters.
 
@@ -62,11 +50,12 @@ class CompactEmbedder(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        x = normalised(log_mel.transpose(1, 2), self.input_norm).transpose(1, 2)
+        x = self.input_norm(log_mel.transpose(1, 2)).transpose(1, 2)
         x = self.blocks(x.unsqueeze(1).contiguous(memory_format=torch.channels_last))
         all_time = (x.shape[2], 1)
         over_time = torch.cat([avg_pool2d(x, all_time), max_pool2d(x, all_time)], dim=1)
-        return normalised(self.to_embedding(over_time.flatten(1)), self.output_norm)
+        embedding: Tensor = self.output_norm(self.to_embedding(over_time.flatten(1)))
+        return embedding
 
     def fused(self) -> CompactEmbedder:
         """The same function in fewer steps, for evaluation: normalisation within the convolutions."""
