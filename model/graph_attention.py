@@ -69,13 +69,11 @@ class GATv2(nn.Module):
             heads = slice(first * self.n_heads, (first + near.n_scales) * self.n_heads)
             first += near.n_scales
             sent = messages[..., channels]
-            senders = sent.unsqueeze(1) if near.index is None else take(sent, near.index)
-            joint = torch.addcmul(
-                senders, near.similarity.unsqueeze(-1), self.lin_edge.weight[channels, 0]
-            )
-            joint = leaky_relu_(joint.add_(receivers[..., channels].unsqueeze(2)), NEGATIVE_SLOPE)
-            logits = att[heads, channels] @ joint.flatten(0, 2).T
-            weights = self.weights(logits.view(logits.shape[0], *near.similarity.shape), near)
+            senders = near.listed(sent)
+            joint = senders + receivers[..., channels].unsqueeze(2)
+            joint = joint.addcmul_(near.similarity.unsqueeze(-1), self.lin_edge.weight[channels, 0])
+            logits = att[heads, channels] @ leaky_relu_(joint, NEGATIVE_SLOPE).flatten(0, 2).T
+            weights = self.weights(logits.view(-1, *near.similarity.shape), near)
             parts.append(_mixed(weights, senders, near))
         if first != self.n_scales:
             raise ValueError(f"expected neighbours on {self.n_scales} scales, found {first}")
@@ -84,8 +82,8 @@ class GATv2(nn.Module):
 
     def weights(self, logits: Tensor, near: Neighbours) -> Tensor:
         """Attention [heads, B, N, K] of logits: over present neighbours, summing to 1 over K."""
-        present = near.present.repeat_interleave(self.n_heads, dim=0)
-        return logits.masked_fill(~present, -torch.inf).softmax(dim=-1)
+        of_heads = near.absent.unsqueeze(1).expand(-1, self.n_heads, -1, -1, -1).flatten(0, 1)
+        return logits.masked_fill(of_heads, -torch.inf).softmax(dim=-1)
 
     def __repr__(self) -> str:
         sizes = f"{self.lin_l.in_features}, {self.n_out}"
@@ -100,14 +98,6 @@ def _mixed(weights: Tensor, senders: Tensor, near: Neighbours) -> Tensor:
         return (weights.permute(1, 2, 3, 0).unsqueeze(-1) * split).sum(2).flatten(2)
     mixed = weights.transpose(0, 1) @ split.squeeze(1).transpose(1, 2)
     return mixed.transpose(1, 2).flatten(2)
-
-
-def take(nodes: Tensor, index: Tensor) -> Tensor:
-    """Nodes [B, N, D] at places [B, N, K] -> [B, N, K, D]."""
-    n_bags, n_nodes, n_near = index.shape
-    first = torch.arange(0, n_bags * n_nodes, n_nodes, device=index.device)
-    flat = (index + first[:, None, None]).flatten()
-    return nodes.flatten(0, 1).index_select(0, flat).view(n_bags, n_nodes, n_near, -1)
 
 
 class MultiScaleLayer(nn.Module):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import torch
@@ -16,10 +17,13 @@ from torch import Tensor
 from model.similarity import Similarity, cosine
 
 SMALL: Final = 16
-"""Nodes up to which torch computes a graph as a whole."""
+"""Nodes of a batch up to which torch computes its graphs as wholes."""
 
 FROM_LISTS: Final = 0
 """In place of it, where steps cost next to nothing."""
+
+LEAST: Final = torch.finfo(torch.float32).min
+"""Closeness of any two nodes that may be neighbours is at least that."""
 
 
 @dataclass(frozen=True)
@@ -54,33 +58,45 @@ class InstanceGraph:
             steps = torch.arange(n_nodes, device=nodes.device).expand(n_bags, n_nodes)
         return cls(nodes, mask, steps, metric(nodes, nodes))
 
+    @cached_property
+    def limits(self) -> Tensor:
+        """float32 [B, N, N], what is added to any closeness: inf to oneself, -inf to padding."""
+        real = self.mask.unsqueeze(1) & self.mask.unsqueeze(2)
+        oneself = torch.eye(self.mask.shape[1], dtype=torch.bool, device=self.mask.device)
+        limits = torch.zeros_like(self.similarity).masked_fill(~real, -torch.inf)
+        return limits.masked_fill(oneself, torch.inf)
+
+    @cached_property
+    def seconds_apart(self) -> Tensor:
+        """float32 [B, N, N]."""
+        return (self.steps.unsqueeze(1) - self.steps.unsqueeze(2)).abs().float()
+
 
 @dataclass(frozen=True)
 class Neighbours:
     """Whom every node of a batch of graphs attends to, on S scales, as lists of up to K nodes.
 
     Attributes:
-        index: int64 [B, N, K], the neighbours' places among the N nodes; None if K = N and every
-            list holds all nodes in order.
-        present: bool [S, B, N, K]; False where a node of the list is no neighbour on a scale.
+        index: int64 [B, N, K], the neighbours' places among all B N nodes, bag after bag; None if
+            every list holds all nodes of its bag in order.
+        absent: bool [S, B, N, K], True where a node of the list is no neighbour on a scale.
         similarity: float32 [B, N, K], of the node to each one of its list.
     """
 
     index: Tensor | None
-    present: Tensor
+    absent: Tensor
     similarity: Tensor
 
     @property
     def n_scales(self) -> int:
-        return self.present.shape[0]
+        return self.absent.shape[0]
 
-    def among_all(self) -> Tensor:
-        """Who is a neighbour, bool [S, B, N, N]."""
+    def listed(self, values: Tensor) -> Tensor:
+        """Values [B, N, D] of all nodes as those of the lists: [B, N, K, D], or [B, 1, N, D]."""
         if self.index is None:
-            return self.present
-        n_scales, n_bags, n_nodes, _ = self.present.shape
-        nobody = self.present.new_zeros(n_scales, n_bags, n_nodes, n_nodes)
-        return nobody.scatter(3, self.index.expand_as(self.present), self.present)
+            return values.unsqueeze(1)
+        flat = values.flatten(0, 1).index_select(0, self.index.flatten())
+        return flat.view(*self.index.shape, -1)
 
 
 @dataclass(frozen=True)
@@ -116,26 +132,31 @@ class Scale:
             )
         return cls(kind, value)
 
-    def neighbours(self, graph: InstanceGraph) -> Neighbours:
-        """The lists of this scale: K is 2 value + 1, value + 1 or N, and at most N."""
-        n_nodes = graph.mask.shape[1]
+    def neighbours(self, graph: InstanceGraph, whole: bool = False) -> Neighbours:
+        """The lists of this scale: K is 2 value + 1, value + 1 or N, and at most N.
+
+        Args:
+            whole: K is N, whatever the scale.
+        """
+        n_bags, n_nodes = graph.mask.shape
+        longest, closeness, lowest = n_nodes, graph.similarity, LEAST
         if self.kind == "temporal":
-            longest = 2 * int(self.value) + 1
-            closeness = -(graph.steps.unsqueeze(1) - graph.steps.unsqueeze(2)).abs().float()
-            lowest = -self.value
+            longest, closeness, lowest = 2 * int(self.value) + 1, -graph.seconds_apart, -self.value
         elif self.kind == "near":
-            longest, closeness, lowest = int(self.value) + 1, graph.similarity, -torch.inf
+            longest = int(self.value) + 1
         else:
-            longest, closeness, lowest = n_nodes, graph.similarity, self.value
-        both_real = graph.mask.unsqueeze(1) & graph.mask.unsqueeze(2)
-        eye = torch.eye(n_nodes, dtype=torch.bool, device=graph.mask.device)
-        closeness = closeness.masked_fill(~both_real, -torch.inf).masked_fill(eye, torch.inf)
-        index, similarity = None, graph.similarity
-        if longest < n_nodes:
-            closeness, index = closeness.topk(longest, dim=-1)
-            similarity = similarity.gather(-1, index)
-        present = (closeness >= lowest) & (closeness > -torch.inf)
-        return Neighbours(index, present.unsqueeze(0), similarity)
+            lowest = self.value
+        closeness = closeness + graph.limits
+        if longest >= n_nodes or (whole and self.kind != "near"):
+            return Neighbours(None, (closeness < lowest).unsqueeze(0), graph.similarity)
+        closest, index = closeness.topk(longest, dim=-1)
+        absent = closest < lowest
+        if whole:
+            absent = torch.ones_like(graph.limits, dtype=torch.bool).scatter(-1, index, absent)
+            return Neighbours(None, absent.unsqueeze(0), graph.similarity)
+        first = torch.arange(0, n_bags * n_nodes, n_nodes, device=index.device)
+        places = index + first[:, None, None]
+        return Neighbours(places, absent.unsqueeze(0), graph.similarity.gather(-1, index))
 
 
 def neighbourhoods(
@@ -143,12 +164,12 @@ def neighbourhoods(
 ) -> list[Neighbours]:
     """The neighbours on all scales, in order.
 
-    In a graph of up to ``small`` nodes the scales share one list of all nodes: what few pairs are
+    In a batch of up to ``small`` nodes the scales share one list of all nodes: what few pairs are
     computed too many costs less than a step for every scale. In a larger one each scale has its
     own lists.
     """
-    each = [scale.neighbours(graph) for scale in scales]
-    if graph.mask.shape[1] > small or not each:
+    whole = graph.mask.numel() <= small
+    each = [scale.neighbours(graph, whole) for scale in scales]
+    if not whole or not each:
         return each
-    present = torch.cat([near.among_all() for near in each])
-    return [Neighbours(None, present, graph.similarity)]
+    return [Neighbours(None, torch.cat([near.absent for near in each]), graph.similarity)]

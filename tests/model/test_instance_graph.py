@@ -18,14 +18,17 @@ SIMILAR = [[1.0, 0.9, 0.1, 0.5], [0.9, 1.0, 0.2, 0.3], [0.1, 0.2, 1.0, 0.8], [0.
 
 
 def places(near: Neighbours) -> torch.Tensor:
-    every_node = torch.arange(near.similarity.shape[-1]).expand_as(near.similarity)
-    return every_node if near.index is None else near.index
+    """Whom the lists name, counted within their own bag."""
+    n_bags, n_nodes = near.similarity.shape[:2]
+    if near.index is None:
+        return torch.arange(n_nodes).expand_as(near.similarity)
+    return near.index - n_nodes * torch.arange(n_bags)[:, None, None]
 
 
 def neighbours(scale: str, graph: InstanceGraph) -> list[list[int]]:
     near = Scale.parse(scale).neighbours(graph)
-    rows = zip(places(near)[0], near.present[0, 0], strict=True)
-    return [sorted(index[present].tolist()) for index, present in rows]
+    rows = zip(places(near)[0], near.absent[0, 0], strict=True)
+    return [sorted(index[~absent].tolist()) for index, absent in rows]
 
 
 def test_temporal_neighbours_are_adjacent_seconds() -> None:
@@ -67,17 +70,32 @@ def test_what_is_no_scale_is_refused(text: str) -> None:
         Scale.parse(text)
 
 
+@pytest.mark.parametrize("scale", ["temporal-1", "near-3", "wide-0.1"])
+def test_lists_of_all_nodes_name_whom_short_ones_name(scale: str) -> None:
+    nodes = torch.randn(2, 9, 128, generator=torch.Generator().manual_seed(0))
+    graph = InstanceGraph.from_nodes(nodes, torch.arange(9) < torch.tensor([[9], [6]]))
+    short = Scale.parse(scale).neighbours(graph)
+    whole = Scale.parse(scale).neighbours(graph, whole=True)
+    for bag in range(2):
+        for node in range(9):
+            named = places(short)[bag, node][~short.absent[0, bag, node]]
+            assert (~whole.absent[0, bag, node]).nonzero().flatten().tolist() == sorted(named)
+
+
+def test_lists_give_the_values_of_whom_they_name() -> None:
+    nodes = torch.randn(2, 9, 128, generator=torch.Generator().manual_seed(0))
+    near = Scale.parse("near-3").neighbours(InstanceGraph.from_nodes(nodes))
+    for bag in range(2):
+        for node in range(9):
+            assert torch.equal(near.listed(nodes)[bag, node], nodes[bag, places(near)[bag, node]])
+
+
 @pytest.mark.parametrize("n_nodes", [2, SMALL, SMALL + 1])
-def test_scales_together_have_the_neighbours_of_each(n_nodes: int) -> None:
-    nodes = torch.randn(2, n_nodes, 128, generator=torch.Generator().manual_seed(0))
-    graph = InstanceGraph.from_nodes(nodes)
+def test_in_a_small_graph_all_scales_share_one_list(n_nodes: int) -> None:
+    graph = InstanceGraph.from_nodes(torch.randn(1, n_nodes, 128))
     scales = [Scale.parse(name) for name in ("temporal-1", "near-3", "wide-0.1")]
     found = neighbourhoods(graph, scales)
-    assert len(found) == (1 if n_nodes <= SMALL else 3)
-    together = torch.cat([near.among_all() for near in found])
-    for index, scale in enumerate(scales):
-        for bag in range(2):
-            alone = scale.neighbours(graph)
-            for node in range(n_nodes):
-                listed = places(alone)[bag, node][alone.present[0, bag, node]]
-                assert together[index, bag, node].nonzero().flatten().tolist() == sorted(listed)
+    assert [near.n_scales for near in found] == ([3] if n_nodes <= SMALL else [1, 1, 1])
+    shared = [absent for near in found for absent in near.absent]
+    for scale, absent in zip(scales, shared, strict=True):
+        assert torch.equal(absent, scale.neighbours(graph, whole=n_nodes <= SMALL).absent[0])

@@ -45,15 +45,13 @@ def _draw(axis: Axes, graph: InstanceGraph, scale: Scale, n_nodes: int) -> None:
     """Seconds on a circle, clockwise from the top; an edge's colour is its similarity."""
     angles = [math.pi / 2 - 2 * math.pi * second / n_nodes for second in range(n_nodes)]
     places = [(math.cos(angle), math.sin(angle)) for angle in angles]
-    near = scale.neighbours(graph)
-    for second in range(n_nodes):
-        for slot in torch.nonzero(near.present[0, 0, second]).flatten().tolist():
-            other = slot if near.index is None else int(near.index[0, second, slot])
-            if other == second:
-                continue
-            value = float(near.similarity[0, second, slot])
-            (x, y), (to_x, to_y) = places[second], places[other]
-            axis.plot((x, to_x), (y, to_y), color=SIMILARITY(max(value, 0.0)), linewidth=1.5)
+    linked = ~scale.neighbours(graph, whole=True).absent[0, 0]
+    for second, other in torch.nonzero(linked).tolist():
+        if other == second:
+            continue
+        value = float(graph.similarity[0, second, other])
+        (x, y), (to_x, to_y) = places[second], places[other]
+        axis.plot((x, to_x), (y, to_y), color=SIMILARITY(max(value, 0.0)), linewidth=1.5)
     for second, (x, y) in enumerate(places):
         axis.text(x, y, str(second), ha="center", va="center", fontsize=8,
                   bbox={"boxstyle": "circle", "facecolor": "white", "edgecolor": "grey"})  # fmt: skip
