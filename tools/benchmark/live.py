@@ -1,0 +1,196 @@
+"""The engine at real-time pace: latency to the socket, and how many streams keep up."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+import zmq
+
+from tools.benchmark.timing import RATE_HZ, percentile, sound
+
+if TYPE_CHECKING:
+    from stream.recognizer import Recognizer
+    from stream.settings import StreamSettings
+    from stream.sources import AudioSource
+
+LATENCY_S = 40.0
+STREAMS_S = 12.0
+CHANNEL_BLOCK_S = 0.01
+
+
+def latency() -> Iterator[str]:
+    """Last sample of a window in -> message received on a TCP socket, at real-time pace."""
+    yield f"compact, latency to the socket: {_latency('compact', None)}"
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"vggish (random weights), latency to the socket: {_latency('vggish', Path(folder))}"
+
+
+def _latency(model: str, weights: Path | None) -> str:
+    from stream.engine import Engine
+    from stream.inputs import Input
+    from stream.publisher import Publisher
+    from stream.recognizer import load_recognizer
+    from stream.settings import StreamSettings
+    from stream.sources import Block, FileSource
+
+    class Timed(FileSource):
+        """Notes when its first sample was due."""
+
+        began = 0.0
+
+        def read(self) -> Block | None:
+            block = super().read()
+            if block is not None and block.position == 0:
+                self.began = block.captured_at - block.end / self.sample_rate_hz
+            return block
+
+    settings = StreamSettings()
+    if weights is not None:
+        weights = _random_vggish(weights)
+    recognizer, _ = load_recognizer(model, settings, "cpu", weights)
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        soundfile.write(file.name, sound(LATENCY_S), RATE_HZ)
+        source = Timed(Path(file.name), paced=True)
+        source.probe()
+        publisher = Publisher("tcp://127.0.0.1:*")
+        received: dict[int, float] = {}
+
+        def subscribe() -> None:
+            from stream.protocol import Estimate, from_frames
+
+            with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+                socket.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/estimate/")
+                socket.connect(publisher.address)
+                while socket.poll(5_000):
+                    frames, now = socket.recv_multipart(), time.monotonic()
+                    message = from_frames(frames)
+                    if isinstance(message, Estimate) and not message.partial:
+                        received[message.index] = now - message.t1
+
+        subscriber = threading.Thread(target=subscribe)
+        subscriber.start()
+        engine = Engine([Input(source)], recognizer, [publisher], settings)
+        engine.start()
+        engine.wait()
+        subscriber.join()
+        publisher.close()
+    # The first windows warm the caches; the last comes with the end of the file.
+    lags = [1000 * (when - source.began) for index, when in sorted(received.items())[4:-1]]
+    return (
+        f"p50 {percentile(lags, 50):.1f} ms, p95 {percentile(lags, 95):.1f} ms after the window's "
+        f"end, 25 ms more after the last sample heard; {len(lags)} windows at hop 0.5, "
+        f"{engine.accounts[source.name].dropped} samples dropped"
+    )
+
+
+def streams() -> Iterator[str]:
+    """How many channels of one device run in real time at hop 1 s: none lost, none behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        for model, weights in (("compact", None), ("vggish", _random_vggish(Path(folder)))):
+            yield f"{model}: {_most_streams(model, weights)}"
+
+
+def _most_streams(model: str, weights: Path | None) -> str:
+    """By doubling and then halving the step, to within an eighth."""
+    from stream.recognizer import load_recognizer
+    from stream.settings import StreamSettings
+
+    settings = StreamSettings(hop_s=1.0)
+    recognizer, where = load_recognizer(model, settings, "cpu", weights)
+    good, step, rising = 0, 4, True
+    told = ""
+    while rising or step >= max(1, good // 8):
+        lost, lag_ms, rtf = _try_streams(good + step, recognizer, settings)
+        if keeps_up := not lost and lag_ms < 1000:
+            good += step
+            told = (
+                f"{good} channels in real time, p95 lag {lag_ms:.0f} ms, real-time factor {rtf:.2f}"
+            )
+        rising = rising and keeps_up
+        step = 2 * step if rising else step // 2
+        if not step:
+            break
+    return f"{told} ({where})"
+
+
+def _try_streams(
+    n_channels: int, recognizer: Recognizer, settings: StreamSettings
+) -> tuple[int, float, float]:
+    """Samples lost, 95th percentile of the lag in ms, and the last real-time factor."""
+    from stream.engine import Engine
+    from stream.inputs import Input
+    from stream.protocol import Estimate, Message
+
+    lags: list[float] = []
+
+    def note(message: Message) -> None:
+        if isinstance(message, Estimate) and not message.partial and message.index:
+            lags.append(message.latency_ms)
+
+    source = _channels(n_channels)
+    split = tuple(range(1, n_channels + 1))
+    engine = Engine([Input(source, split=split)], recognizer, [note], settings)
+    engine.start()
+    engine.wait()
+    dropped = sum(account.dropped for account in engine.accounts.values())
+    return dropped, percentile(lags, 95), engine.statuses()[0].real_time_factor
+
+
+def _channels(n_channels: int) -> AudioSource:
+    """A device of so many channels, at 48 kHz and at real-time pace."""
+    from stream.sources import AudioSource, Block
+
+    class Channels(AudioSource):
+        kind, live = "device", True
+
+        def probe(self) -> None: ...
+
+        def open(self) -> None:
+            second = sound(1.0)
+            shifts = np.linspace(0, RATE_HZ, n_channels, endpoint=False).astype(int)
+            self._second = np.stack([np.roll(second, shift) for shift in shifts], 1)
+            self._position, self._began = 0, time.monotonic()
+
+        def read(self) -> Block | None:
+            frames = round(RATE_HZ * CHANNEL_BLOCK_S)
+            position, self._position = self._position, self._position + frames
+            if position >= STREAMS_S * RATE_HZ:
+                return None
+            start = position % RATE_HZ
+            due = self._began + self._position / RATE_HZ
+            time.sleep(max(0.0, due - time.monotonic()))
+            return Block(position, self._second[start : start + frames], due)
+
+        def stop(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    source = Channels("channels")
+    source.sample_rate_hz, source.channels = RATE_HZ, n_channels
+    return source
+
+
+def _random_vggish(folder: Path) -> Path:
+    """Random weights in the published form; enough to time the network."""
+    import hashlib
+
+    import torch
+
+    import model.vggish as vggish
+
+    torch.manual_seed(0)
+    state = vggish.VGGishEmbedder().state_dict()
+    pca = {name: state.pop(name).numpy() for name in ("pca_eigen_vectors", "pca_means")}
+    torch.save(state, folder / "vggish.pth")
+    torch.save(pca, folder / "pca.pth")
+    digits = hashlib.sha256((folder / "pca.pth").read_bytes()).hexdigest()[:8]
+    vggish.PCA_FILE = f"vggish_pca_params-{digits}.pth"  # type: ignore[misc]
+    (folder / "pca.pth").rename(folder / vggish.PCA_FILE)
+    return folder / "vggish.pth"

@@ -1,0 +1,112 @@
+"""What the parts of the live path cost, beside others that do the same."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from tools.benchmark.timing import RATE_HZ, alone, side_by_side, sound
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from model.mmgat import MMGAT
+    from stream.front_end import FrontEnd
+    from stream.windows import Window
+
+STRETCH = 20
+"""Windows one after another, as of a file or of many inputs: the weights stay in the caches."""
+
+
+def stages() -> Iterator[str]:
+    """Front end against torchvggish, resampler against resampy."""
+    import resampy
+    from torchvggish.vggish_input import waveform_to_examples
+
+    from stream.front_end import FrontEnd
+    from stream.resampler import MonoResampler
+    from stream.windows import HEARD_SAMPLES, Window
+
+    second = sound(1.0, 16_000)[:HEARD_SAMPLES]
+    for hop_s in (0.25, 0.5, 1.0):
+        front_end, starts = FrontEnd(), itertools.count(0, round(16_000 * hop_s))
+        ours, theirs = side_by_side(
+            partial(_front_end_step, front_end, starts, Window(0, 0, second)),
+            lambda: waveform_to_examples(second.astype(np.float64), 16_000),
+        )
+        yield (
+            f"front end, a window at hop {hop_s:g}: {ours:.2f} ms, torchvggish {theirs:.2f}: "
+            f"x{theirs / ours:.1f}"
+        )
+    samples, resample = sound(1.0)[:, None], MonoResampler(RATE_HZ)
+    ours, theirs = side_by_side(
+        lambda: resample(samples), lambda: resampy.resample(samples[:, 0], RATE_HZ, 16_000)
+    )
+    yield f"1 s from 48 to 16 kHz: {ours:.2f} ms, resampy {theirs:.2f}: x{theirs / ours:.1f}"
+
+
+def _front_end_step(front_end: FrontEnd, starts: Iterator[int], window: Window) -> None:
+    front_end(replace(window, start=next(starts)))
+
+
+def graph() -> Iterator[str]:
+    """One graph of 10 and of 60 seconds through MMGAT, on one thread."""
+    import torch
+
+    from model.checkpoint import load_checkpoint
+
+    torch.set_num_threads(1)
+    mmgat = load_checkpoint("vggish").mmgat
+    with torch.inference_mode():
+        labels = mmgat.label_vectors()
+        for n_nodes in (10, 60):
+            rows = torch.randn(1, n_nodes, mmgat.config.input_size)
+            run = partial(_read, mmgat, rows, labels)
+            yield f"MMGAT, {n_nodes} nodes: {alone(run):.2f} ms"
+
+
+def _read(mmgat: MMGAT, rows: Tensor, label_vectors: tuple[Tensor, Tensor]) -> Tensor:
+    _, logits, attention = mmgat.instances(mmgat.graph(rows), label_vectors)
+    return attention * logits.sigmoid()
+
+
+def yamnet() -> Iterator[str]:
+    """One window through front end, embedder and MMGAT beside YAMNet's TensorFlow Lite."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from stream.recognizer import load_recognizer
+    from stream.windows import HEARD_SAMPLES, Window
+
+    path = os.environ.get("YAMNET_TFLITE", "yamnet.tflite")
+    if not Path(path).is_file():
+        raise click.ClickException(f"expected YAMNet in $YAMNET_TFLITE, found no file {path!r}")
+    net = Interpreter(path, num_threads=1)
+    net.allocate_tensors()
+    into, out = net.get_input_details()[0]["index"], net.get_output_details()[0]["index"]
+    second = sound(1.0, 16_000)[:HEARD_SAMPLES]
+    recognizer, _ = load_recognizer("compact")  # on one thread
+    memory, starts = recognizer.memory(), itertools.count(0, 16_000)
+
+    def theirs() -> np.ndarray:
+        net.set_tensor(into, second[None])
+        net.invoke()
+        return net.get_tensor(out).copy()
+
+    for _ in range(12):
+        recognizer([(memory, Window(0, next(starts), second))])
+    for stretch, turns in ((1, "a window each in turns"), (STRETCH, f"{STRETCH} each in turns")):
+        ours_ms, theirs_ms = side_by_side(
+            lambda: recognizer([(memory, Window(0, next(starts), second))]), theirs, stretch
+        )
+        yield (
+            f"a window through compact, 10 nodes: {ours_ms:.2f} ms, YAMNet {theirs_ms:.2f}: "
+            f"x{theirs_ms / ours_ms:.2f} ({turns})"
+        )
