@@ -18,7 +18,8 @@ from model.compact import CompactEmbedder
 from model.mmgat import MMGAT, MMGATConfig
 from training.compact.notes import source_of
 from training.compact.render import HELD_OUT
-from training.compact.rows import MADE_HERE, load_embedder, read_rows
+from training.compact.rows import load_embedder, read_rows
+from training.compact.targets import MADE_HERE
 from training.errors import TrainingDataError
 from training.fit import FitSettings, fit, predict, validate
 from training.label_text import minilm_embeddings

@@ -22,7 +22,8 @@ from model.log_mel import SAMPLE_RATE_HZ, examples
 from training.compact.collect import RATE_HZ
 from training.compact.mixtures import ClipMaker
 from training.compact.playing import CLIP_S
-from training.compact.rows import bags_of, load_embedder, read_rows
+from training.compact.rows import load_embedder, read_rows
+from training.compact.targets import bags_of
 from training.rows import RowSet
 from training.time_frequency import time_frequency_rows
 
