@@ -1,7 +1,8 @@
 """Fitting a network to bags of rows with Lightning: AdamW, one cycle, averaged weights.
 
-The epoch whose averaged weights do best on the held-out bags is kept. Every step draws from a seed
-of its own, so a run that was stopped and goes on gives the numbers of one that was not.
+The epoch whose averaged weights do best on the held-out bags is kept, or the last one if none are
+held out. Every step draws from a seed of its own, so a run that was stopped and goes on gives the
+numbers of one that was not.
 """
 
 from __future__ import annotations
@@ -13,15 +14,21 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import lightning
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    ModelCheckpoint,
+)
 from lightning.pytorch.loggers import TensorBoardLogger
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler
 
@@ -30,6 +37,7 @@ from training.rows import RowSet
 
 Array = npt.NDArray[np.float32]
 
+NETWORK: Final = "network.safetensors"
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -70,7 +78,7 @@ class Fitting(lightning.LightningModule):
         network: nn.Module,
         criterion: nn.Module,
         train: RowSet,
-        validation: RowSet,
+        validation: RowSet | None,
         settings: FitSettings,
         report: Callable[[str], None],
     ) -> None:
@@ -96,8 +104,10 @@ class Fitting(lightning.LightningModule):
             pin_memory=torch.cuda.is_available(),
         )
 
-    def val_dataloader(self) -> DataLoader[RowSet]:
+    def val_dataloader(self) -> DataLoader[RowSet] | list[RowSet]:
         bags = self._validation
+        if bags is None:
+            return []
         return DataLoader(
             range(len(bags)),  # type: ignore[arg-type]
             256,
@@ -122,6 +132,7 @@ class Fitting(lightning.LightningModule):
         self._seen.append(self.network.read(batch.rows, batch.mask()))  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
+        assert self._validation is not None
         bag = torch.cat([output.bag_scores for output in self._seen]).cpu().numpy()
         instance = None
         if hasattr(self._seen[0], "instance_scores"):
@@ -173,7 +184,7 @@ def fit(
     network: N,
     criterion: nn.Module,
     train: RowSet,
-    validation: RowSet,
+    validation: RowSet | None,
     settings: FitSettings | None = None,
     folder: Path | None = None,
     report: Callable[[str], None] = print,
@@ -184,29 +195,33 @@ def fit(
     Args:
         network: trained in place, on GPUs or the CPU, whichever there is.
         criterion: a module ``(network, output, targets) -> loss``; its own parameters learn too.
+        validation: held-out bags; without any the averaged weights of the last epoch are taken.
         settings: how.
-        folder: keeps TensorBoard's log and the state of the last and the best epoch; a run in the
-            same folder goes on where the last one stopped. Without it nothing is kept.
+        folder: keeps TensorBoard's log, the state of the last and the best epoch, and the network
+            in ``NETWORK``; a fit in the same folder goes on where the last one stopped, or is only
+            read. Without it nothing is kept.
         report: takes a line an epoch.
         devices: GPUs, or processes on the CPU; with more than one Lightning runs the program once
             for each, and every process returns the same network.
     """
     settings = settings or FitSettings()
+    if folder and (folder / NETWORK).is_file():
+        network.load_state_dict(load_file(folder / NETWORK))
+        return network.eval()
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         home = folder or Path(scratch)
-        keep = ModelCheckpoint(
-            home, "best", monitor="map", mode="max", enable_version_counter=False
-        )
         every = ModelCheckpoint(home, "last", enable_version_counter=False)
+        callbacks: list[Callback] = [EMAWeightAveraging(decay=settings.ema), every]
+        keep = every
+        if validation is not None:
+            keep = ModelCheckpoint(
+                home, "best", monitor="map", mode="max", enable_version_counter=False
+            )
+            callbacks += [keep, EarlyStopping("map", patience=settings.patience, mode="max")]
         trainer = lightning.Trainer(
             devices=devices,
             max_epochs=settings.epochs,
-            callbacks=[
-                EMAWeightAveraging(decay=settings.ema),
-                keep,
-                every,
-                EarlyStopping("map", patience=settings.patience, mode="max"),
-            ],
+            callbacks=callbacks,
             logger=TensorBoardLogger(home, name=None, version="log") if folder else False,
             gradient_clip_val=1.0,
             num_sanity_val_steps=0,
@@ -219,6 +234,8 @@ def fit(
         trainer.fit(module, ckpt_path=last if last.is_file() else None, weights_only=True)
         best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)
         module.cpu().load_state_dict(best["state_dict"])
+        if folder and trainer.is_global_zero:
+            save_file(network.state_dict(), folder / NETWORK)
     return network.eval()
 
 

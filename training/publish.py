@@ -60,7 +60,8 @@ def publish(folder: Path, name: str, data: Path, out: Path) -> Card:
     variant, of = ROWS[run.recipe.data]
     f1 = run.result["f1_at_calibrated_thresholds"]
     figures = {"mAP": run.result["map"], "micro F1": f1["micro"], "macro F1": f1["macro"]}
-    n_clips = len(training_bags(run.recipe, data)[0])
+    train, held_out = training_bags(run.recipe, data)
+    n_clips = len(train) + (len(held_out) if run.recipe.refit else 0)
     card = Card(
         name=name,
         version=VERSION,

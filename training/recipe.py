@@ -38,6 +38,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         data: ``audioset``, ``openmic``, ``openmic+irmas``, or ``mixtures``.
         rows: of mixtures.
         held_out: share of the training clips for early stopping and thresholds.
+        refit: whether, these two known, the network is made anew of all training clips, for the
+            whole cycle.
         tags: whether AudioSet's other classes help training.
         auxiliary: classes of MMGAT's second classifier.
         label_text: a file of ``mmgat-train label-embeddings``; MiniLM's if not given.
@@ -50,6 +52,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Literal["audioset", "openmic", "openmic+irmas", "mixtures"] = "audioset"
     rows: Literal["compact", "time-frequency"] = "compact"
     held_out: float = 0.1
+    refit: bool = False
     tags: bool = True
     auxiliary: Literal["onset", "family"] = "onset"
     label_text: str = ""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from model.labels import LABELS
@@ -23,7 +23,7 @@ from training.classical import CLASSICAL, PerLabel
 from training.data import evaluation_bags, training_bags
 from training.errors import TrainingDataError
 from training.evaluate import report as figures_of
-from training.fit import Array, fit, predict
+from training.fit import NETWORK, Array, fit, predict
 from training.metrics import mean_average_precision
 from training.recipe import Recipe, read_recipe
 from training.rows import RowSet
@@ -31,7 +31,6 @@ from training.thresholds import calibrate
 
 RECIPE: Final = "recipe.json"
 RESULT: Final = "result.json"
-NETWORK: Final = "network.safetensors"
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,9 @@ def run(
 ) -> dict[str, Any]:
     """Fits a recipe and writes ``folder``/result.json and, beside it, the network.
 
+    With ``refit`` thresholds are those of a first network, in ``folder``/first, that was not fitted
+    to the held-out clips; what is kept and measured is the second, fitted to all.
+
     A run that was stopped goes on; one that is done is only read.
 
     Args:
@@ -103,13 +105,17 @@ def run(
     train, held_out = training_bags(recipe, data)
     evaluation = evaluation_bags(recipe, data)
     start = time.perf_counter()
-    if recipe.network in CLASSICAL:
-        fitted = _fitted_classifier(recipe, train)
-    else:
-        fitted = _fitted_network(recipe, train, held_out, folder, report, devices)
-    seconds = time.perf_counter() - start
-    calibration, scores = fitted.predict(held_out), fitted.predict(evaluation)
+    first = folder / "first" if recipe.refit else folder
+    fitted = _fitted(recipe, train, held_out, first, report, devices)
+    calibration = fitted.predict(held_out)
     thresholds = calibrate(held_out.bag.numpy(), calibration, held_out.bag_weight.numpy())
+    if recipe.refit:
+        report("anew, of all training clips")
+        fitted = _fitted(recipe, train.join(held_out), None, folder, report, devices)
+    if torch.distributed.is_initialized() and torch.distributed.get_rank():
+        raise SystemExit  # the first of several processes goes on alone
+    seconds = time.perf_counter() - start
+    scores = fitted.predict(evaluation)
     found = figures_of(
         evaluation.bag.numpy(),
         scores,
@@ -142,26 +148,21 @@ class _Fitted:
     predict: Callable[[RowSet], Array]
 
 
-def _fitted_classifier(recipe: Recipe, train: RowSet) -> _Fitted:
-    classifier = PerLabel(recipe.network, recipe.fit.seed).fit(train)
-    return _Fitted(classifier.n_parameters, classifier.predict)
-
-
-def _fitted_network(
+def _fitted(
     recipe: Recipe,
     train: RowSet,
-    held_out: RowSet,
+    held_out: RowSet | None,
     folder: Path,
     report: Callable[[str], None],
     devices: int | Literal["auto"],
 ) -> _Fitted:
-    """The recipe's network, kept in the folder; the first of several processes goes on alone."""
+    """The recipe's network or classifier; the folder keeps a network."""
+    if recipe.network in CLASSICAL:
+        classifier = PerLabel(recipe.network, recipe.fit.seed).fit(train)
+        return _Fitted(classifier.n_parameters, classifier.predict)
     network = recipe.build(train.tags.shape[1])
     criterion = recipe.criterion(network)
     fit(network, criterion, train, held_out, recipe.fit, folder, report, devices)
-    if torch.distributed.is_initialized() and torch.distributed.get_rank():
-        raise SystemExit
-    save_file(network.state_dict(), folder / NETWORK)
     n_parameters = sum(p.numel() for p in network.parameters())
     return _Fitted(n_parameters, lambda rows: predict(network, rows)[0])
 

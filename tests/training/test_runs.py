@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file
 
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.labels import LABELS
@@ -17,7 +19,7 @@ from training.cli import main
 from training.errors import TrainingDataError
 from training.evaluate import evaluate
 from training.evaluate import main as evaluate_command
-from training.fit import predict
+from training.fit import NETWORK, predict
 from training.publish import publish
 from training.runs import load_run, run, table
 
@@ -61,6 +63,25 @@ def test_a_published_checkpoint_needs_no_tags_and_its_card_is_complete(published
     assert card.variant == "pre-activation+pca+8bit"
     assert (card.training_data[0]["licence"], card.training_data[0]["clips"]) == ("CC BY 4.0", 576)
     assert {"name", "value", "on", "command"} <= set(card.metrics[0])
+
+
+def test_a_refit_is_of_all_clips_and_its_thresholds_of_a_network_that_knew_fewer(
+    audioset: Path, quick_recipe: Callable[..., Path], tmp_path: Path
+) -> None:
+    recipe = quick_recipe("mmgat", epochs=2, name="refit")
+    recipe.write_text("refit = true\n" + recipe.read_text())
+    lines: list[str] = []
+    result = run(recipe, audioset, tmp_path / "refit", report=lines.append)
+    alone = run(quick_recipe("mmgat", epochs=2, name="once"), audioset, tmp_path / "once")
+    assert [line.split(":")[0] for line in lines] == ["epoch 0", "epoch 1", lines[-1]]
+    assert (result["thresholds"], result["held_out_map"]) == (
+        alone["thresholds"], alone["held_out_map"]
+    )  # fmt: skip
+    assert result["map"] != alone["map"]
+    first, once = load_file(tmp_path / "refit/first" / NETWORK), load_run(tmp_path / "once")
+    assert all(torch.equal(first[name], w) for name, w in once.network.state_dict().items())
+    publish(tmp_path / "refit", "refit", audioset, tmp_path)
+    assert load_checkpoint(tmp_path / "refit.safetensors").card.training_data[0]["clips"] == 640
 
 
 def test_only_runs_of_mmgat_are_published(
