@@ -205,11 +205,12 @@ def test_evaluate_wants_one_thing_to_evaluate_on(tmp_path: Path) -> None:
     assert "expected either --rows FILE.npz or --irmas FOLDER" in neither.output
 
 
-def test_two_processes_fit_one_network(
+def test_two_processes_fit_one_network_and_refit_it(
     audioset: Path, quick_recipe: Callable[..., Path], tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "training.cli", "fit", "--devices", "2", "--threads", "1"]
     recipe = quick_recipe("attention-mil", epochs=20, name="two")
+    recipe.write_text("refit = true\n" + recipe.read_text())
     command += ["--config", str(recipe)]
     command += ["--data", str(audioset), "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
