@@ -32,6 +32,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler
 
+from training.losses import Targets
 from training.metrics import mean_average_precision
 from training.rows import RowSet
 
@@ -81,11 +82,12 @@ class Fitting(lightning.LightningModule):
         validation: RowSet | None,
         settings: FitSettings,
         report: Callable[[str], None],
+        targets: Callable[[RowSet], Targets] = RowSet.targets,
     ) -> None:
         super().__init__()
         self.network, self.criterion = network, criterion
         self._train, self._validation = train, validation
-        self._settings, self._report = settings, report
+        self._settings, self._report, self._targets = settings, report, targets
         self._seen: list[Any] = []
 
     def train_dataloader(self) -> DataLoader[RowSet]:
@@ -124,7 +126,7 @@ class Fitting(lightning.LightningModule):
 
     def training_step(self, batch: RowSet, _: int) -> Tensor:
         output = self.network.read(batch.rows, batch.mask())  # type: ignore[operator]
-        loss: Tensor = self.criterion(self.network, output, batch.targets())
+        loss: Tensor = self.criterion(self.network, output, self._targets(batch))
         self.log("loss", loss, prog_bar=True)
         return loss
 
@@ -189,6 +191,7 @@ def fit(
     folder: Path | None = None,
     report: Callable[[str], None] = print,
     devices: int | Literal["auto"] = "auto",
+    targets: Callable[[RowSet], Targets] = RowSet.targets,
 ) -> N:
     """The network fitted to ``train``: of its averaged weights those with the best validation mAP.
 
@@ -203,6 +206,7 @@ def fit(
         report: takes a line an epoch.
         devices: GPUs, or processes on the CPU; with more than one Lightning runs the program once
             for each, and every process returns the same network.
+        targets: of a batch, where they are not the batch's own.
     """
     settings = settings or FitSettings()
     if folder and (folder / NETWORK).is_file():
@@ -229,7 +233,7 @@ def fit(
             enable_model_summary=False,
             log_every_n_steps=10,
         )
-        module = Fitting(network, criterion, train, validation, settings, report)
+        module = Fitting(network, criterion, train, validation, settings, report, targets)
         last = home / "last.ckpt"
         trainer.fit(module, ckpt_path=last if last.is_file() else None, weights_only=True)
         best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)

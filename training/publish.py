@@ -13,7 +13,7 @@ from model.mmgat import MMGAT
 from model.vggish import VARIANTS
 from training.data import sources, training_bags
 from training.errors import TrainingDataError
-from training.runs import load_run
+from training.run_folder import load_run
 
 VERSION: Final = "2"
 ROWS: Final = {

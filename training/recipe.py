@@ -40,6 +40,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         held_out: share of the training clips for early stopping and thresholds.
         refit: whether, these two known, the network is made anew of all training clips, for the
             whole cycle.
+        teachers: a recipe whose finished runs, beside this one's folder, teach a refit: in place of
+            a first fit their own first ones give thresholds.
+        trust: weight of what the teachers say of a batch; the rest is that of its labels.
         tags: whether AudioSet's other classes help training.
         auxiliary: classes of MMGAT's second classifier.
         label_text: a file of ``mmgat-train label-embeddings``; MiniLM's if not given.
@@ -53,6 +56,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: Literal["compact", "time-frequency"] = "compact"
     held_out: float = 0.1
     refit: bool = False
+    teachers: str = ""
+    trust: float = 0.7
     tags: bool = True
     auxiliary: Literal["onset", "family"] = "onset"
     label_text: str = ""
@@ -119,6 +124,8 @@ def read_recipe(path: Path) -> Recipe:
         raise TrainingDataError(
             f"{path}: expected a network of {', '.join(NETWORKS)}, found {recipe.network!r}"
         )
+    if recipe.teachers and not recipe.refit:
+        raise TrainingDataError(f"{path}: expected refit = true, since it has teachers")
     return recipe
 
 

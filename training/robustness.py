@@ -23,7 +23,7 @@ from training.errors import TrainingDataError
 from training.fit import predict
 from training.metrics import f1_scores, mean_average_precision
 from training.rows import RowSet
-from training.runs import Run, load_run, thresholds_of
+from training.run_folder import Run, load_run, thresholds_of
 
 WHITE_NOISE: Final = 520
 """AudioSet's class, a column of the tags."""

@@ -8,65 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
 
-from model.labels import LABELS
 from training.classical import CLASSICAL, PerLabel
 from training.data import evaluation_bags, training_bags
-from training.errors import TrainingDataError
 from training.evaluate import report as figures_of
-from training.fit import NETWORK, Array, fit, predict
+from training.fit import Array, fit, predict
+from training.losses import Targets
 from training.metrics import mean_average_precision
 from training.recipe import Recipe, read_recipe
 from training.rows import RowSet
+from training.run_folder import FIRST, RESULT, claim, load_run, thresholds_of
+from training.teachers import Teachers, opinion, teaching_runs
 from training.thresholds import calibrate
-
-RECIPE: Final = "recipe.json"
-RESULT: Final = "result.json"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run of a network: its recipe, what was measured, and the network."""
-
-    name: str
-    recipe: Recipe
-    result: dict[str, Any]
-    network: nn.Module
-
-
-def load_run(folder: Path) -> Run:
-    """A finished run from its folder.
-
-    Raises:
-        TrainingDataError: no finished run there, or one without a network.
-    """
-    try:
-        result = json.loads((folder / RESULT).read_text("utf-8"))
-        of = dict(result["of"])
-        name = of.pop("recipe")
-        recipe = msgspec.convert(of, Recipe)
-        state = load_file(folder / NETWORK)
-        network = recipe.build(result["tags"])
-        network.load_state_dict(state)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise TrainingDataError(
-            f"expected a finished run of a network in {folder}, found {error!r}"
-        ) from None
-    return Run(name, recipe, result, network.eval())
-
-
-def thresholds_of(result: dict[str, Any]) -> npt.NDArray[np.float64]:
-    """float64 [20], calibrated on the held-out clips of that run."""
-    return np.array([result["thresholds"][label] for label in LABELS])
 
 
 def run(
@@ -97,7 +55,7 @@ def run(
     if seed is not None:
         recipe = msgspec.structs.replace(recipe, fit=msgspec.structs.replace(recipe.fit, seed=seed))
     description = {"recipe": config.stem, **json.loads(msgspec.json.encode(recipe))}
-    _claim(folder, description)
+    claim(folder, description)
     result_path = folder / RESULT
     if result_path.is_file():
         done: dict[str, Any] = json.loads(result_path.read_text("utf-8"))
@@ -105,13 +63,19 @@ def run(
     train, held_out = training_bags(recipe, data)
     evaluation = evaluation_bags(recipe, data)
     start = time.perf_counter()
-    first = folder / "first" if recipe.refit else folder
-    fitted = _fitted(recipe, train, held_out, first, report, devices)
-    calibration = fitted.predict(held_out)
+    if recipe.teachers:
+        teachers = teaching_runs(folder.parent.parent / recipe.teachers)
+        calibration = opinion(teachers, held_out)
+        taught = Teachers([load_run(path).network for path in teachers], recipe.trust)
+        fitted = _fitted(recipe, train.join(held_out), None, folder, report, devices, taught)
+    else:
+        first = folder / FIRST if recipe.refit else folder
+        fitted = _fitted(recipe, train, held_out, first, report, devices)
+        calibration = fitted.predict(held_out)
+        if recipe.refit:
+            report("anew, of all training clips")
+            fitted = _fitted(recipe, train.join(held_out), None, folder, report, devices)
     thresholds = calibrate(held_out.bag.numpy(), calibration, held_out.bag_weight.numpy())
-    if recipe.refit:
-        report("anew, of all training clips")
-        fitted = _fitted(recipe, train.join(held_out), None, folder, report, devices)
     if torch.distributed.is_initialized() and torch.distributed.get_rank():
         raise SystemExit  # the first of several processes goes on alone
     seconds = time.perf_counter() - start
@@ -155,6 +119,7 @@ def _fitted(
     folder: Path,
     report: Callable[[str], None],
     devices: int | Literal["auto"],
+    targets: Callable[[RowSet], Targets] = RowSet.targets,
 ) -> _Fitted:
     """The recipe's network or classifier; the folder keeps a network."""
     if recipe.network in CLASSICAL:
@@ -162,22 +127,9 @@ def _fitted(
         return _Fitted(classifier.n_parameters, classifier.predict)
     network = recipe.build(train.tags.shape[1])
     criterion = recipe.criterion(network)
-    fit(network, criterion, train, held_out, recipe.fit, folder, report, devices)
+    fit(network, criterion, train, held_out, recipe.fit, folder, report, devices, targets)
     n_parameters = sum(p.numel() for p in network.parameters())
     return _Fitted(n_parameters, lambda rows: predict(network, rows)[0])
-
-
-def _claim(folder: Path, description: dict[str, Any]) -> None:
-    """Notes in the folder what is run there, so that nothing else goes on from it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    note = folder / RECIPE
-    if not note.is_file():
-        note.write_text(json.dumps(description, indent=1) + "\n", "utf-8")
-    elif json.loads(note.read_text("utf-8")) != description:
-        raise TrainingDataError(
-            f"expected an empty folder or a run of this recipe and seed in {folder}, found another "
-            "run: give another folder, or delete that one"
-        )
 
 
 def table(

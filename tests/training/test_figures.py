@@ -17,7 +17,7 @@ from training.figures.correlation_graphs import correlation_graphs
 from training.figures.evidence import read_mono
 from training.figures.feature_map import labelled_features, one_label_clips
 from training.figures.per_label import per_label_heatmap
-from training.runs import load_run
+from training.run_folder import load_run
 
 
 def test_all_pictures_are_drawn(

@@ -10,7 +10,7 @@ from training.cli import main
 from training.data import evaluation_bags, training_bags
 from training.errors import TrainingDataError
 from training.robustness import most_activated, noise_row, with_noise
-from training.runs import load_run
+from training.run_folder import load_run
 
 
 def test_noise_is_as_long_as_a_row_and_strikes_its_share(

@@ -21,7 +21,8 @@ from training.evaluate import evaluate
 from training.evaluate import main as evaluate_command
 from training.fit import NETWORK, predict
 from training.publish import publish
-from training.runs import load_run, run, table
+from training.run_folder import load_run
+from training.runs import run, table
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from training.figures.correlation_graphs import correlation_graphs
 from training.figures.evidence import evidence_beside_log_mel
 from training.figures.feature_map import feature_map, labelled_features, one_label_clips
 from training.figures.per_label import per_label_heatmap
-from training.runs import Run, load_run
+from training.run_folder import Run, load_run
 
 EXAMPLES = 3
 """Clips whose graphs are drawn."""
