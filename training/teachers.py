@@ -25,7 +25,7 @@ class Teachers:
     """Targets of a batch in the light of what networks say of it.
 
     Args:
-        networks: each gives scores of bags and logits of their tags.
+        networks: each gives scores of bags, and logits of their tags if it has any.
         trust: weight of their mean opinion; the rest is that of the labels.
     """
 
@@ -38,10 +38,11 @@ class Teachers:
         rows, mask, own = batch.rows, batch.mask(), batch.targets()
         said = [network.to(rows.device).read(rows, mask) for network in self._networks]  # type: ignore[operator]
         bag = torch.stack([output.bag_scores for output in said]).mean(0)
+        taught = replace(own, bag=own.bag.lerp(bag, self._trust))
         tags = torch.stack([output.tag_logits.sigmoid() for output in said]).mean(0)
-        return replace(
-            own, bag=own.bag.lerp(bag, self._trust), tags=own.tags.lerp(tags, self._trust)
-        )
+        if not tags.numel():
+            return taught
+        return replace(taught, tags=own.tags.lerp(tags, self._trust))
 
 
 def teaching_runs(folder: Path) -> list[Path]:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,12 @@ def test_targets_move_towards_the_teachers_by_their_trust() -> None:
     found = Teachers([network, network], 0.75)(rows)
     assert torch.allclose(found.bag, 0.25 * rows.bag + 0.75 * said, atol=1e-6)
     assert torch.equal(found.bag_weight, rows.bag_weight)
+
+
+def test_who_has_no_tags_teaches_none() -> None:
+    rows, (network, _) = separable(8), small()
+    rows = replace(rows, tags=torch.ones(8, 5))
+    assert torch.equal(Teachers([network], 0.75)(rows).tags, rows.tags)
 
 
 def test_a_taught_network_says_what_its_teachers_say(
