@@ -70,8 +70,11 @@ class GATv2(nn.Module):
             first += near.n_scales
             sent = messages[..., channels]
             senders = near.listed(sent)
-            joint = senders + receivers[..., channels].unsqueeze(2)
-            joint = joint.addcmul_(near.similarity.unsqueeze(-1), self.lin_edge.weight[channels, 0])
+            # W_r x_i + w_e s_ij of all j at once, as [s_ij 1] times [w_e; W_r x_i]
+            edges = torch.stack([near.similarity, torch.ones_like(near.similarity)], dim=-1)
+            receiving = receivers[..., channels]
+            by_edge = self.lin_edge.weight[channels, 0].expand_as(receiving)
+            joint = (edges @ torch.stack([by_edge, receiving], dim=-2)).add_(senders)
             logits = att[heads, channels] @ leaky_relu_(joint, NEGATIVE_SLOPE).flatten(0, 2).T
             weights = self.weights(logits.view(-1, *near.similarity.shape), near)
             parts.append(_mixed(weights, senders, near))

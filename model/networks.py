@@ -16,8 +16,8 @@ def load_network(
 ) -> tuple[Card, Network, str]:
     """A model's card, its network, and a line on where it computes.
 
-    A checkpoint with an ONNX graph beside it runs in ONNX Runtime, on the CPU, and needs no torch.
-    All else, and ``cuda``, runs in torch.
+    A checkpoint with an ONNX graph beside it runs in ONNX Runtime on the CPU, and needs no torch if
+    it carries its embedder. All else, and ``cuda``, runs in torch.
 
     Args:
         model: ``compact``, ``vggish`` or the path of a checkpoint.
@@ -31,7 +31,7 @@ def load_network(
     # The front end's products are small: shared among numpy's threads they take twice as long.
     ThreadpoolController().select(internal_api="openblas").limit(limits=1)
     onnx = path.with_suffix(".onnx")
-    if compute != "cuda" and onnx.is_file():
+    if compute != "cuda" and onnx.is_file() and card.embedder == "compact":
         from model.onnx_network import OnnxNetwork
 
         return card, OnnxNetwork(onnx, card), "computing on the CPU with ONNX Runtime"

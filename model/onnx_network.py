@@ -1,11 +1,13 @@
 """The network in ONNX Runtime: small, quick to start, and no torch (ours).
 
 ``mmgat-train export`` writes the graph beside the checkpoint. The weights stay in the safetensors
-file, to which the graph refers.
+file, to which the graph refers. Where a checkpoint does not carry its embedder, the graph is that
+of MMGAT alone and begins with the windows' rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +32,7 @@ class OnnxNetwork:
     Args:
         path: of the ONNX graph, with the checkpoint's safetensors file beside it.
         card: of that checkpoint.
+        embedder: log-mel [B, 96, 64] -> rows [B, 128], where the checkpoint does not carry it.
 
     Raises:
         CheckpointError: the graph is damaged or belongs to other weights.
@@ -37,7 +40,9 @@ class OnnxNetwork:
 
     device = "cpu"
 
-    def __init__(self, path: Path, card: Card) -> None:
+    def __init__(
+        self, path: Path, card: Card, embedder: Callable[[Floats], Floats] | None = None
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors
@@ -50,6 +55,8 @@ class OnnxNetwork:
                 f"expected the ONNX graph of {card.name!r} in {path}, found {error}: "
                 "fetch it again, or delete it to run in torch"
             ) from None
+        self._embedder = embedder
+        self._first_input = self._session.get_inputs()[0].name
         belongs_to = self._session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY, "none")
         if belongs_to != card.sha256:
             raise CheckpointError(
@@ -62,7 +69,8 @@ class OnnxNetwork:
         arrays = graphs._asdict()
         if n_nodes < FEWEST_NODES:
             arrays = {name: _padded(array) for name, array in arrays.items()}
-        rows, scores, evidence = self._session.run(None, {"log_mel": log_mel, **arrays})
+        windows = self._embedder(log_mel) if self._embedder else log_mel
+        rows, scores, evidence = self._session.run(None, {self._first_input: windows, **arrays})
         return Answer(rows, scores, evidence[:, :n_nodes])
 
 

@@ -1,4 +1,4 @@
-"""The network in torch: on a GPU, with VGGish's published weights, or without an exported graph."""
+"""The network in torch: on a GPU, or without an exported graph; and VGGish before such a graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from model.compute import compute_device
 from model.embedders import embedder_of
 from model.live_network import LiveNetwork
 from model.mmgat import MMGAT
-from model.network import Answer, Floats, Graphs
+from model.network import Answer, Floats, Graphs, Network
+from model.onnx_network import OnnxNetwork
 
 
 class TorchNetwork:
@@ -51,10 +52,24 @@ class TorchNetwork:
         return tensor.to(self._device, non_blocking=True)
 
 
+class TorchEmbedder:
+    """An embedder on the CPU that takes and gives arrays."""
+
+    def __init__(self, embedder: nn.Module) -> None:
+        self._embedder = embedder
+
+    @torch.inference_mode()
+    def __call__(self, log_mel: Floats) -> Floats:
+        rows: Floats = self._embedder(torch.from_numpy(log_mel)).numpy()
+        return rows
+
+
 def load_torch_network(
     path: Path, compute: str = "auto", weights: Path | None = None
-) -> tuple[TorchNetwork, str]:
+) -> tuple[Network, str]:
     """The network of a checkpoint, and a line on where it computes.
+
+    On the CPU MMGAT runs in ONNX Runtime if its graph stands beside a checkpoint without embedder.
 
     Args:
         path: of the safetensors file.
@@ -72,4 +87,8 @@ def load_torch_network(
         small = checkpoint.card.embedder == CompactEmbedder.name
         torch.set_num_threads(1 if small else min(4, os.cpu_count() or 1))
     assert isinstance(embedder, nn.Module)
+    graph = path.with_suffix(".onnx")
+    if device.type == "cpu" and graph.is_file() and not checkpoint.embedder_state:
+        network = OnnxNetwork(graph, checkpoint.card, TorchEmbedder(embedder))
+        return network, f"{where}, MMGAT with ONNX Runtime"
     return TorchNetwork(embedder, checkpoint.mmgat, device), where

@@ -1,4 +1,4 @@
-"""The ONNX graph of a checkpoint that carries its embedder: what live recognition runs."""
+"""The ONNX graph of a checkpoint: what live recognition runs on the CPU."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import onnx
 import onnx_ir
 import onnxscript.optimizer
 import torch
+from torch import nn
 
 from model.card import checkpoint_path
 from model.checkpoint import load_checkpoint
 from model.compact import CompactEmbedder
+from model.embedder import EMBEDDING_SIZE
 from model.instance_graph import FROM_LISTS
 from model.live_network import LiveNetwork
 from model.onnx_network import FEWEST_NODES, WEIGHTS_KEY
@@ -32,25 +34,22 @@ def export(model: str | Path) -> Path:
     """Writes the graph beside a checkpoint's files; returns its path.
 
     The graph takes and gives what ``LiveNetwork`` does, for any number of streams and 5 to 64
-    nodes. Its weights stay in the safetensors file: the graph names their places in it.
+    nodes; of a checkpoint without its embedder it takes the windows' rows in place of their
+    log-mel. Its weights stay in the safetensors file: the graph names their places in it.
 
     Raises:
         CheckpointError: no checkpoint there.
-        TrainingDataError: it does not carry its embedder.
+        TrainingDataError: weights do not stand in the graph as in the file.
     """
     path, checkpoint = checkpoint_path(model), load_checkpoint(model)
-    card = checkpoint.card
-    if not checkpoint.embedder_state:
-        raise TrainingDataError(
-            f"expected a checkpoint that carries its embedder, found {card.name!r} without "
-            f"that of {card.embedder}: it runs in torch"
-        )
-    embedder = CompactEmbedder()
-    embedder.load_state_dict(checkpoint.embedder_state)
+    embedder: nn.Module = nn.Identity()
+    if checkpoint.embedder_state:
+        embedder = CompactEmbedder()
+        embedder.load_state_dict(checkpoint.embedder_state)
     checkpoint.mmgat.small = FROM_LISTS
     traced = _traced(LiveNetwork(embedder, checkpoint.mmgat))
     _refer(traced, path)
-    traced.metadata_props.add(key=WEIGHTS_KEY, value=card.sha256)
+    traced.metadata_props.add(key=WEIGHTS_KEY, value=checkpoint.card.sha256)
     written = path.with_suffix(".onnx")
     onnx.save(traced, written)
     return written
@@ -61,8 +60,9 @@ def _traced(network: LiveNetwork) -> onnx.ModelProto:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     n_bags, n_nodes = 2, 2 * FEWEST_NODES + 1
     steps = torch.arange(n_nodes).repeat(n_bags, 1)
+    embeds = not isinstance(network.embedder, nn.Identity)
     example = (
-        torch.zeros(n_bags, 96, 64),
+        torch.zeros(n_bags, 96, 64) if embeds else torch.zeros(n_bags, EMBEDDING_SIZE),
         torch.zeros(n_bags, n_nodes, network.mmgat.config.input_size),
         torch.ones(n_bags, n_nodes, dtype=torch.bool),
         steps,
@@ -78,8 +78,8 @@ def _traced(network: LiveNetwork) -> onnx.ModelProto:
         optimize=False,
         verbose=False,
         dynamic_shapes=({0: bags}, of_graph, of_graph, of_graph, of_graph),
-        input_names=["log_mel", "nodes", "mask", "steps", "newest"],
-        output_names=["rows", "scores", "evidence"],
+        input_names=["log_mel" if embeds else "rows", "nodes", "mask", "steps", "newest"],
+        output_names=["embeddings", "scores", "evidence"],
     )
     assert program is not None
     # Weights keep their names and bytes: only what is smaller is computed in advance.
