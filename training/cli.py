@@ -68,10 +68,12 @@ def table(configs: tuple[Path, ...], data: Path, runs: Path, seeds: int, threads
 @data_option
 @click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
 def publish(run: Path, name: str, data: Path, out: Path) -> None:
-    """Write a finished run of MMGAT as a checkpoint with its card."""
+    """Write a finished run of MMGAT as a checkpoint with its card, and its ONNX graph."""
+    from training.export import export
     from training.publish import publish as write
 
     card = write(run, name, data, out)
+    export(out / f"{name}.safetensors")
     click.echo(f"{out / name}.safetensors: mAP {card.metrics[0]['value']}")
 
 

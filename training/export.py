@@ -79,7 +79,7 @@ def _traced(network: LiveNetwork) -> onnx.ModelProto:
         verbose=False,
         dynamic_shapes=({0: bags}, of_graph, of_graph, of_graph, of_graph),
         input_names=["log_mel" if embeds else "rows", "nodes", "mask", "steps", "newest"],
-        output_names=["embeddings", "scores", "evidence"],
+        output_names=["rows", "scores", "evidence"],
     )
     assert program is not None
     # Weights keep their names and bytes: only what is smaller is computed in advance.

@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from tools.benchmark.timing import RATE_HZ, alone, side_by_side, sound
+from tools.benchmark.timing import RATE_HZ, side_by_side, sound
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from model.mmgat import MMGAT
     from stream.front_end import FrontEnd
     from stream.windows import Window
 
@@ -58,24 +55,30 @@ def _front_end_step(front_end: FrontEnd, starts: Iterator[int], window: Window) 
 
 
 def graph() -> Iterator[str]:
-    """One graph of 10 and of 60 seconds through MMGAT, on one thread."""
+    """One graph of 10 and of 60 seconds through MMGAT, on one thread, in ONNX Runtime and torch."""
     import torch
 
+    from model.card import checked_card
     from model.checkpoint import load_checkpoint
+    from model.network import Graphs
+    from model.onnx_network import OnnxNetwork
+    from model.torch_network import TorchNetwork
 
     torch.set_num_threads(1)
-    mmgat = load_checkpoint("vggish").mmgat
-    with torch.inference_mode():
-        labels = mmgat.label_vectors()
-        for n_nodes in (10, 60):
-            rows = torch.randn(1, n_nodes, mmgat.config.input_size)
-            run = partial(_read, mmgat, rows, labels)
-            yield f"MMGAT, {n_nodes} nodes: {alone(run):.2f} ms"
-
-
-def _read(mmgat: MMGAT, rows: Tensor, label_vectors: tuple[Tensor, Tensor]) -> Tensor:
-    _, logits, attention = mmgat.instances(mmgat.graph(rows), label_vectors)
-    return attention * logits.sigmoid()
+    path, card = checked_card("vggish")
+    live = OnnxNetwork(path.with_suffix(".onnx"), card, lambda rows: rows)
+    in_torch = TorchNetwork(torch.nn.Identity(), load_checkpoint("vggish").mmgat)
+    rng = np.random.default_rng(0)
+    for n_nodes in (10, 60):
+        rows = rng.normal(size=(1, n_nodes, 128)).astype(np.float32)
+        steps = np.arange(n_nodes)[None]
+        graphs = Graphs(rows, np.ones((1, n_nodes), bool), steps, steps == n_nodes - 1)
+        ours, theirs = side_by_side(
+            partial(live, rows[:, -1], graphs), partial(in_torch, rows[:, -1], graphs)
+        )
+        yield (
+            f"MMGAT, {n_nodes} nodes: {ours:.2f} ms, in torch {theirs:.2f}: x{theirs / ours:.1f}"
+        )
 
 
 def yamnet() -> Iterator[str]:

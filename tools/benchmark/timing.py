@@ -31,11 +31,6 @@ def side_by_side(
     return statistics.median(times[0]), statistics.median(times[1])
 
 
-def alone(function: Callable[[], object]) -> float:
-    """Median milliseconds, after a warm-up."""
-    return side_by_side(function, lambda: None)[0]
-
-
 def sound(seconds: float, rate_hz: int = RATE_HZ) -> np.ndarray:
     """Tones and noise, float32 [n]."""
     t = np.arange(round(seconds * rate_hz)) / rate_hz
