@@ -10,7 +10,7 @@ from model.checkpoint import load_checkpoint
 from model.compact import CompactEmbedder
 from model.labels import LABELS
 from training import thresholds
-from training.compact import distil, rows
+from training.compact import distil, rows, targets
 from training.compact.checkpoint import recalibrate
 from training.compact.mixtures import KINDS
 from training.compact.student import N_MN04, N_YAMNET, jitter
@@ -65,10 +65,10 @@ def test_music_rows_have_what_the_teachers_mean_and_mixtures_the_exact_labels():
     rng = np.random.default_rng(0)
     plays = rng.random((300, 10, 20)) < 0.05
     timid = np.where(plays, 0.05, 0.01).astype(np.float32)
-    made_here = rows.Shard(
+    made_here = targets.Shard(
         np.full(300, "rendered"), plays, np.ones_like(plays), timid.max(axis=1), timid
     )
-    clips = rows.Shard(
+    clips = targets.Shard(
         kind=np.array(["music", "sequenced"]),
         labels=np.zeros((2, 10, 20), bool),
         known=np.stack([np.zeros((10, 20), bool), np.ones((10, 20), bool)]),
@@ -78,7 +78,7 @@ def test_music_rows_have_what_the_teachers_mean_and_mixtures_the_exact_labels():
     clips.mn04[0, 7] = clips.yamnet[0, 2, 7] = 0.05
     clips.labels[1, 3, 5] = True
     clips.known[1, 4, 6] = False
-    found = rows.Targets(made_here)(clips)
+    found = targets.Targets(made_here)(clips)
     assert found["instance"][0, 2, 7] > 0.9 > 0.1 > found["instance"][0, 2, 8]
     assert found["bag"][0, 7] > 0.9 > found["bag"][0, 8]
     assert (found["bag_weight"][0] == 1).all()
