@@ -15,7 +15,7 @@ from training.data import sources, training_bags
 from training.errors import TrainingDataError
 from training.run_folder import load_run
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 ROWS: Final = {
     "audioset": (VARIANTS[0], "music clips of validation.npz (AudioSet evaluation set)"),
     "openmic": (VARIANTS[1], "clips of OpenMIC-2018's test split"),
