@@ -71,10 +71,9 @@ class GATv2(nn.Module):
             sent = messages[..., channels]
             senders = near.listed(sent)
             # W_r x_i + w_e s_ij of all j at once, as [s_ij 1] times [w_e; W_r x_i]
-            edges = torch.stack([near.similarity, torch.ones_like(near.similarity)], dim=-1)
             receiving = receivers[..., channels]
             by_edge = self.lin_edge.weight[channels, 0].expand_as(receiving)
-            joint = (edges @ torch.stack([by_edge, receiving], dim=-2)).add_(senders)
+            joint = (near.edges @ torch.stack([by_edge, receiving], dim=-2)).add_(senders)
             logits = att[heads, channels] @ leaky_relu_(joint, NEGATIVE_SLOPE).flatten(0, 2).T
             weights = self.weights(logits.view(-1, *near.similarity.shape), near)
             parts.append(_mixed(weights, senders, near))

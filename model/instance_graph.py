@@ -91,6 +91,11 @@ class Neighbours:
     def n_scales(self) -> int:
         return self.absent.shape[0]
 
+    @cached_property
+    def edges(self) -> Tensor:
+        """float32 [B, N, K, 2], each one's similarity and a 1."""
+        return torch.stack([self.similarity, torch.ones_like(self.similarity)], dim=-1)
+
     def listed(self, values: Tensor) -> Tensor:
         """Values [B, N, D] of all nodes as those of the lists: [B, N, K, D], or [B, 1, N, D]."""
         if self.index is None:

@@ -49,8 +49,7 @@ def load_run(folder: Path, first: bool = False) -> Run:
         of = dict(result["of"])
         name = of.pop("recipe")
         recipe = msgspec.convert(of, Recipe)
-        refitted = recipe.refit and not recipe.teachers
-        state = load_file((folder / FIRST if first and refitted else folder) / NETWORK)
+        state = load_file((folder / FIRST if first and recipe.refit else folder) / NETWORK)
         network = recipe.build(result["tags"])
         network.load_state_dict(state)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

@@ -38,7 +38,8 @@ def run(
     """Fits a recipe and writes ``folder``/result.json and, beside it, the network.
 
     With ``refit`` thresholds are those of a first network, in ``folder``/first, that was not fitted
-    to the held-out clips; what is kept and measured is the second, fitted to all.
+    to the held-out clips; what is kept and measured is the second, fitted to all. Who has teachers
+    has no first network of its own: theirs give the thresholds.
 
     A run that was stopped goes on; one that is done is only read.
 
@@ -63,18 +64,18 @@ def run(
     train, held_out = training_bags(recipe, data)
     evaluation = evaluation_bags(recipe, data)
     start = time.perf_counter()
+    targets: Callable[[RowSet], Targets] = RowSet.targets
     if recipe.teachers:
         teachers = teaching_runs(folder.parent.parent / recipe.teachers)
+        targets = Teachers([load_run(path).network for path in teachers], recipe.trust)
         calibration = opinion(teachers, held_out)
-        taught = Teachers([load_run(path).network for path in teachers], recipe.trust)
-        fitted = _fitted(recipe, train.join(held_out), None, folder, report, devices, taught)
     else:
         first = folder / FIRST if recipe.refit else folder
         fitted = _fitted(recipe, train, held_out, first, report, devices)
         calibration = fitted.predict(held_out)
-        if recipe.refit:
-            report("anew, of all training clips")
-            fitted = _fitted(recipe, train.join(held_out), None, folder, report, devices)
+    if recipe.refit:
+        report("of all training clips")
+        fitted = _fitted(recipe, train.join(held_out), None, folder, report, devices, targets)
     thresholds = calibrate(held_out.bag.numpy(), calibration, held_out.bag_weight.numpy())
     if torch.distributed.is_initialized() and torch.distributed.get_rank():
         raise SystemExit  # the first of several processes goes on alone

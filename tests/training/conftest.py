@@ -63,9 +63,11 @@ def quick_recipe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     """Writes a recipe of a network that is fitted in seconds."""
     folder = tmp_path_factory.mktemp("recipes")
 
-    def write(network: str, epochs: int = 1, mmgat: str = "", name: str = "") -> Path:
+    def write(
+        network: str, epochs: int = 1, mmgat: str = "", name: str = "", first: str = ""
+    ) -> Path:
         path = folder / f"{name or network}.toml"
-        path.write_text(QUICK.format(network=network, epochs=epochs, mmgat=mmgat))
+        path.write_text(first + QUICK.format(network=network, epochs=epochs, mmgat=mmgat))
         return path
 
     return write

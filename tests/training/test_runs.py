@@ -69,8 +69,7 @@ def test_a_published_checkpoint_needs_no_tags_and_its_card_is_complete(published
 def test_a_refit_is_of_all_clips_and_its_thresholds_of_a_network_that_knew_fewer(
     audioset: Path, quick_recipe: Callable[..., Path], tmp_path: Path
 ) -> None:
-    recipe = quick_recipe("mmgat", epochs=2, name="refit")
-    recipe.write_text("refit = true\n" + recipe.read_text())
+    recipe = quick_recipe("mmgat", epochs=2, name="refit", first="refit = true")
     lines: list[str] = []
     result = run(recipe, audioset, tmp_path / "refit", report=lines.append)
     alone = run(quick_recipe("mmgat", epochs=2, name="once"), audioset, tmp_path / "once")
@@ -210,8 +209,7 @@ def test_two_processes_fit_one_network_and_refit_it(
     audioset: Path, quick_recipe: Callable[..., Path], tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "training.cli", "fit", "--devices", "2", "--threads", "1"]
-    recipe = quick_recipe("attention-mil", epochs=20, name="two")
-    recipe.write_text("refit = true\n" + recipe.read_text())
+    recipe = quick_recipe("attention-mil", epochs=20, name="two", first="refit = true")
     command += ["--config", str(recipe)]
     command += ["--data", str(audioset), "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)

@@ -17,19 +17,13 @@ from training.teachers import Teachers, opinion, teaching_runs
 QUIET: Callable[[str], None] = lambda _: None  # noqa: E731
 
 
-def recipe_with(quick_recipe: Callable[..., Path], name: str, lines: str) -> Path:
-    recipe = quick_recipe("mmgat", epochs=3, name=name)
-    recipe.write_text(lines + recipe.read_text())
-    return recipe
-
-
 @pytest.fixture(scope="module")
 def teaching(
     audioset: Path, quick_recipe: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A folder of runs, with two of the recipe ``strict``."""
     runs = tmp_path_factory.mktemp("teaching")
-    recipe = recipe_with(quick_recipe, "strict", "refit = true\n")
+    recipe = quick_recipe("mmgat", epochs=3, name="strict", first="refit = true")
     for seed in (0, 1):
         run(recipe, audioset, runs / "strict" / f"seed-{seed}", seed, QUIET)
     return runs
@@ -54,9 +48,10 @@ def test_who_has_no_tags_teaches_none() -> None:
 def test_a_taught_network_says_what_its_teachers_say(
     teaching: Path, audioset: Path, quick_recipe: Callable[..., Path]
 ) -> None:
-    lines = 'refit = true\nteachers = "strict"\ntrust = 1.0\n'
+    lines = 'refit = true\nteachers = "strict"\ntrust = 1.0'
+    recipe = quick_recipe("mmgat", epochs=3, name="taught", first=lines)
     folder = teaching / "taught" / "seed-0"
-    result = run(recipe_with(quick_recipe, "taught", lines), audioset, folder, 5, QUIET)
+    result = run(recipe, audioset, folder, 5, QUIET)
     teachers = teaching_runs(teaching / "strict")
     assert len(teachers) == 2
     rows = separable(64, 10)
@@ -66,6 +61,8 @@ def test_a_taught_network_says_what_its_teachers_say(
     assert np.abs(own - said).mean() < np.abs(other - said).mean()
     assert result["held_out_map"] > 0
     assert not (folder / "first").exists()
+    with pytest.raises(TrainingDataError, match="expected a finished run"):
+        load_run(folder, first=True)  # it has seen the held-out clips
 
 
 def test_thresholds_are_of_networks_that_did_not_know_the_held_out_clips(teaching: Path) -> None:
@@ -83,4 +80,4 @@ def test_teachers_must_be_finished(tmp_path: Path) -> None:
 
 def test_who_has_teachers_is_refitted(quick_recipe: Callable[..., Path]) -> None:
     with pytest.raises(TrainingDataError, match="expected refit = true, since it has teachers"):
-        read_recipe(recipe_with(quick_recipe, "lazy", 'teachers = "strict"\n'))
+        read_recipe(quick_recipe("mmgat", name="lazy", first='teachers = "strict"'))
