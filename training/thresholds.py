@@ -61,9 +61,10 @@ def quiet_on(
 ) -> dict[str, float]:
     """Thresholds raised, where that costs least, until few events come of bags where nothing plays.
 
-    An event begins with two neighbouring seconds at the threshold, as in the live decision. A raise
-    costs the share of the label's own seconds that it leaves unnamed. Each step takes the raise
-    with the most events prevented for its cost.
+    An event begins with a second at the threshold: what lasts no longer than a moment is heard in
+    two windows live, half a second apart, and two make an event. A raise costs the share of the
+    label's own seconds that it leaves unnamed. Each step takes the raise with the most events
+    prevented for its cost.
 
     Args:
         thresholds: label -> where to begin.
@@ -95,9 +96,8 @@ def quiet_on(
 def _begun(silent: Seconds, cut: float) -> Array:
     """Events of each label, int [20]."""
     at = (silent.scores >= cut) & (silent.known > 0)
-    lasting = at[:, 1:] & at[:, :-1]
-    begun = lasting.copy()
-    begun[:, 1:] &= ~lasting[:, :-1]
+    begun = at.copy()
+    begun[:, 1:] &= ~at[:, :-1]
     events: Array = begun.sum(axis=(0, 1))
     return events
 

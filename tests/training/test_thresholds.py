@@ -24,11 +24,12 @@ def raised(*scores: list[float], known: float = 1.0, most_events: int = 0) -> fl
 
 
 def test_a_score_that_would_cause_a_false_event_raises_the_threshold() -> None:
-    assert raised([0.1, 0.5, 0.6, 0.1]) == 0.51
+    assert raised([0.1, 0.6, 0.5, 0.1]) == 0.61
 
 
-def test_one_high_second_causes_no_event() -> None:
-    assert raised([0.1, 0.9, 0.1]) == 0.3
+def test_one_high_second_is_an_event_and_so_are_many_in_a_row() -> None:
+    assert raised([0.1, 0.6, 0.1]) == 0.61
+    assert raised([0.6, 0.6, 0.6, 0.1], most_events=1) == 0.3
 
 
 def test_what_nobody_knows_raises_nothing() -> None:

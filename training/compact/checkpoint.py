@@ -16,6 +16,7 @@ from model.card import Card
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.compact import CompactEmbedder
 from model.mmgat import MMGAT, MMGATConfig
+from training.compact import workspace
 from training.compact.notes import source_of
 from training.compact.render import HELD_OUT
 from training.compact.rows import load_embedder, read_rows
@@ -59,7 +60,9 @@ TEACHERS: Final = (
 )
 
 
-def training_data(data: Path, cache: Path) -> tuple[dict[str, Any], ...]:
+def training_data(
+    data: Path, cache: Path, without: str | None = None
+) -> tuple[dict[str, Any], ...]:
     """Rows of source, licence and minutes for the card.
 
     Raises:
@@ -69,7 +72,7 @@ def training_data(data: Path, cache: Path) -> tuple[dict[str, Any], ...]:
     try:
         with (data / "audio" / "manifest.csv").open(newline="") as file:
             for row in csv.DictReader(file):
-                if row["split"] == "train":
+                if row["split"] == "train" and source_of(row) != without:
                     source = f"recordings: {source_of(row)}"
                     minutes[source, row["licence"]] += float(row["seconds"]) / 60
         for music in json.loads((cache / "sources.json").read_text()):
@@ -113,15 +116,18 @@ def run(
     settings: FitSettings,
     report: Callable[[str], None] = print,
     init: str | None = None,
+    without: str | None = None,
 ) -> Card:
     """Fits on ``cache``'s rows, calibrates and writes ``out``/compact.safetensors with its card.
 
     ``init`` is a checkpoint, by name or path, whose MMGAT is where the fit begins. Its embedder, or
     one trained on from it, must have made the rows; what it was trained on stays in the card.
+    ``without`` names the source of recordings that embedder and rows were made without.
     """
     begun = load_checkpoint(init) if init is not None else None
-    train = read_rows(cache / "rows-train.npz")
-    validation_path = cache / "rows-validation.npz"
+    folder = workspace(cache, without)
+    train = read_rows(folder / "rows-train.npz")
+    validation_path = folder / "rows-validation.npz"
     held_out = read_rows(validation_path)
     validation = of_kinds(held_out, validation_path, EXACT)
     text = minilm_embeddings()
@@ -142,7 +148,7 @@ def run(
         report=report,
     )
     thresholds = thresholds_of(mmgat, held_out, validation_path)
-    embedder = load_embedder(cache / "distil" / "embedder.safetensors")
+    embedder = load_embedder(folder / "distil" / "embedder.safetensors")
     card = Card(
         name="compact",
         version="5",
@@ -152,7 +158,7 @@ def run(
         thresholds=thresholds,
         unverified=UNVERIFIED,
         text_encoder=text.encoder,
-        training_data=merged(training_data(data, cache), begun.card if begun else None),
+        training_data=merged(training_data(data, cache, without), begun.card if begun else None),
         metrics=tuple(
             {
                 "name": f"mAP, {name}",

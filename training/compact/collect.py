@@ -34,7 +34,8 @@ RATE_HZ: Final = 32_000
 """Rate of everything cached: what the mn04 teacher hears; the student hears half of it."""
 
 SHORTEST_S: Final = 20.0
-SHORTEST_SOUND_S: Final = 0.3
+SHORTEST_SOUND_S: Final = 0.1
+SHORTEST_JOINED_S: Final = 5.0
 LONGEST_S: Final = 600.0
 TELEPHONE_SUFFIX: Final = ".g722"
 """16 kHz speech of telephone systems; ffmpeg decodes it."""
@@ -165,7 +166,7 @@ def _decode(tracks: list[Track], folder: Path) -> list[dict[str, Any]]:
 
 
 def _ten_minutes(short: list[tuple[Track, float]]) -> list[list[Track]]:
-    """Tracks with their seconds -> groups of about ten minutes; less than 20 s is left out."""
+    """Tracks with their seconds -> groups of about ten minutes; less than 5 s is left out."""
     groups: list[list[Track]] = []
     lasted = LONGEST_S
     for track, seconds in short:
@@ -174,7 +175,7 @@ def _ten_minutes(short: list[tuple[Track, float]]) -> list[list[Track]]:
             lasted = 0.0
         groups[-1].append(track)
         lasted += seconds
-    return groups if lasted >= SHORTEST_S else groups[:-1]
+    return groups if lasted >= SHORTEST_JOINED_S else groups[:-1]
 
 
 def _read(track: Track) -> npt.NDArray[np.int16]:

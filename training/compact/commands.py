@@ -14,6 +14,9 @@ cache_option = click.option("--cache", type=Folder, required=True, help="Where r
 threads_option = click.option(
     "--threads", default=2, show_default=True, help="One is faster on a busy machine."
 )
+without_option = click.option(
+    "--without", help="Source of recordings to leave out, a folder of DATA/audio."
+)
 workers_option = click.option("--workers", default=2, show_default=True, help="Processes.")
 
 
@@ -81,7 +84,6 @@ def render(
 @click.option(
     "--only", type=click.Choice(KINDS), help="Make what is missing of clips of this kind."
 )
-@click.option("--without", help="Source of recordings to leave out, a folder of DATA/audio.")
 @cache_option
 @workers_option
 def mix(
@@ -91,7 +93,6 @@ def mix(
     validation_clips: int,
     seed: int,
     only: str | None,
-    without: str | None,
     cache: Path,
     workers: int,
 ) -> None:
@@ -107,7 +108,6 @@ def mix(
         workers=workers,
         seed=seed,
         only=only,
-        without=without,
     )
     click.echo(f"{n_shards} shards")
 
@@ -120,6 +120,7 @@ def mix(
 @threads_option
 @click.option("--stop-after", type=int, help="Stop after this epoch of the plan.")
 @click.option("--seed", default=0, show_default=True)
+@without_option
 @cache_option
 def distil(
     data: Path,
@@ -129,6 +130,7 @@ def distil(
     threads: int,
     stop_after: int | None,
     seed: int,
+    without: str | None,
     cache: Path,
 ) -> None:
     """Train the compact embedder; goes on where it was stopped."""
@@ -143,6 +145,7 @@ def distil(
         stop_after=stop_after,
         seed=seed,
         threads=threads,
+        without=without,
     )
     click.echo(path)
 
@@ -156,12 +159,21 @@ def distil(
     help="Weights; the distilled ones if not given.",
 )
 @threads_option
+@without_option
 @cache_option
-def rows(data: Path, teachers: Path, embedder: Path | None, threads: int, cache: Path) -> None:
+def rows(
+    data: Path,
+    teachers: Path,
+    embedder: Path | None,
+    threads: int,
+    without: str | None,
+    cache: Path,
+) -> None:
     """Embed every clip for MMGAT."""
     from training.compact.rows import run
 
-    for path in run(data, teachers, cache, embedder=embedder, threads=threads).values():
+    written = run(data, teachers, cache, embedder=embedder, threads=threads, without=without)
+    for path in written.values():
         click.echo(path)
 
 
@@ -172,7 +184,8 @@ def rows(data: Path, teachers: Path, embedder: Path | None, threads: int, cache:
 @click.option("--epochs", default=14, show_default=True)
 @click.option("--rate", default=1e-3, show_default=True, help="The highest learning rate.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--threads", default=2, show_default=True, help="One is faster on a busy machine.")
+@threads_option
+@without_option
 @cache_option
 def fit(
     data: Path,
@@ -182,6 +195,7 @@ def fit(
     rate: float,
     seed: int,
     threads: int,
+    without: str | None,
     cache: Path,
 ) -> None:
     """Fit MMGAT to the rows and write the checkpoint with its card and its ONNX graph."""
@@ -201,7 +215,7 @@ def fit(
         splice=1 / 3,
         seed=seed,
     )
-    card = run(data, cache, out, settings, init=init)
+    card = run(data, cache, out, settings, init=init, without=without)
     export(out / "compact")
     for metric in card.metrics:
         click.echo(f"{metric['name']} {metric['value']} on {metric['on']}")

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from model.checkpoint import load_checkpoint
 from model.compact import CompactEmbedder
 from training.audioset_names import to_labels
+from training.compact import workspace
 from training.compact.playing import CLIP_S
 from training.compact.student import N_MN04, N_YAMNET, Batch, Student, class_weights, jitter, losses
 from training.compact.teach import Arrays, class_tables, read_shards
@@ -105,15 +106,17 @@ def run(
     stop_after: int | None = None,
     seed: int = 0,
     threads: int = 2,
+    without: str | None = None,
 ) -> Path:
     """Train for ``epochs`` in all, going on after the last finished one.
 
     ``stop_after`` ends this run after so many epochs of the plan; the next run goes on. ``init`` is
-    a checkpoint, by name or path, whose embedder is where a new run begins.
+    a checkpoint, by name or path, whose embedder is where a new run begins. ``without`` leaves out
+    the clips with recordings of a source.
 
-    Writes into ``cache/distil`` after every epoch: ``embedder.safetensors`` (averaged weights of
-    the embedder alone), ``student.safetensors`` (with heads), ``state.pt`` (to go on from) and a
-    line of ``log.jsonl``. Returns the embedder's path.
+    Writes into ``distil`` in the run's workspace after every epoch: ``embedder.safetensors``
+    (averaged weights of the embedder alone), ``student.safetensors`` (with heads), ``state.pt``
+    (to go on from) and a line of ``log.jsonl``. Returns the embedder's path.
 
     Raises:
         TrainingDataError: shards or class tables are missing.
@@ -123,7 +126,7 @@ def run(
     yamnet_columns, mn04_columns = class_tables(data, teachers)
     yamnet_weights = class_weights(N_YAMNET, yamnet_columns)
     mn04_weights = class_weights(N_MN04, mn04_columns)
-    train, held_out = read_shards(cache, "train"), read_shards(cache, "validation")
+    train, held_out = (read_shards(cache, split, without) for split in ("train", "validation"))
     n_clips, n_hearings = train["log_mel"].shape[:2]
     n_steps = -(-n_clips // BATCH_CLIPS)
 
@@ -138,7 +141,7 @@ def run(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, peak_rate, total_steps=epochs * n_steps, pct_start=0.15
     )
-    folder = cache / "distil"
+    folder = workspace(cache, without) / "distil"
     folder.mkdir(parents=True, exist_ok=True)
     state_file = folder / "state.pt"
     parts: dict[str, Any] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -32,28 +33,42 @@ ABSENT_DB: Final = -45.0
 COVERED_DB: Final = -22.0
 """A player this far below the whole mixture of its second is not asked for."""
 
-SHARES: Final = (0.44, 0.25, 0.20, 0.07, 0.04)
+SHARES: Final = (0.34, 0.24, 0.16, 0.22, 0.04)
 HELD_OUT: Final = {"music": 15, "sounds": 5}
-"""One file in so many of a kind is for validation."""
+"""One in so many is for validation: of music, files; of sounds, packages, whose sounds are alike."""
+
+FEW_MINUTES: Final = 5.0
+"""A package of sounds with more is heard no more often."""
+
+RECORDED: Final = 0.25
+"""Share of everyday sounds that is recorded ones; the rest is of packages."""
 
 FLOOR: Final = 1e-12
 
 
 class Player(NamedTuple):
-    """One player's sound in a clip (float32 [320000]) and what it proves about labels."""
+    """One player's sound in a clip (float32 [320000]) and what it proves about labels.
+
+    ``source`` is that of the recordings it is made of, if it is.
+    """
 
     audio: npt.NDArray[np.float32]
     label: str | None
     unsure: frozenset[str] = frozenset()
+    source: str = ""
 
 
 class Clip(NamedTuple):
-    """audio float32 [320000] at 32 kHz; labels bool [10, 20]; known bool [10, 20] (the mask)."""
+    """audio float32 [320000] at 32 kHz; labels bool [10, 20]; known bool [10, 20] (the mask).
+
+    ``sources`` are those of the recordings in it.
+    """
 
     audio: npt.NDArray[np.float32]
     labels: npt.NDArray[np.bool_]
     known: npt.NDArray[np.bool_]
     kind: str
+    sources: frozenset[str] = frozenset()
 
 
 def second_levels(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -79,7 +94,8 @@ def mix(players: Sequence[Player], kind: str) -> Clip:
             known[~heard & ~absent, INDEX[player.label]] = False
         for label in player.unsure:
             known[~absent, INDEX[label]] = False
-    return Clip(audio, labels, known | labels, kind)
+    sources = frozenset(player.source for player in players if player.source)
+    return Clip(audio, labels, known | labels, kind, sources)
 
 
 def at_level(audio: npt.NDArray[np.float32], level_dbfs: float) -> npt.NDArray[np.float32]:
@@ -88,6 +104,12 @@ def at_level(audio: npt.NDArray[np.float32], level_dbfs: float) -> npt.NDArray[n
     if loudest < -100:
         return audio
     return audio * np.float32(10 ** ((level_dbfs - loudest) / 20))
+
+
+def is_held_out(row: dict[str, Any]) -> bool:
+    """Whether a row of sources.json is for validation."""
+    name = row["package"] if row["kind"] == "sounds" else row["cache"]
+    return zlib.crc32(name.encode()) % HELD_OUT[row["kind"]] == 0
 
 
 class ClipMaker:
@@ -99,7 +121,6 @@ class ClipMaker:
         split: "train", or "validation" with its own notes, soundfont and music files.
         seed: of everything.
         only: make clips of this kind only.
-        without: play no notes of this source of recordings.
     """
 
     def __init__(
@@ -109,10 +130,9 @@ class ClipMaker:
         split: str,
         seed: int = 0,
         only: str | None = None,
-        without: str | None = None,
     ) -> None:
         self.cache, self.split, self.seed, self.only = cache, split, seed, only
-        self.bank = NoteBank(audio_folder, split, cache / "notes", without)
+        self.bank = NoteBank(audio_folder, split, cache / "notes")
         validation = split == "validation"
         stems = [
             stem for stem in self._read("stems.json")
@@ -120,10 +140,18 @@ class ClipMaker:
         ]  # fmt: skip
         collected = [
             row for row in self._read("sources.json")
-            if (zlib.crc32(row["cache"].encode()) % HELD_OUT[row["kind"]] == 0) == validation
+            if is_held_out(row) == validation
         ]  # fmt: skip
         music = [row for row in collected if row["kind"] == "music"]
-        self.sounds = [row["cache"] for row in collected if row["kind"] == "sounds"]
+        self.sounds = [row for row in collected if row["kind"] == "sounds"]
+        minutes_of: Counter[str] = Counter()
+        for row in self.sounds:
+            minutes_of[row["package"]] += row["minutes"]
+        shares = [
+            row["minutes"] * min(1.0, FEW_MINUTES / minutes_of[row["package"]])
+            for row in self.sounds
+        ]
+        self.sound_shares = np.array(shares) / (sum(shares) or 1.0)
         self.stems: dict[str, list[dict[str, Any]]] = {}
         self.songs: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for stem in stems:
@@ -165,11 +193,14 @@ class ClipMaker:
             music = Player(self._crop(f"music/{track}", rng), None, frozenset(LABELS))
             return mix([music], kind)
         if kind == "silence":
-            loudness = 0.0 if rng.random() < 0.2 else 10 ** (rng.uniform(-90, 0) / 20)
-            steady = noise(rng, CLIP_SAMPLES, RATE_HZ).astype(np.float32)
-            return mix([Player(steady * np.float32(loudness), None)], kind)
+            loudness = 0.0 if rng.random() < 0.2 else 10 ** (rng.uniform(-60, 6) / 20)
+            steady = np.clip(noise(rng, CLIP_SAMPLES, RATE_HZ) * loudness, -1, 1)
+            return mix([Player(steady.astype(np.float32), None)], kind)
         if kind == "sounds":
-            return mix([Player(self._sounds(rng), None)], kind)
+            heard = [self._sounds(rng, -20.0)]
+            if rng.random() < 0.3:
+                heard.append(self._sounds(rng, -20 - rng.uniform(0, 20)))
+            return mix(heard, kind)
         if kind == "rendered" and self.songs and rng.random() < 0.35:
             players = self._song(rng)
         else:
@@ -187,19 +218,22 @@ class ClipMaker:
             behind = at_level(self._crop(f"music/{track}", rng), music_level)
             players.append(Player(behind, None, frozenset(LABELS)))
         elif rng.random() < 0.15:
-            behind = at_level(self._sounds(rng), -20 - rng.uniform(5, 25))
-            players.append(Player(behind, None))
+            players.append(self._sounds(rng, -20 - rng.uniform(5, 25)))
         return mix(players, kind)
 
-    def _sounds(self, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    def _sounds(self, rng: np.random.Generator, level_dbfs: float) -> Player:
         """Ten seconds of speech or everyday sounds: of a track, or of recordings without label."""
-        recorded = [s for s in self.bank.sources.get("", []) if s.everyday]
-        if recorded and (not self.sounds or rng.random() < 0.25):
-            return play(self.bank, recorded[rng.integers(len(recorded))], rng)
-        if not self.sounds:
-            return np.zeros(CLIP_SAMPLES, np.float32)
-        shift = float(rng.uniform(-2, 2))
-        return self._crop(f"music/{self.sounds[rng.integers(len(self.sounds))]}", rng, shift=shift)
+        recorded = [source for source in self.bank.sources.get("", []) if source.everyday]
+        if recorded and (not self.sounds or rng.random() < RECORDED):
+            source = recorded[rng.integers(len(recorded))]
+            audio, name = play(self.bank, source, rng), source.name
+        elif self.sounds:
+            row = self.sounds[rng.choice(len(self.sounds), p=self.sound_shares)]
+            shift = float(rng.uniform(-2, 2))
+            audio, name = self._crop(f"music/{row['cache']}", rng, shift=shift), ""
+        else:
+            audio, name = np.zeros(CLIP_SAMPLES, np.float32), ""
+        return Player(at_level(audio, level_dbfs), None, source=name)
 
     def _player(self, rng: np.random.Generator, from_stem: bool) -> Player:
         choices = sorted(
@@ -220,7 +254,7 @@ class ClipMaker:
             return Player(audio, row["label"], frozenset(row["unsure"]))
         sources = self.bank.sources.get(label) or self.bank.sources[self.bank.labels[0]]
         source = sources[rng.integers(len(sources))]
-        return Player(play(self.bank, source, rng), source.label, source.unsure)
+        return Player(play(self.bank, source, rng), source.label, source.unsure, source.name)
 
     def _song(self, rng: np.random.Generator) -> list[Player]:
         names = sorted(self.songs)

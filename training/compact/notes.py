@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import re
 import zlib
@@ -75,13 +76,23 @@ def for_audit(row: dict[str, str]) -> bool:
     return is_everyday(row) and zlib.crc32(row["path"].encode()) % 6 == 0
 
 
+def split_of(row: dict[str, str]) -> str:
+    """The manifest's, but another sixth of the everyday sounds is held out for thresholds."""
+    held_out = is_everyday(row) and zlib.crc32(row["path"].encode()) % 6 == 1
+    return "validation" if held_out else row["split"]
+
+
 def _is_doubtful(row: dict[str, str]) -> bool:
     return row["instrument"] == EVERYDAY and not is_everyday(row)
 
 
 class Source(NamedTuple):
-    """All recordings of one instrument by one player: what one player of a mixture plays."""
+    """All recordings of one instrument by one player: what one player of a mixture plays.
 
+    ``name`` is that of the source they are from, ``notes`` and ``phrases`` are places in the bank.
+    """
+
+    name: str
     label: str | None
     unsure: frozenset[str]
     notes: tuple[tuple[int, int], ...]
@@ -125,7 +136,7 @@ def _pack(audio_folder: Path, split: str, folder: Path) -> None:
     rows: list[dict[str, Any]] = []
     start = 0
     with (audio_folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        rows_of_split = (row for row in csv.DictReader(file) if row["split"] == split)
+        rows_of_split = (row for row in csv.DictReader(file) if split_of(row) == split)
         manifest = [row for row in rows_of_split if not (for_audit(row) or _is_doubtful(row))]
     for row in tqdm(manifest, f"notes ({split})"):
         audio, rate_hz = soundfile.read(audio_folder / row["path"], dtype="float32")
@@ -149,33 +160,32 @@ class NoteBank:
         audio_folder: the data folder's ``audio``, with its manifest.csv.
         split: "train" or "validation".
         cache: where the packed notes are kept (int16, mono, 32 kHz).
-        without: a source to leave out.
 
     Raises:
         TrainingDataError: the folder has no manifest.
     """
 
-    def __init__(
-        self, audio_folder: Path, split: str, cache: Path, without: str | None = None
-    ) -> None:
+    def __init__(self, audio_folder: Path, split: str, cache: Path) -> None:
         if not (audio_folder / "manifest.csv").is_file():
             raise TrainingDataError(f"expected manifest.csv in {audio_folder}, found none")
         if not (cache / f"notes-{split}.json").exists():
             _pack(audio_folder, split, cache)
         self.audio = np.load(cache / f"notes-{split}.npy", mmap_mode="r")
         rows = json.loads((cache / f"notes-{split}.json").read_text())
-        if without is not None:
-            rows = [row for row in rows if row["source"] != without]
-        grouped: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        grouped: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
         for row in rows:
             solo_instrument = row["instrument"] if not row["labels"] else ""
-            grouped.setdefault((row["labels"], row["session"], solo_instrument), []).append(row)
+            key = (row["source"], row["labels"], row["session"], solo_instrument)
+            grouped.setdefault(key, []).append(row)
         self.sources: dict[str, list[Source]] = {}
-        for (label, _, instrument), group in grouped.items():
+        for (name, label, _, instrument), group in grouped.items():
             unsure = frozenset().union(*(_unsure(label, row["instrument"]) for row in group))
-            notes = tuple((r["start"], r["end"]) for r in group if r["kind"] == "note")
-            phrases = tuple((r["start"], r["end"]) for r in group if r["kind"] != "note")
-            source = Source(label or None, unsure, notes, phrases, instrument == EVERYDAY)
+            everyday = instrument == EVERYDAY  # heard whole: nobody plays a tune with them
+            played = [row["kind"] == "note" and not everyday for row in group]
+            places = [(row["start"], row["end"]) for row in group]
+            notes = tuple(itertools.compress(places, played))
+            phrases = tuple(p for p, note in zip(places, played, strict=True) if not note)
+            source = Source(name, label or None, unsure, notes, phrases, everyday)
             self.sources.setdefault(label, []).append(source)
 
     @property

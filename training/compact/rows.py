@@ -25,8 +25,9 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from model.compact import CompactEmbedder
+from training.compact import workspace
 from training.compact.targets import Targets, made_here, read_shard
-from training.compact.teach import Arrays, class_tables, finished_shards
+from training.compact.teach import Arrays, class_tables, finished_shards, kept
 from training.errors import TrainingDataError
 from training.rows import RowSet
 
@@ -57,17 +58,26 @@ def embed(embedder: CompactEmbedder, log_mel: npt.NDArray[np.float16]) -> npt.ND
 
 
 def run(
-    data: Path, teachers: Path, cache: Path, *, embedder: Path | None = None, threads: int = 2
+    data: Path,
+    teachers: Path,
+    cache: Path,
+    *,
+    embedder: Path | None = None,
+    threads: int = 2,
+    without: str | None = None,
 ) -> dict[str, Path]:
-    """Write ``cache/rows-train.npz`` and ``cache/rows-validation.npz``; returns their paths.
+    """Write rows-train.npz and rows-validation.npz into the run's workspace; returns their paths.
+
+    ``without`` leaves out the clips with recordings of a source.
 
     Raises:
         TrainingDataError: shards, class tables or the embedder are missing.
     """
     torch.set_num_threads(threads)
     columns = class_tables(data, teachers)
-    targets = Targets(made_here(cache, columns))
-    network = load_embedder(embedder or cache / "distil" / "embedder.safetensors")
+    folder = workspace(cache, without)
+    targets = Targets(made_here(cache, columns, without))
+    network = load_embedder(embedder or folder / "distil" / "embedder.safetensors")
     written = {}
     for split in ("train", "validation"):
         paths = finished_shards(cache, split)
@@ -76,6 +86,8 @@ def run(
         for path in tqdm(paths, f"rows ({split})"):
             with np.load(path) as file:
                 shard, log_mel = read_shard(file, columns), file["log_mel"]
+            chosen = kept(shard.sources, without)
+            shard, log_mel = shard.select(chosen), log_mel[chosen]
             size, n_hearings = log_mel.shape[:2]
             found: Arrays = dict(targets(shard))
             found |= {"kind": shard.kind, "clip": n_clips + np.arange(size)}
@@ -84,7 +96,7 @@ def run(
                 for key, array in found.items():
                     collected.setdefault(key, []).append(array)
             n_clips += size
-        written[split] = cache / f"rows-{split}.npz"
+        written[split] = folder / f"rows-{split}.npz"
         joined: dict[str, Any] = {key: np.concatenate(parts) for key, parts in collected.items()}
         np.savez(written[split], **joined)
     return written

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from model.labels import N_LABELS
 from training.audioset_names import to_labels
 from training.compact.calibration import Calibration, Opinions
-from training.compact.teach import Columns, finished_shards
+from training.compact.teach import Columns, finished_shards, kept
 from training.metrics import Array
 
 MADE_HERE: Final = ("sequenced", "rendered")
@@ -30,13 +30,14 @@ class Shard(NamedTuple):
     """What is known of the clips of a shard without listening to them.
 
     Attributes:
-        kind: str [n].
+        kind, sources: str [n].
         labels, known: bool [n, 10, 20].
         mn04: float32 [n, 20], of clips.
         yamnet: float32 [n, 10, 20], of seconds.
     """
 
     kind: Array
+    sources: Array
     labels: Array
     known: Array
     mn04: Array
@@ -59,6 +60,7 @@ def read_shard(file: Mapping[str, Array], columns: tuple[Columns, Columns]) -> S
     """Of an open shard; ``columns`` as ``class_tables`` gives them."""
     return Shard(
         file["kind"],
+        file["sources"],
         file["labels"],
         file["known"],
         to_labels(file["mn04"].astype(np.float32), columns[1]),
@@ -97,13 +99,14 @@ class Targets:
         }  # fmt: skip
 
 
-def made_here(cache: Path, columns: tuple[Columns, Columns]) -> Shard:
-    """Of all finished training clips those with players."""
+def made_here(cache: Path, columns: tuple[Columns, Columns], without: str | None = None) -> Shard:
+    """Of all finished training clips those with players, none of them of a source left out."""
     found = []
     for path in finished_shards(cache, "train"):
         with np.load(path) as file:
             shard = read_shard(file, columns)
-        found.append(shard.select(np.isin(shard.kind, MADE_HERE)))
+        of_players = np.isin(shard.kind, MADE_HERE) & kept(shard.sources, without)
+        found.append(shard.select(of_players))
     return Shard(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
 
 

@@ -1,8 +1,8 @@
 """Shards for distillation: what the student hears, exact labels, and what two teachers say.
 
 The teachers (EfficientAT mn04 on the whole clip, YAMNet on every second) hear the clean clip; the
-student hears two random hearings of it, so it also learns that a room is no instrument. In speech and
-everyday sounds nothing is known of a label that a teacher hears there.
+student hears two random hearings of it, so it also learns that a room is no instrument. Where a teacher
+hears music among speech and everyday sounds, nothing is known of the labels that one hears there.
 
 One shard is ``shards/<split>-<number>.npz`` of ``CLIPS_A_SHARD`` clips:
 
@@ -12,6 +12,7 @@ One shard is ``shards/<split>-<number>.npz`` of ``CLIPS_A_SHARD`` clips:
     mn04_embedding  float16 [n, 384]
     yamnet          float16 [n, 10, 521]         AudioSet probabilities of every second
     kind            str     [n]
+    sources         str     [n]                  recordings in the clip, such as " philharmonia "
 """
 
 from __future__ import annotations
@@ -38,28 +39,50 @@ from training.errors import TrainingDataError
 
 CLIPS_A_SHARD: Final = 64
 HEARINGS: Final = 2
-TEACHER_DOUBTS: Final = 0.1
-"""A sound that should be no instrument, and to which a teacher gives more, proves nothing."""
+MUSIC: Final = "Music"
+TEACHER_HEARS_MUSIC: Final = 0.4
+TEACHER_DOUBTS: Final = 0.05
+"""Of a label. Without music it is only a likeness: what is to be learned there is the difference."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 Columns = list[list[int]]
 
 
+def class_names(data: Path, teachers: Path) -> tuple[list[str], list[str]]:
+    """YAMNet's 521 and AudioSet's 527 classes."""
+    return (
+        read_class_names(teachers / "yamnet_class_map.csv"),
+        read_class_names(data / "audioset-vggish" / "class_labels_indices.csv"),
+    )
+
+
 def class_tables(data: Path, teachers: Path) -> tuple[Columns, Columns]:
     """Columns of the 20 labels in YAMNet's 521 and in AudioSet's 527 classes."""
-    yamnet = read_class_names(teachers / "yamnet_class_map.csv")
-    audioset = read_class_names(data / "audioset-vggish" / "class_labels_indices.csv")
+    yamnet, audioset = class_names(data, teachers)
     return label_columns(yamnet), label_columns(audioset)
 
 
-def doubted(
-    yamnet: npt.NDArray[np.float16], mn04: npt.NDArray[np.float16], columns: tuple[Columns, Columns]
-) -> npt.NDArray[np.bool_]:
-    """Where a teacher hears a label: scores [n, 10, 521] and [n, 527] -> bool [n, 10, 20]."""
-    seconds = to_labels(yamnet.astype(np.float32), columns[0]) > TEACHER_DOUBTS
-    clips = to_labels(mn04.astype(np.float32), columns[1]) > TEACHER_DOUBTS
-    heard: npt.NDArray[np.bool_] = seconds | clips[:, None]
-    return heard
+class Doubts:
+    """Where teachers hear music, and which labels in it.
+
+    Args:
+        data, teachers: folders with AudioSet's and YAMNet's class names.
+    """
+
+    def __init__(self, data: Path, teachers: Path) -> None:
+        self.columns = class_tables(data, teachers)
+        yamnet, audioset = class_names(data, teachers)
+        self.music = yamnet.index(MUSIC), audioset.index(MUSIC)
+
+    def __call__(
+        self, yamnet: npt.NDArray[np.float16], mn04: npt.NDArray[np.float16]
+    ) -> npt.NDArray[np.bool_]:
+        """Scores [n, 10, 521] and [n, 527] -> bool [n, 10, 20]."""
+        music = np.maximum(yamnet[..., self.music[0]], mn04[:, None, self.music[1]])
+        seconds = to_labels(yamnet.astype(np.float32), self.columns[0]) > TEACHER_DOUBTS
+        clips = to_labels(mn04.astype(np.float32), self.columns[1]) > TEACHER_DOUBTS
+        heard: npt.NDArray[np.bool_] = seconds | clips[:, None]
+        return heard & (music > TEACHER_HEARS_MUSIC)[..., None]
 
 
 def load_teachers(folder: Path) -> tuple[Any, Any]:
@@ -97,7 +120,7 @@ def make_shard(
     clips: list[Clip],
     rngs: list[np.random.Generator],
     teachers: tuple[Any, Any],
-    columns: tuple[Columns, Columns],
+    doubts: Doubts,
 ) -> Arrays:
     """The arrays of one shard; ``rngs`` decide each clip's hearings."""
     mn04, yamnet = teachers
@@ -121,9 +144,11 @@ def make_shard(
         "mn04_embedding": np.concatenate(features).astype(np.float16),
         "yamnet": np.array(seconds, np.float16),
         "kind": np.array([clip.kind for clip in clips]),
+        "sources": np.array([f" {' '.join(sorted(clip.sources))} " for clip in clips]),
     }
-    doubts = doubted(arrays["yamnet"], arrays["mn04"], columns)
-    arrays["known"] &= ~(doubts & (arrays["kind"] == "sounds")[:, None, None])
+    packaged = np.array([clip.kind == "sounds" and not clip.sources for clip in clips])
+    doubted = doubts(arrays["yamnet"], arrays["mn04"])
+    arrays["known"] &= ~(doubted & packaged[:, None, None])
     return arrays
 
 
@@ -152,8 +177,16 @@ def finished_shards(cache: Path, split: str) -> list[Path]:
     return paths
 
 
-def read_shards(cache: Path, split: str) -> Arrays:
-    """All finished shards of a split, joined.
+def kept(sources: npt.NDArray[np.str_], without: str | None) -> npt.NDArray[np.bool_]:
+    """Which clips, of these sources, have no recording of the one left out; bool [n]."""
+    if without is None:
+        return np.ones(len(sources), bool)
+    found: npt.NDArray[np.bool_] = np.char.find(sources, f" {without} ") < 0
+    return found
+
+
+def read_shards(cache: Path, split: str, without: str | None = None) -> Arrays:
+    """All finished shards of a split, joined; without the clips that have recordings of a source.
 
     Raises:
         TrainingDataError: there are none.
@@ -169,9 +202,10 @@ def read_shards(cache: Path, split: str) -> Arrays:
     filled = 0
     for path in paths:
         with np.load(path) as shard:
-            n_clips = len(shard["kind"])
+            chosen = kept(shard["sources"], without)
+            n_clips = int(chosen.sum())
             for key, array in joined.items():
-                array[filled : filled + n_clips] = shard[key]
+                array[filled : filled + n_clips] = shard[key][chosen]
         filled += n_clips
     return {key: array[:filled] for key, array in joined.items()}
 
@@ -179,14 +213,12 @@ def read_shards(cache: Path, split: str) -> Arrays:
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(
-    teachers: Path, data: Path, cache: Path, seed: int, only: str | None, without: str | None
-) -> None:
+def _start_worker(teachers: Path, data: Path, cache: Path, seed: int, only: str | None) -> None:
     torch.set_num_threads(1)
     _worker["teachers"] = load_teachers(teachers)
-    _worker["columns"] = class_tables(data, teachers)
+    _worker["doubts"] = Doubts(data, teachers)
     _worker["makers"] = {
-        split: ClipMaker(data / "audio", cache, split, seed, only, without)
+        split: ClipMaker(data / "audio", cache, split, seed, only)
         for split in ("train", "validation")
     }
     _worker["seed"] = seed
@@ -199,7 +231,7 @@ def _work(job: tuple[str, int, int, Path]) -> None:
     indices = range(number * size, (number + 1) * size)
     clips = [_worker["makers"][split].clip(index) for index in indices]
     rngs = [np.random.default_rng((_worker["seed"], 1 + len(split), index)) for index in indices]
-    write_shard(path, make_shard(clips, rngs, *(_worker[k] for k in ("teachers", "columns"))))
+    write_shard(path, make_shard(clips, rngs, _worker["teachers"], _worker["doubts"]))
 
 
 def run(
@@ -213,11 +245,10 @@ def run(
     workers: int = 2,
     seed: int = 0,
     only: str | None = None,
-    without: str | None = None,
 ) -> int:
     """Write the shards that are missing, validation first; returns how many there are now.
 
-    ``only`` makes them of clips of that kind, ``without`` leaves a source of recordings out.
+    ``only`` makes them of clips of that kind.
 
     Raises:
         TrainingDataError: recordings, stems, music or teachers are missing.
@@ -235,7 +266,7 @@ def run(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(teachers, data, cache, seed, only, without),
+        initargs=(teachers, data, cache, seed, only),
     ) as pool:
         for _ in tqdm(pool.map(_work, jobs), "shards", len(jobs)):
             pass

@@ -14,6 +14,9 @@ from training.compact.collect import RATE_HZ
 from training.compact.render import HELD_OUT
 from training.compact.student import N_MN04, N_YAMNET
 
+PLAYERS = {"flute": "flutist", "cello": "cellist"}
+"""Sources of the recordings, by their labels."""
+
 STAND_IN_TAGGERS = """
 import numpy as np
 import torch
@@ -51,7 +54,8 @@ def data(tmp_path: Path) -> Path:
         writer.writerow(header)
         for split in ("train", "validation"):
             for label, hz in (("flute", 880), ("cello", 110)):
-                name = f"{split}-{label}.wav"
+                name = f"{PLAYERS[label]}/{split}-{label}.wav"
+                (folder / "audio" / PLAYERS[label]).mkdir(exist_ok=True)
                 soundfile.write(folder / "audio" / name, tone(hz, 1.0), RATE_HZ)
                 writer.writerow([name, split, label, label, "note", "yes", label, "CC0", 1.0])
     (folder / "audioset-vggish").mkdir()
@@ -90,7 +94,13 @@ def cache(tmp_path: Path) -> Path:
         np.save(folder / "music" / name, np.int16(tone(100 + number, 0.2) * 32767))
         kind = "music" if number < 60 else "sounds"
         sources.append(
-            {"kind": kind, "package": "p", "file": f"{number}.ogg", "minutes": 0.2, "cache": name}
+            {
+                "kind": kind,
+                "package": f"p{number % 15}",
+                "file": f"{number}.ogg",
+                "minutes": 0.2,
+                "cache": name,
+            }
         )
     (folder / "stems.json").write_text(json.dumps(stems))
     (folder / "sources.json").write_text(json.dumps(sources))
@@ -99,6 +109,7 @@ def cache(tmp_path: Path) -> Path:
 
 def write_classes(path: Path, size: int) -> None:
     names = [name for label in LABELS for name in LABEL_NAMES[label]]
+    names += ["Music"]
     names += [f"class {number}" for number in range(size - len(names))]
     with path.open("w", newline="") as file:
         writer = csv.writer(file)

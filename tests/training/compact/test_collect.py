@@ -53,7 +53,7 @@ def test_short_sounds_of_a_folder_become_one_track(tmp_path: Path):
     rng = np.random.default_rng(0)
     for number in range(4):
         soundfile.write(effects / f"{number}.wav", rng.uniform(-0.5, 0.5, 8000 * 6), 8000)
-    soundfile.write(effects / "click.wav", np.zeros(800), 8000)
+    soundfile.write(effects / "click.wav", np.zeros(400), 8000)
     (effects / "damaged.ogg").write_bytes(b"OggS")
     (source,) = collect.run(tmp_path / "in", tmp_path / "cache", workers=1)
     assert source["file"] == "usr/share/game/effects/*"

@@ -33,6 +33,7 @@ def fill(cache: Path, split: str, n_clips: int) -> None:
             "mn04_embedding": rng.random((n_clips, 384)).astype(np.float16),
             "yamnet": rng.random((n_clips, 10, N_YAMNET)).astype(np.float16),
             "kind": kinds,
+            "sources": np.where(np.arange(n_clips) % 3 == 1, " flutist ", "  "),
         },
     )
 
@@ -61,15 +62,30 @@ def test_training_goes_on_after_the_last_epoch_and_rows_follow(
         assert sorted(file["clip"]) == sorted([0, 1, 2, 3, 4, 5] * 2)
 
 
+def test_a_run_without_a_source_keeps_its_results_apart(data: Path, teachers: Path, shards: Path):
+    distil.run(data, teachers, shards, epochs=1, threads=1, without="flutist")
+    written = rows.run(data, teachers, shards, threads=1, without="flutist")
+    assert not (shards / "distil").exists()
+    assert written["train"] == shards / "without-flutist" / "rows-train.npz"
+    with np.load(written["train"]) as file:
+        assert file["rows"].shape == (8, 10, 128)
+
+
 def test_music_rows_have_what_the_teachers_mean_and_mixtures_the_exact_labels():
     rng = np.random.default_rng(0)
     plays = rng.random((300, 10, 20)) < 0.05
     timid = np.where(plays, 0.05, 0.01).astype(np.float32)
     made_here = targets.Shard(
-        np.full(300, "rendered"), plays, np.ones_like(plays), timid.max(axis=1), timid
+        np.full(300, "rendered"),
+        np.full(300, " "),
+        plays,
+        np.ones_like(plays),
+        timid.max(axis=1),
+        timid,
     )
     clips = targets.Shard(
         kind=np.array(["music", "sequenced"]),
+        sources=np.array([" ", " "]),
         labels=np.zeros((2, 10, 20), bool),
         known=np.stack([np.zeros((10, 20), bool), np.ones((10, 20), bool)]),
         mn04=np.full((2, 20), 0.01, np.float32),

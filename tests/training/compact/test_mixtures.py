@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from model.labels import INDEX
 from training.compact.collect import RATE_HZ
@@ -75,10 +76,35 @@ def test_a_sound_named_for_an_instrument_is_not_taken_for_an_everyday_one(
     assert is_everyday({"instrument": instrument, "path": f"berklee_olpc/{name}"}) is everyday
 
 
-def test_a_source_can_be_left_out(data: Path, tmp_path: Path):
-    (data / "audio" / "somewhere").mkdir()
-    manifest = data / "audio" / "manifest.csv"
-    manifest.write_text(manifest.read_text().replace("train-flute", "somewhere/train-flute"))
-    (data / "audio" / "train-flute.wav").rename(data / "audio" / "somewhere" / "train-flute.wav")
-    assert NoteBank(data / "audio", "train", tmp_path).labels == ["cello", "flute"]
-    assert NoteBank(data / "audio", "train", tmp_path, without="somewhere").labels == ["cello"]
+def test_a_clip_names_the_sources_of_its_recordings():
+    players = [
+        Player(tone(220, 0, 4), "cello", source="here"),
+        Player(tone(330, 0, 4), "cello", source="there"),
+        Player(tone(880, 3, 9), "flute", source="here"),
+        Player(tone(440, 0, 9), "organ"),
+    ]
+    assert mix(players, "sequenced").sources == {"here", "there"}
+
+
+def test_recordings_of_a_player_are_named_for_their_source(data: Path, tmp_path: Path):
+    bank = NoteBank(data / "audio", "train", tmp_path)
+    assert bank.labels == ["cello", "flute"]
+    assert [source.name for source in bank.sources["flute"]] == ["flutist"]
+
+
+def test_everyday_sounds_are_heard_whole_and_a_part_is_kept_for_thresholds(
+    data: Path, tmp_path: Path
+):
+    with (data / "audio" / "manifest.csv").open("a") as file:
+        for number in range(60):
+            name = f"sfx/door_{number}.wav"
+            (data / "audio" / "sfx").mkdir(exist_ok=True)
+            soundfile.write(data / "audio" / name, tone(300, 0, 1)[:RATE_HZ], RATE_HZ)
+            file.write(f"{name},train,,sfx,note,yes,doors,CC0,1.0\n")
+    (train,), (held_out,) = (
+        NoteBank(data / "audio", split, tmp_path).sources[""] for split in ("train", "validation")
+    )
+    assert train.everyday
+    assert not train.notes
+    assert len(train.phrases) > 2 * len(held_out.phrases) > 0
+    assert len(train.phrases) + len(held_out.phrases) < 60  # the audit's are in neither

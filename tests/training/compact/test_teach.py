@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.labels import INDEX
 from training.compact import teach
 from training.compact.mixtures import ClipMaker
 from training.errors import TrainingDataError
@@ -26,6 +27,37 @@ def test_finished_shards_are_kept_and_missing_ones_made(data: Path, teachers: Pa
     assert joined["yamnet"].shape == (4, 10, 521)
     assert joined["mn04"].shape == (4, 527)
     assert joined["mn04_embedding"].shape == (4, 384)
+
+
+def test_clips_with_recordings_of_a_source_can_be_left_out(
+    data: Path, teachers: Path, cache: Path
+) -> None:
+    teach.run(data, teachers, cache, n_train=24, n_validation=2, clips_a_shard=8, workers=1)
+    everything = teach.read_shards(cache, "train")
+    with_flutist = np.char.find(everything["sources"], " flutist ") >= 0
+    assert 0 < with_flutist.sum() < 24
+    rest = teach.read_shards(cache, "train", without="flutist")
+    np.testing.assert_array_equal(rest["mn04"], everything["mn04"][~with_flutist])
+
+
+def test_teachers_doubt_a_label_only_in_music(data: Path, teachers: Path) -> None:
+    doubts = teach.Doubts(data, teachers)
+    yamnet, mn04 = np.zeros((1, 10, 521), np.float16), np.zeros((1, 527), np.float16)
+    drums = doubts.columns[0][INDEX["drums"]][0]
+    yamnet[0, 2:6, drums] = 0.3
+    yamnet[0, 4:8, doubts.music[0]] = 0.6
+    found = doubts(yamnet, mn04)
+    assert np.argwhere(found).tolist() == [[0, 4, INDEX["drums"]], [0, 5, INDEX["drums"]]]
+
+
+def test_train_and_validation_share_no_package_of_sounds(data: Path, cache: Path) -> None:
+    train, held_out = (
+        {row["package"] for row in ClipMaker(data / "audio", cache, split).sounds}
+        for split in ("train", "validation")
+    )
+    assert train
+    assert held_out
+    assert not train & held_out
 
 
 def test_the_same_index_gives_the_same_clip(data: Path, cache: Path):
