@@ -1,8 +1,10 @@
-"""From scores to instruments that begin and end: thresholds, hysteresis, minimum hits."""
+"""From scores to instruments that begin and end: a few windows together, two thresholds (ours)."""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +15,21 @@ from stream.protocol import Event
 from stream.settings import DecisionSettings
 from stream.windows import Window
 
+SURE: Final = 0.999
+"""Scores beyond it, or below its opposite, say no more than it does."""
+
+
+def log_odds(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Scores in [0, 1] -> their log-odds, bounded; any shape."""
+    bounded = np.clip(np.asarray(scores, np.float64), 1 - SURE, SURE)
+    return np.asarray(np.log(bounded / (1 - bounded)))
+
 
 @dataclass
 class _Track:
     """One label's state; times are seconds in the stream."""
 
-    hits: int = 0
-    misses: int = 0
+    misses: int = 1
     on_id: str = ""
     t0: float = 0.0
     last_hit: float = 0.0
@@ -28,10 +38,12 @@ class _Track:
 class Decision:
     """Turns each window's scores into the set of sounding labels and their events.
 
-    A label turns on after ``min_hits`` windows at its threshold, and off after as many below the
-    lower one, or with the first silent window. A window speaks for the hop around its centre, the
-    first and the last one of a stream also for its outer half: so an instrument begins half a hop
-    before the centre of its first hit and ends half a hop after that of its last.
+    A label turns on when the last ``n_windows`` windows, taken together, reach its threshold: one
+    that is in doubt counts against one that is sure, by the mean of their log-odds. It turns off
+    after as many windows below the lower threshold, or with the first silent one. A hit is a window
+    at the lower threshold. A window speaks for the hop around its centre, the first and the last one
+    of a stream also for its outer half: so an instrument begins half a hop before the centre of its
+    first hit, among the windows that turned it on, and ends half a hop after that of its last.
 
     Args:
         thresholds: label -> score, from the checkpoint's card.
@@ -48,8 +60,10 @@ class Decision:
         settings: DecisionSettings | None = None,
     ) -> None:
         self.settings = settings or DecisionSettings()
-        self._on = np.array([thresholds[label] for label in LABELS])
-        self._off = self._on * self.settings.off_ratio
+        on = np.array([thresholds[label] for label in LABELS])
+        self._on, self._off = log_odds(on), on * self.settings.off_ratio
+        self._last: deque[npt.NDArray[np.float64]] = deque(maxlen=self.settings.n_windows)
+        self._begins: deque[float] = deque(maxlen=self.settings.n_windows)
         self._hop_s, self._source = hop_s, source
         self._tracks = [_Track() for _ in LABELS]
         self._n_windows = 0
@@ -73,30 +87,30 @@ class Decision:
         self._n_windows += 1
         if self.warming_up:
             return []
+        n_windows = self.settings.n_windows
+        first, starts = self._n_windows == 1, window.start / SAMPLE_RATE_HZ
         centre = (window.start + window.end) / 2 / SAMPLE_RATE_HZ
-        begins = centre - self._hop_s / 2
-        if self._n_windows == 1:
-            begins = window.start / SAMPLE_RATE_HZ
+        self._begins.append(starts if first else max(starts, centre - self._hop_s / 2))
         self._end_s = window.end / SAMPLE_RATE_HZ
+        self._last.append(log_odds(scores))
+        heard_enough = len(self._last) == n_windows and not silent
+        reached = (np.mean(self._last, axis=0) >= self._on) & heard_enough
         events = []
         for index, track in enumerate(self._tracks):
             score = float(scores[index])
-            if score >= self._on[index]:
-                if not track.on_id and track.hits == 0:
-                    track.t0 = max(begins, window.start / SAMPLE_RATE_HZ)
-                track.hits += 1
-            else:
-                track.hits = 0
             if score >= self._off[index]:
+                if not track.on_id and track.misses:
+                    track.t0 = self._begins[-1]
                 track.misses = 0
                 track.last_hit = min(centre + self._hop_s / 2, self._end_s)
             else:
                 track.misses += 1
-            if not track.on_id and track.hits >= self.settings.min_hits:
+            if not track.on_id and reached[index]:
                 self._n_events += 1
                 track.on_id = f"{LABELS[index]}-{self._n_events}"
+                track.t0 = max(track.t0, self._begins[0])
                 events.append(self._event("on", index, track.t0, score))
-            elif track.on_id and track.misses >= (1 if silent else self.settings.min_hits):
+            elif track.on_id and track.misses >= (1 if silent else n_windows):
                 events.append(self._end(index, score))
         return events
 
@@ -107,6 +121,8 @@ class Decision:
                 track.last_hit = self._end_s
         events = [self._end(i, 0.0) for i, track in enumerate(self._tracks) if track.on_id]
         self._tracks = [_Track() for _ in LABELS]
+        self._last.clear()
+        self._begins.clear()
         self._n_windows = 0
         return events
 

@@ -79,7 +79,7 @@ class Estimate(Message, frozen=True, kw_only=True):
         t0, t1: seconds of the window in the stream.
         scores: label -> 0..1, what sounds now: the newest second in the light of the graph.
         recent: label -> 0..1, what sounded in the graph's seconds.
-        active: labels that are on, by threshold, hysteresis and minimum hits.
+        active: labels that are on, by what the last windows say together and two thresholds.
         evidence: label -> attention times score of every node; ``evidence_t0`` has their starts.
         level_dbfs: RMS level of the window; silence is -200.
         silent: the level lies below the gate, so all scores are 0.

@@ -18,14 +18,14 @@ class DecisionSettings:
     """When an instrument counts as sounding.
 
     Attributes:
-        min_hits: consecutive windows at or above the threshold before ``on``, and below the
-            lower one before ``off``.
+        n_windows: that speak together: their mean log-odds reach the threshold before ``on``, and
+            as many in a row lie below the lower one before ``off``.
         off_ratio: the lower threshold, as a share of the label's threshold.
         silence_dbfs: windows with a lower RMS level name no instrument.
         warm_up_windows: windows at the start of a stream (or after a gap) without events.
     """
 
-    min_hits: int = 2
+    n_windows: int = 2
     off_ratio: float = 0.75
     silence_dbfs: float = -60.0
     warm_up_windows: int = 1

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fnmatch
 import json
 import statistics
 from collections import Counter
@@ -171,12 +172,20 @@ def noise(model: str) -> None:
 @main.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--minutes", default=60.0, show_default=True, help="At most, of each folder.")
+@click.option(
+    "--without", multiple=True, help="Names of music among them, as in '*_loop*'; repeat for more."
+)
 @model_option
-def sounds(folders: tuple[Path, ...], minutes: float, model: str) -> None:
+def sounds(folders: tuple[Path, ...], minutes: float, without: tuple[str, ...], model: str) -> None:
     """False events an hour over packages, each folder one line."""
     recognizer, _ = load_recognizer(model)
     for folder in folders:
-        tracks = [track for track in find_tracks(folder.parent) if track.package == folder.name]
+        tracks = [
+            track
+            for track in find_tracks(folder.parent)
+            if track.package == folder.name
+            and not any(fnmatch.fnmatch(track.name, name) for name in without)
+        ]
         parts: list[Samples] = []
         for track in tracks:
             with contextlib.suppress(soundfile.LibsndfileError):  # what is no audio is left out

@@ -34,6 +34,18 @@ def test_an_instrument_is_on_from_its_first_hits_centre_until_its_last() -> None
 
 def test_one_hit_is_not_enough() -> None:
     assert play([0, 0.9, 0, 0.9, 0, 0])[0] == []
+    assert play([0.9])[0] == []
+
+
+def test_a_sure_window_outweighs_a_doubtful_one_and_not_the_other_way_round() -> None:
+    events, _ = play([0, 0.9, 0.3, 0.3])
+    assert [(e.event, e.t0) for e in events] == [("on", 0.75), ("off", 0.75)]
+    assert play([0, 0.6, 0.3, 0.3])[0] == []
+
+
+def test_what_hovered_below_the_threshold_began_with_the_windows_that_turned_it_on() -> None:
+    events, _ = play([0, *[0.4] * 10, 0.9, 0.9])
+    assert events[0].t0 == 10 * 0.5 + 0.25
 
 
 def test_between_the_thresholds_nothing_changes() -> None:
@@ -63,6 +75,13 @@ def test_the_warm_up_has_no_events() -> None:
     events, active = play([0.9] * 5, warm_up_windows=4)
     assert active == [[], [], [], [], ["piano"]]
     assert [e.event for e in events] == ["on", "off"]
+
+
+def test_no_instrument_begins_in_a_silent_window() -> None:
+    decision = Decision(dict.fromkeys(LABELS, 0.2), 0.5, "lab")
+    sure = np.ones(len(LABELS), np.float32)
+    decision.update(Window(0, 0, SAMPLES), sure)
+    assert decision.update(Window(1, 8_000, SAMPLES), np.zeros_like(sure), silent=True) == []
 
 
 def test_the_first_silent_window_ends_what_is_on() -> None:
