@@ -229,15 +229,22 @@ def recordings(audio: Path, model: str) -> None:
 def source(audio: Path, name: str, model: str) -> None:
     """Ranks of the right label on recordings of the source NAME, a folder of AUDIO.
 
-    Up to 40 of every label. A model that was trained without the source hears it as a stranger's.
+    Up to 40 of every label of which another source has recordings for training. A model that was
+    trained without the source hears it as a stranger's.
     """
     recognizer, settings = load_recognizer(model)[0], StreamSettings()
+    solo = [row for row in rows(audio) if row["labels"] and "+" not in row["labels"]]
+    elsewhere = {
+        row["labels"] for row in solo if row["split"] == "train" and source_of(row) != name
+    }
     of_label: dict[str, list[str]] = {}
-    for row in rows(audio):
-        if source_of(row) == name and row["labels"] and "+" not in row["labels"]:
+    for row in solo:
+        if source_of(row) == name and row["labels"] in elsewhere:
             of_label.setdefault(row["labels"], []).append(row["path"])
     if not of_label:
-        raise click.ClickException(f"expected labelled recordings of {name} in {audio}, found none")
+        raise click.ClickException(
+            f"expected recordings of {name} in {audio} whose labels other sources have too, found none"
+        )
     ranks: dict[str, list[int]] = {}
     for label, paths in sorted(of_label.items()):
         for path in paths[:: -(-len(paths) // MOST_OF_A_LABEL)]:
