@@ -193,9 +193,7 @@ class ClipMaker:
             music = Player(self._crop(f"music/{track}", rng), None, frozenset(LABELS))
             return mix([music], kind)
         if kind == "silence":
-            loudness = 0.0 if rng.random() < 0.2 else 10 ** (rng.uniform(-60, 6) / 20)
-            steady = np.clip(noise(rng, CLIP_SAMPLES, RATE_HZ) * loudness, -1, 1)
-            return mix([Player(steady.astype(np.float32), None)], kind)
+            return mix([Player(self._steady(rng), None)], kind)
         if kind == "sounds":
             heard = [self._sounds(rng, -20.0)]
             if rng.random() < 0.3:
@@ -220,6 +218,12 @@ class ClipMaker:
         elif rng.random() < 0.15:
             players.append(self._sounds(rng, -20 - rng.uniform(5, 25)))
         return mix(players, kind)
+
+    def _steady(self, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        """Ten seconds of digital silence or of steady noise, some of it too loud for full scale."""
+        level_dbfs = float(rng.choice([rng.uniform(-60, -6), rng.uniform(-6, 12)], p=[0.7, 0.3]))
+        loudness = 0.0 if rng.random() < 0.2 else 10 ** (level_dbfs / 20)
+        return np.clip(noise(rng, CLIP_SAMPLES, RATE_HZ) * loudness, -1, 1).astype(np.float32)
 
     def _sounds(self, rng: np.random.Generator, level_dbfs: float) -> Player:
         """Ten seconds of speech or everyday sounds: of a track, or of recordings without label."""
