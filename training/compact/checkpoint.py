@@ -172,10 +172,12 @@ def run(
             "Often right on solo instruments and small groups, less so in full mixes; related "
             "instruments (cello and violin, banjo and guitar) are confused.",
             "Speech, everyday sounds and steady noise were learned as sounds in which nothing plays; "
-            "bangs and other sounds of things struck may still be named drums or cymbals.",
+            "what rings or squeals like an instrument (bowed glass, a struck pipe, rattled foil) may "
+            "still be named.",
             "A singer alone is often taken for a speaker: voice comes first then, but below its "
             "threshold.",
-            "No leave-one-source-out figures were measured.",
+            "Recordings of a source that was left out are ranked far worse than those of one that was "
+            "trained on: expect of an instrument in another room what is said of left-out sources.",
             "accordion and organ were learned from soundfonts only, ukulele from nothing: its score "
             "means little.",
             "Mandolin was learned from 80 notes of one instrument, mallet percussion from half a "

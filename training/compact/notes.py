@@ -50,7 +50,7 @@ EVERYDAY: Final = "sfx"
 """What the manifest calls doors, coins, engines, animals and the like."""
 
 MUSICAL: Final = re.compile(
-    "amin_|analog|anklung|bamboona|banjo|bass|bell|bongo|brush_hit|casio|cello|chime|comping|"
+    "amin_|analog|anklung|bamboo|banjo|bass|bell|bongo|brush_hit|casio|cello|chime|comping|"
     "computer_mania|crash|cym|digeridoo|drum|eerie|enotherapy|ethnic|flute|fm_|formant|glass_harm|"
     "gong|groov|guitar|jaw-harp|kalimba|kaos|khaen|kick|loop|marimba|melodic|mouth_harp|music_box|"
     "perc|piano|pluck|rainstick|reed|resonating|scissor_hh|shaker|sitar|street_beat|string|synth|"
