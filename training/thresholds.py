@@ -12,7 +12,7 @@ from training.metrics import Array
 
 MIN_POSITIVES = 5
 STEP = 0.01
-LEAST_KEPT = 0.5
+LEAST_KEPT = 0.4
 """Of the seconds that a label's threshold names at first: a label that is never named is none."""
 
 FREE = 0.002

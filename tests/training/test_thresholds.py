@@ -51,7 +51,7 @@ def test_the_label_that_loses_least_by_it_is_raised() -> None:
     assert (found["piano"], found["cello"]) == (0.3, 0.51)
 
 
-def test_a_label_goes_on_naming_half_of_what_it_named() -> None:
+def test_a_label_goes_on_naming_two_fifths_of_what_it_named() -> None:
     assert raised([0.66, 0.66]) == 0.67
     assert raised([0.75, 0.75]) == 0.3
 
