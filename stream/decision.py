@@ -87,13 +87,13 @@ class Decision:
         self._n_windows += 1
         if self.warming_up:
             return []
-        n_windows = self.settings.n_windows
+        together = self.settings.n_windows
         first, starts = self._n_windows == 1, window.start / SAMPLE_RATE_HZ
         centre = (window.start + window.end) / 2 / SAMPLE_RATE_HZ
         self._begins.append(starts if first else max(starts, centre - self._hop_s / 2))
         self._end_s = window.end / SAMPLE_RATE_HZ
         self._last.append(log_odds(scores))
-        heard_enough = len(self._last) == n_windows and not silent
+        heard_enough = len(self._last) == together and not silent
         reached = (np.mean(self._last, axis=0) >= self._on) & heard_enough
         events = []
         for index, track in enumerate(self._tracks):
@@ -110,7 +110,7 @@ class Decision:
                 track.on_id = f"{LABELS[index]}-{self._n_events}"
                 track.t0 = max(track.t0, self._begins[0])
                 events.append(self._event("on", index, track.t0, score))
-            elif track.on_id and track.misses >= (1 if silent else n_windows):
+            elif track.on_id and track.misses >= (1 if silent else together):
                 events.append(self._end(index, score))
         return events
 

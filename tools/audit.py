@@ -35,7 +35,7 @@ from stream.sources import Block
 from stream.tag import tag_file
 from training.compact.augment import noise as steady
 from training.compact.collect import find_tracks, to_mono
-from training.compact.notes import for_audit, source_of
+from training.compact.notes import source_of, split_of
 
 Samples = npt.NDArray[np.float32]
 
@@ -124,10 +124,15 @@ def noises() -> Iterable[Samples]:
 def solos(audio: Path) -> Iterable[tuple[str, Samples]]:
     """Labelled recordings of the validation split, cut to 2 to 8 seconds that sound."""
     for row in rows(audio):
-        if row["split"] == "validation" and row["labels"] and "+" not in row["labels"]:
+        if row["split"] == "validation" and is_solo(row):
             samples = trimmed(read(audio / row["path"]))[: round(LONGEST_SOLO_S * SAMPLE_RATE_HZ)]
             if len(samples) >= SHORTEST_SOLO_S * SAMPLE_RATE_HZ:
                 yield row["labels"], samples
+
+
+def is_solo(row: dict[str, str]) -> bool:
+    """Whether one instrument, and one of the 20, plays in a row of the manifest."""
+    return bool(row["labels"]) and "+" not in row["labels"]
 
 
 def trimmed(samples: Samples) -> Samples:
@@ -202,7 +207,7 @@ def sounds(folders: tuple[Path, ...], minutes: float, without: tuple[str, ...], 
 def recordings(audio: Path, model: str) -> None:
     """False events over everyday sounds kept out of training; delays of naming and release."""
     recognizer, _ = load_recognizer(model)
-    kept = [read(audio / row["path"]) for row in rows(audio) if for_audit(row)]
+    kept = [read(audio / row["path"]) for row in rows(audio) if split_of(row) == "audit"]
     found = {"everyday": false_events(recognizer, [joined(kept)])}
     measured = [(label, *delays(recognizer, label, solo)) for label, solo in solos(audio)]
     if not measured:
@@ -233,7 +238,7 @@ def source(audio: Path, name: str, model: str) -> None:
     trained without the source hears it as a stranger's.
     """
     recognizer, settings = load_recognizer(model)[0], StreamSettings()
-    solo = [row for row in rows(audio) if row["labels"] and "+" not in row["labels"]]
+    solo = [row for row in rows(audio) if is_solo(row)]
     elsewhere = {
         row["labels"] for row in solo if row["split"] == "train" and source_of(row) != name
     }

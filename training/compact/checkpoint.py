@@ -17,7 +17,7 @@ from model.checkpoint import load_checkpoint, save_checkpoint
 from model.compact import CompactEmbedder
 from model.mmgat import MMGAT, MMGATConfig
 from training.compact import workspace
-from training.compact.notes import source_of
+from training.compact.notes import source_of, split_of
 from training.compact.render import HELD_OUT
 from training.compact.rows import load_embedder, read_rows
 from training.compact.targets import MADE_HERE
@@ -72,7 +72,7 @@ def training_data(
     try:
         with (data / "audio" / "manifest.csv").open(newline="") as file:
             for row in csv.DictReader(file):
-                if row["split"] == "train" and source_of(row) != without:
+                if split_of(row) == "train" and source_of(row) != without:
                     source = f"recordings: {source_of(row)}"
                     minutes[source, row["licence"]] += float(row["seconds"]) / 60
         for music in json.loads((cache / "sources.json").read_text()):

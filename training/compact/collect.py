@@ -251,7 +251,7 @@ def _decode_all(root: Path, folder: Path, kind: str, workers: int) -> list[dict[
         rows = list(itertools.chain.from_iterable(tqdm(found, f"decode {kind}", len(together))))
     if not rows:
         raise TrainingDataError(
-            f"expected audio of at least {SHORTEST_S:g} s in {root}, found none in "
+            f"expected audio of at least {SHORTEST_JOINED_S:g} s in {root}, found none in "
             f"{sum(map(len, together.values()))} audio files"
         )
     return [row | {"kind": kind} for row in rows]

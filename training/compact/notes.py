@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import json
 import re
 import zlib
@@ -71,19 +70,18 @@ def is_everyday(row: dict[str, str]) -> bool:
     return row["instrument"] == EVERYDAY and not MUSICAL.search(name)
 
 
-def for_audit(row: dict[str, str]) -> bool:
-    """Whether a row of the manifest is an everyday sound that nothing is trained on: one in six."""
-    return is_everyday(row) and zlib.crc32(row["path"].encode()) % 6 == 0
-
-
 def split_of(row: dict[str, str]) -> str:
-    """The manifest's, but another sixth of the everyday sounds is held out for thresholds."""
-    held_out = is_everyday(row) and zlib.crc32(row["path"].encode()) % 6 == 1
-    return "validation" if held_out else row["split"]
+    """What a row of the manifest is for: "train", "validation", "audit" or "nothing".
 
-
-def _is_doubtful(row: dict[str, str]) -> bool:
-    return row["instrument"] == EVERYDAY and not is_everyday(row)
+    Of everyday sounds one in six is for the audit and one for thresholds; those that are instruments
+    all the same are for nothing.
+    """
+    if row["instrument"] != EVERYDAY:
+        return row["split"]
+    if not is_everyday(row):
+        return "nothing"
+    sixth = zlib.crc32(row["path"].encode()) % 6
+    return {0: "audit", 1: "validation"}.get(sixth, row["split"])
 
 
 class Source(NamedTuple):
@@ -136,8 +134,7 @@ def _pack(audio_folder: Path, split: str, folder: Path) -> None:
     rows: list[dict[str, Any]] = []
     start = 0
     with (audio_folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        rows_of_split = (row for row in csv.DictReader(file) if split_of(row) == split)
-        manifest = [row for row in rows_of_split if not (for_audit(row) or _is_doubtful(row))]
+        manifest = [row for row in csv.DictReader(file) if split_of(row) == split]
     for row in tqdm(manifest, f"notes ({split})"):
         audio, rate_hz = soundfile.read(audio_folder / row["path"], dtype="float32")
         piece = trim_and_level(to_mono(audio, rate_hz)[: int(LONGEST_S * RATE_HZ)])
@@ -181,10 +178,10 @@ class NoteBank:
         for (name, label, _, instrument), group in grouped.items():
             unsure = frozenset().union(*(_unsure(label, row["instrument"]) for row in group))
             everyday = instrument == EVERYDAY  # heard whole: nobody plays a tune with them
-            played = [row["kind"] == "note" and not everyday for row in group]
-            places = [(row["start"], row["end"]) for row in group]
-            notes = tuple(itertools.compress(places, played))
-            phrases = tuple(p for p, note in zip(places, played, strict=True) if not note)
+            of_notes = [r for r in group if r["kind"] == "note" and not everyday]
+            of_phrases = [r for r in group if r["kind"] != "note" or everyday]
+            notes = tuple((r["start"], r["end"]) for r in of_notes)
+            phrases = tuple((r["start"], r["end"]) for r in of_phrases)
             source = Source(name, label or None, unsure, notes, phrases, everyday)
             self.sources.setdefault(label, []).append(source)
 

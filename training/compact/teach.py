@@ -70,8 +70,8 @@ class Doubts:
     """
 
     def __init__(self, data: Path, teachers: Path) -> None:
-        self.columns = class_tables(data, teachers)
         yamnet, audioset = class_names(data, teachers)
+        self.columns = label_columns(yamnet), label_columns(audioset)
         self.music = yamnet.index(MUSIC), audioset.index(MUSIC)
 
     def __call__(
