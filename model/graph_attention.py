@@ -84,8 +84,8 @@ class GATv2(nn.Module):
 
     def weights(self, logits: Tensor, near: Neighbours) -> Tensor:
         """Attention [heads, B, N, K] of logits: over present neighbours, summing to 1 over K."""
-        of_heads = near.absent.unsqueeze(1).expand(-1, self.n_heads, -1, -1, -1).flatten(0, 1)
-        return logits.masked_fill(of_heads, -torch.inf).softmax(dim=-1)
+        by_scale = logits.view(near.n_scales, self.n_heads, *logits.shape[1:])
+        return (by_scale + near.limits).softmax(dim=-1).flatten(0, 1)
 
     def __repr__(self) -> str:
         sizes = f"{self.lin_l.in_features}, {self.n_out}"

@@ -19,9 +19,6 @@ from model.similarity import Similarity, cosine
 SMALL: Final = 16
 """Nodes of a batch up to which torch computes its graphs as wholes."""
 
-FROM_LISTS: Final = 0
-"""In place of it, where steps cost next to nothing."""
-
 LEAST: Final = torch.finfo(torch.float32).min
 """Closeness of any two nodes that may be neighbours is at least that."""
 
@@ -90,6 +87,12 @@ class Neighbours:
     @property
     def n_scales(self) -> int:
         return self.absent.shape[0]
+
+    @cached_property
+    def limits(self) -> Tensor:
+        """float32 [S, 1, B, N, K], what is added to the logits of a scale's heads: 0 or -inf."""
+        none = torch.zeros_like(self.absent, dtype=self.similarity.dtype)
+        return none.masked_fill(self.absent, -torch.inf).unsqueeze(1)
 
     @cached_property
     def edges(self) -> Tensor:

@@ -1,8 +1,9 @@
 """The network in ONNX Runtime: small, quick to start, and no torch (ours).
 
-``mmgat-train export`` writes the graph beside the checkpoint. The weights stay in the safetensors
-file, to which the graph refers. Where a checkpoint does not carry its embedder, the graph is that
-of MMGAT alone and begins with the windows' rows.
+``mmgat-train export`` writes two graphs beside the checkpoint, which say the same: one is quicker for
+few nodes, the other for many. That of a checkpoint with its embedder computes in 8 bits. Where the
+checkpoint does not carry it, the graph is that of MMGAT alone, begins with the windows' rows, and
+refers to the weights in the safetensors file.
 """
 
 from __future__ import annotations
@@ -22,15 +23,23 @@ from model.network import Answer, Floats, Graphs
 FEWEST_NODES: Final = 5
 """The graph was exported for at least so many; fewer are padded."""
 
+SHORT: Final = 16
+"""Up to so many nodes all pairs at once are quicker than lists of neighbours."""
+
 WEIGHTS_KEY: Final = "weights_sha256"
 """Entry of the graph's metadata: whose weights it refers to."""
+
+
+def graph_path(weights: Path, n_nodes: int) -> Path:
+    """The ONNX graph beside a safetensors file that is quicker for so many nodes."""
+    return weights.with_suffix(".onnx" if n_nodes <= SHORT else ".long.onnx")
 
 
 class OnnxNetwork:
     """A ``Network`` on one thread of the CPU.
 
     Args:
-        path: of the ONNX graph, with the checkpoint's safetensors file beside it.
+        path: of the ONNX graph, see ``graph_path``.
         card: of that checkpoint.
         embedder: log-mel [B, 96, 64] -> rows [B, 128], where the checkpoint does not carry it.
 

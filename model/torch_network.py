@@ -17,7 +17,7 @@ from model.embedders import embedder_of
 from model.live_network import LiveNetwork
 from model.mmgat import MMGAT
 from model.network import Answer, Floats, Graphs, Network
-from model.onnx_network import OnnxNetwork
+from model.onnx_network import SHORT, OnnxNetwork, graph_path
 
 
 class TorchNetwork:
@@ -65,7 +65,7 @@ class TorchEmbedder:
 
 
 def load_torch_network(
-    path: Path, compute: str = "auto", weights: Path | None = None
+    path: Path, compute: str = "auto", weights: Path | None = None, n_nodes: int = SHORT
 ) -> tuple[Network, str]:
     """The network of a checkpoint, and a line on where it computes.
 
@@ -75,6 +75,7 @@ def load_torch_network(
         path: of the safetensors file.
         compute: ``auto``, ``cpu`` or ``cuda``.
         weights: VGGish's published files, where torch.hub's cache has them not.
+        n_nodes: of the graphs that are to be read.
 
     Raises:
         ModelError: the checkpoint, the weights or the device are not to be had.
@@ -87,7 +88,7 @@ def load_torch_network(
         small = checkpoint.card.embedder == CompactEmbedder.name
         torch.set_num_threads(1 if small else min(4, os.cpu_count() or 1))
     assert isinstance(embedder, nn.Module)
-    graph = path.with_suffix(".onnx")
+    graph = graph_path(path, n_nodes)
     if device.type == "cpu" and graph.is_file() and not checkpoint.embedder_state:
         network = OnnxNetwork(graph, checkpoint.card, TorchEmbedder(embedder))
         return network, f"{where}, MMGAT with ONNX Runtime"

@@ -84,16 +84,16 @@ class Recognizer:
         Args:
             heard: at most one window a stream; those of one stream come in order of their starts.
         """
-        log_mel = np.stack([memory.front_end(window) for memory, window in heard])
+        log_mel = np.array([memory.front_end(window) for memory, window in heard])
         graphs = [memory.graph_of(window) for memory, window in heard]
         for graph, (_, window) in zip(graphs, heard, strict=True):
             graph.make_room(window.start)
         rows, scores, evidence = self._network(log_mel, GraphBuffer.together(graphs))
         for graph, row in zip(graphs, rows, strict=True):
-            graph.nodes[graph.newest] = row
+            graph.put(row)
         recent = evidence.sum(axis=1)
         return [
-            Recognition(scores[i], recent[i], evidence[i, graph.slots], graph.starts)
+            Recognition(scores[i], recent[i], evidence[i].take(graph.slots, axis=0), graph.starts)
             for i, graph in enumerate(graphs)
         ]
 
@@ -113,5 +113,6 @@ def load_recognizer(
     Raises:
         ModelError: the checkpoint, the weights or the device are not to be had.
     """
-    card, network, where = load_network(model, compute, weights)
-    return Recognizer(card, network, settings or StreamSettings()), where
+    settings = settings or StreamSettings()
+    card, network, where = load_network(model, compute, weights, settings.nodes)
+    return Recognizer(card, network, settings), where

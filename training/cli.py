@@ -68,7 +68,7 @@ def table(configs: tuple[Path, ...], data: Path, runs: Path, seeds: int, threads
 @data_option
 @click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
 def publish(run: Path, name: str, data: Path, out: Path) -> None:
-    """Write a finished run of MMGAT as a checkpoint with its card, and its ONNX graph."""
+    """Write a finished run of MMGAT as a checkpoint with its card, and its ONNX graphs."""
     from training.export import export
     from training.publish import publish as write
 
@@ -145,11 +145,13 @@ def mixtures(data: Path, cache: Path, out: Path, clips: int, validation_clips: i
 
 @main.command()
 @click.argument("checkpoint")
-def export(checkpoint: str) -> None:
-    """Write the ONNX graph of CHECKPOINT, a name or path, beside it."""
+@click.option("--data", type=Folder, help="Local data folder, for a checkpoint with its embedder.")
+def export(checkpoint: str, data: Path | None) -> None:
+    """Write the ONNX graphs of CHECKPOINT, a name or path, beside it."""
     from training.export import export as write
 
-    click.echo(write(checkpoint))
+    for path in write(checkpoint, data):
+        click.echo(path)
 
 
 @main.command("label-embeddings")

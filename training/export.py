@@ -1,10 +1,11 @@
-"""The ONNX graph of a checkpoint: what live recognition runs on the CPU."""
+"""The ONNX graphs of a checkpoint: what live recognition runs on the CPU."""
 
 from __future__ import annotations
 
 import json
 import logging
 import struct
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +20,9 @@ from model.card import checkpoint_path
 from model.checkpoint import load_checkpoint
 from model.compact import CompactEmbedder
 from model.embedder import EMBEDDING_SIZE
-from model.instance_graph import FROM_LISTS
 from model.live_network import LiveNetwork
-from model.onnx_network import FEWEST_NODES, WEIGHTS_KEY
+from model.onnx_network import FEWEST_NODES, SHORT, WEIGHTS_KEY, graph_path
+from training.compact.eight_bit import calibration_clips, in_eight_bits
 from training.errors import TrainingDataError
 
 MOST_NODES: Final = 64
@@ -30,33 +31,55 @@ SMALL_BYTES: Final = 1024
 """Smaller tensors stand in the graph itself."""
 
 
-def export(model: str | Path) -> Path:
-    """Writes the graph beside a checkpoint's files; returns its path.
+def export(model: str | Path, data: Path | None = None) -> list[Path]:
+    """Writes two graphs beside a checkpoint's files, for few and for many nodes; returns their paths.
 
-    The graph takes and gives what ``LiveNetwork`` does, for any number of streams and 5 to 64
-    nodes; of a checkpoint without its embedder it takes the windows' rows in place of their
-    log-mel. Its weights stay in the safetensors file: the graph names their places in it.
+    Both take and give what ``LiveNetwork`` does, for any number of streams and 5 to 64 nodes. That
+    of a checkpoint with its embedder computes in 8 bits and holds its weights itself. Of one without
+    it takes the windows' rows in place of their log-mel, and its weights stay in the safetensors
+    file: it names their places there.
+
+    Args:
+        model: name or path of the checkpoint.
+        data: the local data folder; its recordings say which values 8 bits must hold.
 
     Raises:
         CheckpointError: no checkpoint there.
-        TrainingDataError: weights do not stand in the graph as in the file.
+        TrainingDataError: no data where they are needed; or weights do not stand in the graph as in
+            the file.
     """
     path, checkpoint = checkpoint_path(model), load_checkpoint(model)
     embedder: nn.Module = nn.Identity()
+    clips = None
     if checkpoint.embedder_state:
+        if data is None:
+            raise TrainingDataError(
+                f"expected a data folder to export {checkpoint.card.name!r}, found none: its embedder "
+                "computes in 8 bits, whose range recordings decide: --data"
+            )
+        clips = calibration_clips(data / "audio")
         embedder = CompactEmbedder()
         embedder.load_state_dict(checkpoint.embedder_state)
-    checkpoint.mmgat.small = FROM_LISTS
-    traced = _traced(LiveNetwork(embedder, checkpoint.mmgat))
-    _refer(traced, path)
-    traced.metadata_props.add(key=WEIGHTS_KEY, value=checkpoint.card.sha256)
-    written = path.with_suffix(".onnx")
-    onnx.save(traced, written)
+    network = LiveNetwork(embedder, checkpoint.mmgat)
+    written = []
+    for n_nodes, small in ((SHORT, sys.maxsize), (MOST_NODES, 0)):
+        checkpoint.mmgat.small = small
+        graph = traced(network)
+        if clips is None:
+            _refer(graph, path)
+        else:
+            graph = in_eight_bits(graph, clips)
+        graph.metadata_props.add(key=WEIGHTS_KEY, value=checkpoint.card.sha256)
+        written.append(graph_path(path, n_nodes))
+        onnx.save(graph, written[-1])
     return written
 
 
-def _traced(network: LiveNetwork) -> onnx.ModelProto:
-    """The network's graph, weights in it, under their names."""
+def traced(network: LiveNetwork) -> onnx.ModelProto:
+    """The network's graph, weights in it, under their names.
+
+    What ``mmgat.small`` says decides whether it computes graphs as wholes or from lists.
+    """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     n_bags, n_nodes = 2, 2 * FEWEST_NODES + 1
     steps = torch.arange(n_nodes).repeat(n_bags, 1)

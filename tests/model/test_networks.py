@@ -6,25 +6,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 
 from model.card import checkpoint_path
 from model.errors import CheckpointError, ComputeError
-from model.network import Graphs, Network
+from model.log_mel import SAMPLE_RATE_HZ, examples
+from model.network import Floats, Graphs
 from model.networks import load_network
 from model.onnx_network import OnnxNetwork
 from model.torch_network import TorchNetwork, load_torch_network
+from stream.cli import demo_clip
 
 COMPACT = checkpoint_path("compact")
 
 
 @pytest.fixture(scope="module")
-def onnx() -> Network:
-    return load_network("compact")[1]
-
-
-@pytest.fixture(scope="module")
-def in_torch() -> Network:
-    return load_torch_network(COMPACT, "cpu")[0]
+def examples_of_demo() -> Floats:
+    """float32 [36, 96, 64], the demo second by second."""
+    samples, rate_hz = soundfile.read(demo_clip(), dtype="float32", always_2d=True)
+    mono = soxr.resample(samples.mean(axis=1), rate_hz, SAMPLE_RATE_HZ)
+    n_seconds = len(mono) // SAMPLE_RATE_HZ
+    return examples(mono[: n_seconds * SAMPLE_RATE_HZ].reshape(n_seconds, SAMPLE_RATE_HZ))
 
 
 @pytest.fixture
@@ -34,25 +37,44 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path / COMPACT.name
 
 
-@pytest.mark.parametrize(
-    ("n_streams", "n_nodes"), [(1, 1), (1, 4), (1, 5), (1, 10), (3, 16), (2, 17), (5, 60)]
-)
-def test_onnx_runtime_gives_the_numbers_of_torch(
-    onnx: Network, in_torch: Network, n_streams: int, n_nodes: int
+def sliding(rows: Floats, n_nodes: int) -> Graphs:
+    """The graphs that end with each row, of all that have n_nodes."""
+    nodes = np.stack([rows[i : i + n_nodes] for i in range(len(rows) - n_nodes + 1)])
+    steps = np.tile(np.arange(n_nodes), (len(nodes), 1))
+    return Graphs(nodes, np.ones_like(steps, bool), steps, steps == n_nodes - 1)
+
+
+@pytest.mark.parametrize("n_nodes", [3, 10, 20])
+def test_in_8_bits_real_sound_is_told_nearly_as_in_torch(
+    n_nodes: int, examples_of_demo: Floats
 ) -> None:
-    rng = np.random.default_rng(n_nodes)
-    log_mel = rng.normal(-2, 1, (n_streams, 96, 64)).astype(np.float32)
-    nodes = rng.normal(0, 1, (n_streams, n_nodes, 128)).astype(np.float32)
-    newest = rng.permuted(np.arange(n_nodes) == np.zeros((n_streams, 1)), axis=1)
-    mask = (rng.random((n_streams, n_nodes)) < 0.8) | newest
-    steps = rng.permuted(np.tile(np.arange(n_nodes), (n_streams, 1)), axis=1)
-    found, expected = (
-        network(log_mel, Graphs(nodes, mask, steps, newest)) for network in (onnx, in_torch)
+    in_torch, in_8_bits = (
+        load_torch_network(COMPACT, "cpu")[0],
+        load_network("compact", n_nodes=n_nodes)[1],
     )
-    np.testing.assert_allclose(found.rows, expected.rows, atol=1e-5)
-    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
-    np.testing.assert_allclose(found.evidence, expected.evidence, atol=1e-5)
-    assert (found.evidence[~mask] == 0).all()
+    alone = sliding(np.zeros((len(examples_of_demo), 128), np.float32), 1)
+    graphs = sliding(in_torch(examples_of_demo, alone).rows, n_nodes)
+    newest = examples_of_demo[n_nodes - 1 :]
+    found, expected = in_8_bits(newest, graphs), in_torch(newest, graphs)
+    off = np.linalg.norm(found.rows - expected.rows) / np.linalg.norm(expected.rows)
+    assert 0 < off < 0.05
+    assert np.abs(found.scores - expected.scores).mean() < 0.005
+    assert np.abs(found.evidence.sum(1) - expected.evidence.sum(1)).mean() < 0.005
+    assert np.abs(found.scores - expected.scores).max() < 0.1
+
+
+@pytest.mark.parametrize("n_nodes", [10, 20])
+def test_what_is_said_of_a_stream_does_not_depend_on_the_others(
+    n_nodes: int, examples_of_demo: Floats
+) -> None:
+    network = load_network("compact", n_nodes=n_nodes)[1]
+    rng = np.random.default_rng(0)
+    graphs = sliding(rng.normal(size=(n_nodes + 2, 128)).astype(np.float32), n_nodes)
+    together = network(examples_of_demo[:3], graphs)
+    for i, window in enumerate(examples_of_demo[:3]):
+        alone = network(window[None], Graphs(*(part[i : i + 1] for part in graphs)))
+        for part, whole in zip(alone, together, strict=True):
+            np.testing.assert_allclose(part[0], whole[i], atol=1e-6)
 
 
 def test_a_checkpoint_with_a_graph_runs_in_onnx_runtime_and_one_without_in_torch(

@@ -28,7 +28,7 @@ def test_the_rolling_graph_has_the_last_seconds_nodes_at_every_step(
         step += jump  # 0 replaces the newest second, more than 1 is a gap
         rows[step] = rng.normal(size=128).astype(np.float32)
         rolling.make_room(step * SECOND)
-        rolling.nodes[rolling.newest] = rows[step]
+        rolling.put(rows[step])
 
         kept = {s: row for s, row in rows.items() if s > step - n_nodes}
         slots = rolling.slots
@@ -48,7 +48,8 @@ def test_the_network_says_of_the_ring_what_it_says_of_the_nodes_in_order() -> No
     for step, example in enumerate(log_mel):
         ring.make_room(step * SECOND)
         found = network(example, GraphBuffer.together([ring]))
-        rows[step] = ring.nodes[ring.newest] = found.rows[0]
+        rows[step] = found.rows[0]
+        ring.put(rows[step])
     newest = np.arange(5)[None] == 4
     seconds = np.arange(7, 12)[None]
     in_order = Graphs(rows[None, 7:], np.ones((1, 5), bool), seconds, newest)

@@ -1,17 +1,20 @@
+import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
+from model.card import checkpoint_path
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.compact import CompactEmbedder
+from model.live_network import LiveNetwork
 from model.network import Graphs
-from model.networks import load_network
-from model.onnx_network import OnnxNetwork
+from model.onnx_network import WEIGHTS_KEY, OnnxNetwork, graph_path
 from model.torch_network import TorchEmbedder, TorchNetwork, load_torch_network
 from tests.conftest import untrained_card, untrained_mmgat
-from training.export import export
+from training.export import export, traced
 
 
 @pytest.fixture(scope="module")
@@ -23,43 +26,61 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.timeout(300)
-def test_an_exported_checkpoint_runs_without_its_weights_in_the_graph(tmp_path: Path) -> None:
-    path = tmp_path / "new.safetensors"
-    mmgat = untrained_mmgat(similarity="pearson", scales=("temporal-2", "wide-0"))
-    save_checkpoint(path, untrained_card(), mmgat, CompactEmbedder().state_dict())
-    graph = export(path)
-    assert graph == path.with_suffix(".onnx")
-    assert graph.stat().st_size < path.stat().st_size / 10
-    assert str(Path(__file__).parents[2]).encode() not in graph.read_bytes()
+@pytest.fixture(scope="module", params=[sys.maxsize, 0], ids=["whole", "lists"])
+def exact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OnnxNetwork:
+    """The shipped compact network, traced and not in 8 bits."""
+    checkpoint, embedder = load_checkpoint("compact"), CompactEmbedder()
+    embedder.load_state_dict(checkpoint.embedder_state)
+    checkpoint.mmgat.small = request.param
+    graph = traced(LiveNetwork(embedder, checkpoint.mmgat))
+    graph.metadata_props.add(key=WEIGHTS_KEY, value=checkpoint.card.sha256)
+    path = tmp_path_factory.mktemp("exact") / "exact.onnx"
+    onnx.save(graph, path)
+    return OnnxNetwork(path, checkpoint.card)
 
-    network, expected = load_network(str(path))[1], load_torch_network(path, "cpu")[0]
-    assert isinstance(network, OnnxNetwork)
-    rng = np.random.default_rng(0)
-    log_mel = rng.normal(-2, 1, (2, 96, 64)).astype(np.float32)
-    graphs = Graphs(
-        rng.normal(0, 1, (2, 7, 128)).astype(np.float32),
-        np.ones((2, 7), bool),
-        np.tile(np.arange(7), (2, 1)),
-        np.tile(np.arange(7) == 6, (2, 1)),
+
+def random_graphs(n_streams: int, n_nodes: int) -> Graphs:
+    """Nodes in any order, some of them missing."""
+    rng = np.random.default_rng(n_nodes)
+    newest = rng.permuted(np.arange(n_nodes) == np.zeros((n_streams, 1)), axis=1)
+    return Graphs(
+        rng.normal(0, 1, (n_streams, n_nodes, 128)).astype(np.float32),
+        (rng.random((n_streams, n_nodes)) < 0.8) | newest,
+        rng.permuted(np.tile(np.arange(n_nodes), (n_streams, 1)), axis=1),
+        newest,
     )
-    for ours, theirs in zip(network(log_mel, graphs), expected(log_mel, graphs), strict=True):
+
+
+def log_mel_of(n_streams: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(-2, 1, (n_streams, 96, 64)).astype(np.float32)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("n_streams", "n_nodes"), [(1, 1), (1, 4), (1, 5), (1, 10), (3, 16), (2, 17), (5, 60)]
+)
+def test_a_traced_network_gives_the_numbers_of_torch(
+    exact: OnnxNetwork, n_streams: int, n_nodes: int
+) -> None:
+    graphs, log_mel = random_graphs(n_streams, n_nodes), log_mel_of(n_streams)
+    found = exact(log_mel, graphs)
+    expected = load_torch_network(checkpoint_path("compact"), "cpu")[0](log_mel, graphs)
+    for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert (found.evidence[~graphs.mask] == 0).all()
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("n_nodes", [1, 10, 60])
-def test_without_its_embedder_the_graph_begins_with_rows(n_nodes: int, bare: Path) -> None:
-    rng = np.random.default_rng(n_nodes)
-    mmgat, log_mel = load_checkpoint(bare).mmgat, rng.normal(size=(2, 128, 1)).astype(np.float32)
-    graphs = Graphs(
-        rng.normal(0, 1, (2, n_nodes, 128)).astype(np.float32),
-        np.ones((2, n_nodes), bool),
-        np.tile(np.arange(n_nodes), (2, 1)),
-        np.tile(np.arange(n_nodes) == 0, (2, 1)),
-    )
-    flat = TorchEmbedder(torch.nn.Flatten())
-    network = OnnxNetwork(bare.with_suffix(".onnx"), load_checkpoint(bare).card, flat)
-    expected = TorchNetwork(torch.nn.Flatten(), mmgat)(log_mel, graphs)
-    for ours, theirs in zip(network(log_mel, graphs), expected, strict=True):
+def test_without_its_embedder_a_graph_begins_with_rows_and_refers_to_the_weights(
+    n_nodes: int, bare: Path
+) -> None:
+    path = graph_path(bare, n_nodes)
+    assert path.stat().st_size < bare.stat().st_size / 10
+    assert str(Path(__file__).parents[2]).encode() not in path.read_bytes()
+    graphs, rows = random_graphs(2, n_nodes), log_mel_of(2)[:, :2].reshape(2, 128)
+    mmgat = load_checkpoint(bare).mmgat
+    network = OnnxNetwork(path, load_checkpoint(bare).card, TorchEmbedder(torch.nn.Flatten()))
+    expected = TorchNetwork(torch.nn.Flatten(), mmgat)(rows, graphs)
+    for ours, theirs in zip(network(rows, graphs), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)

@@ -61,15 +61,15 @@ def graph() -> Iterator[str]:
     from model.card import checked_card
     from model.checkpoint import load_checkpoint
     from model.network import Graphs
-    from model.onnx_network import OnnxNetwork
+    from model.onnx_network import OnnxNetwork, graph_path
     from model.torch_network import TorchNetwork
 
     torch.set_num_threads(1)
     path, card = checked_card("vggish")
-    live = OnnxNetwork(path.with_suffix(".onnx"), card, lambda rows: rows)
     in_torch = TorchNetwork(torch.nn.Identity(), load_checkpoint("vggish").mmgat)
     rng = np.random.default_rng(0)
     for n_nodes in (10, 60):
+        live = OnnxNetwork(graph_path(path, n_nodes), card, lambda rows: rows)
         rows = rng.normal(size=(1, n_nodes, 128)).astype(np.float32)
         steps = np.arange(n_nodes)[None]
         graphs = Graphs(rows, np.ones((1, n_nodes), bool), steps, steps == n_nodes - 1)

@@ -198,7 +198,7 @@ def fit(
     without: str | None,
     cache: Path,
 ) -> None:
-    """Fit MMGAT to the rows and write the checkpoint with its card and its ONNX graph."""
+    """Fit MMGAT to the rows and write the checkpoint with its card and its ONNX graphs."""
     import torch
 
     from training.compact.checkpoint import run
@@ -216,7 +216,7 @@ def fit(
         seed=seed,
     )
     card = run(data, cache, out, settings, init=init, without=without)
-    export(out / "compact")
+    export(out / "compact", data)
     for metric in card.metrics:
         click.echo(f"{metric['name']} {metric['value']} on {metric['on']}")
 
