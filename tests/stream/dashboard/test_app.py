@@ -227,5 +227,5 @@ async def test_leaves_with_the_engine_when_the_parent_process_is_no_more(
     async with dashboard(exit_with_engine=True) as (app, pilot):
         app.take(estimate())
         await until_shown(pilot, "LIVE")
-        monkeypatch.setattr("os.getppid", lambda: 1)
+        monkeypatch.setattr("os.getppid", lambda: -1)  # no process, whoever runs this test
         await until(pilot, lambda: not app.is_running, "leaves")
