@@ -9,25 +9,21 @@ from threadpoolctl import ThreadpoolController
 from model.card import Card, checked_card
 from model.errors import ComputeError
 from model.network import Network
-from model.onnx_network import SHORT, OnnxNetwork, graph_path
+from model.onnx_network import OnnxNetwork, has_graphs
 
 
 def load_network(
-    model: str = "compact",
-    compute: str = "auto",
-    weights: Path | None = None,
-    n_nodes: int = SHORT,
+    model: str = "compact", compute: str = "auto", weights: Path | None = None
 ) -> tuple[Card, Network, str]:
     """A model's card, its network, and a line on where it computes.
 
-    A checkpoint with an ONNX graph beside it runs in ONNX Runtime on the CPU, and needs no torch if
+    A checkpoint with its ONNX graphs beside it runs in ONNX Runtime on the CPU, and needs no torch if
     it carries its embedder. All else, and ``cuda``, runs in torch.
 
     Args:
         model: ``compact``, ``vggish`` or the path of a checkpoint.
         compute: ``auto``, ``cpu`` or ``cuda``.
         weights: VGGish's published files, where torch.hub's cache has them not.
-        n_nodes: of the graphs that are to be read; others are read too, if more slowly.
 
     Raises:
         ModelError: the checkpoint, the weights, the device or torch are not to be had.
@@ -35,9 +31,8 @@ def load_network(
     path, card = checked_card(model)
     # The front end's products are small: shared among numpy's threads they take twice as long.
     ThreadpoolController().select(internal_api="openblas").limit(limits=1)
-    onnx = graph_path(path, n_nodes)
-    if compute != "cuda" and onnx.is_file() and card.embedder == "compact":
-        return card, OnnxNetwork(onnx, card), "computing on the CPU with ONNX Runtime"
+    if compute != "cuda" and card.embedder == "compact" and has_graphs(path):
+        return card, OnnxNetwork(path, card), "computing on the CPU with ONNX Runtime"
     try:
         from model.torch_network import load_torch_network
     except ModuleNotFoundError as error:
@@ -45,5 +40,5 @@ def load_network(
             f"expected torch for model {card.name!r} with --compute {compute}, found no {error.name}: "
             "pip install 'mmgat-stream[torch]', or use the compact model on the CPU"
         ) from None
-    network, where = load_torch_network(path, compute, weights, n_nodes)
+    network, where = load_torch_network(path, compute, weights)
     return card, network, where

@@ -1,4 +1,4 @@
-"""The network in torch: on a GPU, or without an exported graph; and VGGish before such a graph."""
+"""The network in torch: on a GPU, or without exported graphs; and VGGish before such graphs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model.embedders import embedder_of
 from model.live_network import LiveNetwork
 from model.mmgat import MMGAT
 from model.network import Answer, Floats, Graphs, Network
-from model.onnx_network import SHORT, OnnxNetwork, graph_path
+from model.onnx_network import OnnxNetwork, has_graphs
 
 
 class TorchNetwork:
@@ -65,17 +65,16 @@ class TorchEmbedder:
 
 
 def load_torch_network(
-    path: Path, compute: str = "auto", weights: Path | None = None, n_nodes: int = SHORT
+    path: Path, compute: str = "auto", weights: Path | None = None
 ) -> tuple[Network, str]:
     """The network of a checkpoint, and a line on where it computes.
 
-    On the CPU MMGAT runs in ONNX Runtime if its graph stands beside a checkpoint without embedder.
+    On the CPU MMGAT runs in ONNX Runtime if its graphs stand beside a checkpoint without embedder.
 
     Args:
         path: of the safetensors file.
         compute: ``auto``, ``cpu`` or ``cuda``.
         weights: VGGish's published files, where torch.hub's cache has them not.
-        n_nodes: of the graphs that are to be read.
 
     Raises:
         ModelError: the checkpoint, the weights or the device are not to be had.
@@ -88,8 +87,7 @@ def load_torch_network(
         small = checkpoint.card.embedder == CompactEmbedder.name
         torch.set_num_threads(1 if small else min(4, os.cpu_count() or 1))
     assert isinstance(embedder, nn.Module)
-    graph = graph_path(path, n_nodes)
-    if device.type == "cpu" and graph.is_file() and not checkpoint.embedder_state:
-        network = OnnxNetwork(graph, checkpoint.card, TorchEmbedder(embedder))
+    if device.type == "cpu" and has_graphs(path) and not checkpoint.embedder_state:
+        network = OnnxNetwork(path, checkpoint.card, TorchEmbedder(embedder))
         return network, f"{where}, MMGAT with ONNX Runtime"
     return TorchNetwork(embedder, checkpoint.mmgat, device), where

@@ -113,6 +113,5 @@ def load_recognizer(
     Raises:
         ModelError: the checkpoint, the weights or the device are not to be had.
     """
-    settings = settings or StreamSettings()
-    card, network, where = load_network(model, compute, weights, settings.nodes)
-    return Recognizer(card, network, settings), where
+    card, network, where = load_network(model, compute, weights)
+    return Recognizer(card, network, settings or StreamSettings()), where

@@ -21,7 +21,7 @@ from model.checkpoint import load_checkpoint
 from model.compact import CompactEmbedder
 from model.embedder import EMBEDDING_SIZE
 from model.live_network import LiveNetwork
-from model.onnx_network import FEWEST_NODES, SHORT, WEIGHTS_KEY, graph_path
+from model.onnx_network import FEWEST_NODES, WEIGHTS_KEY, graph_paths
 from training.compact.eight_bit import calibration_clips, in_eight_bits
 from training.errors import TrainingDataError
 
@@ -31,13 +31,13 @@ SMALL_BYTES: Final = 1024
 """Smaller tensors stand in the graph itself."""
 
 
-def export(model: str | Path, data: Path | None = None) -> list[Path]:
-    """Writes two graphs beside a checkpoint's files, for few and for many nodes; returns their paths.
+def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
+    """Writes the graphs beside a checkpoint, for few nodes and for many; returns their paths.
 
-    Both take and give what ``LiveNetwork`` does, for any number of streams and 5 to 64 nodes. That
-    of a checkpoint with its embedder computes in 8 bits and holds its weights itself. Of one without
-    it takes the windows' rows in place of their log-mel, and its weights stay in the safetensors
-    file: it names their places there.
+    Both take and give what ``LiveNetwork`` does, for any number of streams and 5 to 64 nodes. Those
+    of a checkpoint with its embedder compute in 8 bits and hold their weights themselves. Those of
+    one without it take the windows' rows in place of their log-mel, and their weights stay in the
+    safetensors file: they name their places there.
 
     Args:
         model: name or path of the checkpoint.
@@ -61,8 +61,7 @@ def export(model: str | Path, data: Path | None = None) -> list[Path]:
         embedder = CompactEmbedder()
         embedder.load_state_dict(checkpoint.embedder_state)
     network = LiveNetwork(embedder, checkpoint.mmgat)
-    written = []
-    for n_nodes, small in ((SHORT, sys.maxsize), (MOST_NODES, 0)):
+    for written, small in zip(graph_paths(path), (sys.maxsize, 0), strict=True):
         checkpoint.mmgat.small = small
         graph = traced(network)
         if clips is None:
@@ -70,9 +69,8 @@ def export(model: str | Path, data: Path | None = None) -> list[Path]:
         else:
             graph = in_eight_bits(graph, clips)
         graph.metadata_props.add(key=WEIGHTS_KEY, value=checkpoint.card.sha256)
-        written.append(graph_path(path, n_nodes))
-        onnx.save(graph, written[-1])
-    return written
+        onnx.save(graph, written)
+    return graph_paths(path)
 
 
 def traced(network: LiveNetwork) -> onnx.ModelProto:

@@ -6,7 +6,7 @@ import pytest
 from model.checkpoint import save_checkpoint
 from model.compact import CompactEmbedder
 from model.networks import load_network
-from model.onnx_network import SHORT, OnnxNetwork, graph_path
+from model.onnx_network import OnnxNetwork, graph_paths
 from model.torch_network import load_torch_network
 from tests.conftest import untrained_card, untrained_mmgat
 from tests.training.test_export import log_mel_of, random_graphs
@@ -36,14 +36,13 @@ def test_in_8_bits_any_checkpoint_with_its_embedder_says_nearly_the_same(
     save_checkpoint(path, untrained_card(), mmgat, CompactEmbedder().state_dict())
     with pytest.raises(TrainingDataError, match="expected a data folder.*--data"):
         export(path)
-    short, long = export(path, data)
-    assert (short, long) == (graph_path(path, SHORT), graph_path(path, SHORT + 1))
-    expected = load_torch_network(path, "cpu")[0]
-    for written, n_nodes in ((short, 7), (long, 20)):
+    assert export(path, data) == graph_paths(path)
+    for written in graph_paths(path):
         assert written.stat().st_size < path.stat().st_size / 2
         assert str(Path(__file__).parents[2]).encode() not in written.read_bytes()
-        network = load_network(str(path), n_nodes=n_nodes)[1]
-        assert isinstance(network, OnnxNetwork)
+    network, expected = load_network(str(path))[1], load_torch_network(path, "cpu")[0]
+    assert isinstance(network, OnnxNetwork)
+    for n_nodes in (7, 20):
         graphs, log_mel = random_graphs(2, n_nodes), log_mel_of(2)
         for ours, theirs in zip(network(log_mel, graphs), expected(log_mel, graphs), strict=True):
             assert 0 < np.linalg.norm(ours - theirs) < 0.1 * np.linalg.norm(theirs)
