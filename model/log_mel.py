@@ -24,8 +24,6 @@ EXAMPLE_FRAMES: Final = 96
 """Frames an embedder sees: 0.975 s of samples."""
 N_PARTS: Final = 4
 """Into so many parts the mel matrix is cut."""
-BLOCK_FRAMES: Final = 32
-"""Are transformed at once: their arrays stay in the processor's caches and in reach of malloc."""
 
 
 def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -89,14 +87,10 @@ def log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     shape = (*batch, 1 + (length - FRAME_SAMPLES) // FRAME_HOP_SAMPLES)
     strides = (*samples.strides[:-1], FRAME_HOP_SAMPLES * samples.itemsize, samples.itemsize)
     frames = np.ndarray((*shape, FRAME_SAMPLES), np.float64, samples, strides=strides)  # a view
-    magnitude = np.empty((*shape, FFT_SIZE // 2 + 1), np.float32)
-    for first in range(0, shape[-1], BLOCK_FRAMES):
-        block = frames[..., first : first + BLOCK_FRAMES, :]
-        padded = np.empty((*block.shape[:-1], FFT_SIZE))  # numpy's own padding is slower
-        np.multiply(block, _hann(), out=padded[..., :FRAME_SAMPLES])
-        padded[..., FRAME_SAMPLES:] = 0.0
-        spectrum = np.fft.rfft(padded).astype(np.complex64)
-        np.abs(spectrum, out=magnitude[..., first : first + BLOCK_FRAMES, :])
+    padded = np.empty((*shape, FFT_SIZE))  # numpy's own padding is slower
+    np.multiply(frames, _hann(), out=padded[..., :FRAME_SAMPLES])
+    padded[..., FRAME_SAMPLES:] = 0.0
+    magnitude = np.abs(np.fft.rfft(padded).astype(np.complex64))
     mel = np.empty((*shape, N_MELS), np.float32)
     for part in _mel_parts():
         np.matmul(magnitude[..., part.bins], part.weights, out=mel[..., part.bands])
