@@ -132,11 +132,14 @@ def test_a_file_shorter_than_a_window_says_so_and_is_flagged(
         (["--speed", "max"], "expected --speed max with --file"),
         (["--device", "x", "--speed", "max"], "expected --speed max with --file"),
         (["--demo", "--rate", "8000"], "--rate describes a device or --stdin, not a file"),
-        (["--demo", "--model", "nosuch"], "expected a model of"),
+        (["--demo", "--publish", "off", "--model", "nosuch"], "expected a model of"),
         (["--demo", "--publish", "nowhere"], "expected an address to publish on"),
         (["--demo", "--jsonl", "/nosuch/folder/x"], "expected a file to write JSON lines to"),
         (["--device", "x", "--latency", "soon"], "expected a latency of low, high or seconds"),
-        (["--demo", "--model", "vggish", "--weights", "/nosuch"], "vggish_pca_params-970ea276.pth"),
+        (
+            ["--demo", "--publish", "off", "--model", "vggish", "--weights", "/nosuch"],
+            "vggish_pca_params-970ea276.pth",
+        ),
     ],
 )
 def test_a_users_mistake_is_one_plain_message(arguments: list[str], message: str) -> None:
