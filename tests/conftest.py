@@ -16,6 +16,7 @@ from model.checkpoint import save_checkpoint
 from model.compact import CompactEmbedder
 from model.labels import LABELS
 from model.mmgat import MMGAT, MMGATConfig
+from model.network import Graphs
 from model.torch_network import TorchNetwork
 from stream.recognizer import Recognizer
 from stream.settings import StreamSettings
@@ -41,6 +42,23 @@ def untrained_mmgat(seed: int = 0, **config: object) -> MMGAT:
     torch.manual_seed(seed)
     settings = MMGATConfig(text_size=24, **config)  # type: ignore[arg-type]
     return MMGAT(settings, torch.randn(len(LABELS), 24)).eval()
+
+
+def random_graphs(n_streams: int, n_nodes: int) -> Graphs:
+    """Nodes in any order, some of them missing."""
+    rng = np.random.default_rng(n_nodes)
+    newest = rng.permuted(np.arange(n_nodes) == np.zeros((n_streams, 1)), axis=1)
+    return Graphs(
+        rng.normal(0, 1, (n_streams, n_nodes, 128)).astype(np.float32),
+        (rng.random((n_streams, n_nodes)) < 0.8) | newest,
+        rng.permuted(np.tile(np.arange(n_nodes), (n_streams, 1)), axis=1),
+        newest,
+    )
+
+
+def log_mel_of(n_streams: int) -> npt.NDArray[np.float32]:
+    """float32 [n_streams, 96, 64], random."""
+    return np.random.default_rng(0).normal(-2, 1, (n_streams, 96, 64)).astype(np.float32)
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ from model.card import checkpoint_path
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.compact import CompactEmbedder
 from model.live_network import LiveNetwork
-from model.network import Graphs
 from model.onnx_network import WEIGHTS_KEY, OnnxNetwork, graph_paths
 from model.torch_network import TorchEmbedder, TorchNetwork, load_torch_network
-from tests.conftest import untrained_card, untrained_mmgat
+from tests.conftest import log_mel_of, random_graphs, untrained_card, untrained_mmgat
 from training.export import export, traced
 
 
@@ -38,22 +37,6 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> OnnxNetwork:
         graph.metadata_props.add(key=WEIGHTS_KEY, value=checkpoint.card.sha256)
         onnx.save(graph, path)
     return OnnxNetwork(weights, checkpoint.card)
-
-
-def random_graphs(n_streams: int, n_nodes: int) -> Graphs:
-    """Nodes in any order, some of them missing."""
-    rng = np.random.default_rng(n_nodes)
-    newest = rng.permuted(np.arange(n_nodes) == np.zeros((n_streams, 1)), axis=1)
-    return Graphs(
-        rng.normal(0, 1, (n_streams, n_nodes, 128)).astype(np.float32),
-        (rng.random((n_streams, n_nodes)) < 0.8) | newest,
-        rng.permuted(np.tile(np.arange(n_nodes), (n_streams, 1)), axis=1),
-        newest,
-    )
-
-
-def log_mel_of(n_streams: int) -> np.ndarray:
-    return np.random.default_rng(0).normal(-2, 1, (n_streams, 96, 64)).astype(np.float32)
 
 
 @pytest.mark.timeout(300)

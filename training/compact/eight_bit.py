@@ -8,7 +8,6 @@ what is said of one stream would depend on those computed with it.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,23 +18,22 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import soundfile
-import soxr
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from model.embedder import EMBEDDING_SIZE
 from model.log_mel import SAMPLE_RATE_HZ
+from model.network import Floats
 from training.compact.augment import augment
-from training.compact.notes import split_of
+from training.compact.collect import to_mono
+from training.compact.notes import recordings_for
 from training.compact.playing import CLIP_S
 from training.compact.teach import hear
-from training.errors import TrainingDataError
 
 N_CLIPS: Final = 100
 MOST_PLAYERS: Final = 3
 LARGE: Final = 16_384
 """Products with fewer weights gain nothing."""
-
-Floats = npt.NDArray[np.float32]
 
 
 def calibration_clips(audio_folder: Path, n_clips: int = N_CLIPS, seed: int = 0) -> Floats:
@@ -46,13 +44,8 @@ def calibration_clips(audio_folder: Path, n_clips: int = N_CLIPS, seed: int = 0)
     Raises:
         TrainingDataError: the folder has no manifest.
     """
-    manifest = audio_folder / "manifest.csv"
-    if not manifest.is_file():
-        raise TrainingDataError(f"expected manifest.csv in {audio_folder}, found none")
-    with manifest.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if split_of(row) == "train"]
-    paths, rng = [audio_folder / row["path"] for row in rows], np.random.default_rng(seed)
-    clips = []
+    paths = [audio_folder / row["path"] for row in recordings_for("train", audio_folder)]
+    rng, clips = np.random.default_rng(seed), []
     for _ in range(n_clips):
         players = [_one_after_another(paths, rng) for _ in range(rng.integers(1, MOST_PLAYERS + 1))]
         clips.append(hear(augment(np.sum(players, axis=0), rng)))
@@ -64,10 +57,8 @@ def _one_after_another(paths: list[Path], rng: np.random.Generator) -> Floats:
     clip = np.zeros(CLIP_S * SAMPLE_RATE_HZ, np.float32)
     start = 0
     while start < len(clip):
-        audio, rate_hz = soundfile.read(
-            paths[rng.integers(len(paths))], dtype="float32", always_2d=True
-        )
-        sound = soxr.resample(audio.mean(axis=1), rate_hz, SAMPLE_RATE_HZ)[: len(clip) - start]
+        audio, rate_hz = soundfile.read(paths[rng.integers(len(paths))], dtype="float32")
+        sound = to_mono(audio, rate_hz, SAMPLE_RATE_HZ)[: len(clip) - start]
         clip[start : start + len(sound)] = sound * 10 ** (rng.uniform(-20, 0) / 20)
         start += len(sound)
     return clip
@@ -124,7 +115,7 @@ class _Heard(CalibrationDataReader):  # type: ignore[misc]
         steps = np.tile(np.arange(n_seconds), (n_clips, 1))
         self._clips = clips
         self._graphs: dict[str, npt.NDArray[Any]] = {
-            "nodes": np.zeros((n_clips, n_seconds, 128), np.float32),
+            "nodes": np.zeros((n_clips, n_seconds, EMBEDDING_SIZE), np.float32),
             "mask": np.ones((n_clips, n_seconds), bool),
             "steps": steps,
         }

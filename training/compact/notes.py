@@ -84,6 +84,19 @@ def split_of(row: dict[str, str]) -> str:
     return {0: "audit", 1: "validation"}.get(sixth, row["split"])
 
 
+def recordings_for(split: str, audio_folder: Path) -> list[dict[str, str]]:
+    """Rows of the folder's manifest that are for "train", "validation" or "audit".
+
+    Raises:
+        TrainingDataError: the folder has no manifest.
+    """
+    manifest = audio_folder / "manifest.csv"
+    if not manifest.is_file():
+        raise TrainingDataError(f"expected manifest.csv in {audio_folder}, found none")
+    with manifest.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if split_of(row) == split]
+
+
 class Source(NamedTuple):
     """All recordings of one instrument by one player: what one player of a mixture plays.
 
@@ -129,13 +142,11 @@ def trim_and_level(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return piece * np.float32(10 ** (LEVEL_DBFS / 20) / np.sqrt(loudest))
 
 
-def _pack(audio_folder: Path, split: str, folder: Path) -> None:
+def _pack(recordings: list[dict[str, str]], audio_folder: Path, split: str, folder: Path) -> None:
     pieces: list[npt.NDArray[np.int16]] = []
     rows: list[dict[str, Any]] = []
     start = 0
-    with (audio_folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        manifest = [row for row in csv.DictReader(file) if split_of(row) == split]
-    for row in tqdm(manifest, f"notes ({split})"):
+    for row in tqdm(recordings, f"notes ({split})"):
         audio, rate_hz = soundfile.read(audio_folder / row["path"], dtype="float32")
         piece = trim_and_level(to_mono(audio, rate_hz)[: int(LONGEST_S * RATE_HZ)])
         if not len(piece):
@@ -163,10 +174,9 @@ class NoteBank:
     """
 
     def __init__(self, audio_folder: Path, split: str, cache: Path) -> None:
-        if not (audio_folder / "manifest.csv").is_file():
-            raise TrainingDataError(f"expected manifest.csv in {audio_folder}, found none")
+        recordings = recordings_for(split, audio_folder)
         if not (cache / f"notes-{split}.json").exists():
-            _pack(audio_folder, split, cache)
+            _pack(recordings, audio_folder, split, cache)
         self.audio = np.load(cache / f"notes-{split}.npy", mmap_mode="r")
         rows = json.loads((cache / f"notes-{split}.json").read_text())
         grouped: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}

@@ -8,8 +8,7 @@ from model.compact import CompactEmbedder
 from model.networks import load_network
 from model.onnx_network import OnnxNetwork, graph_paths
 from model.torch_network import load_torch_network
-from tests.conftest import untrained_card, untrained_mmgat
-from tests.training.test_export import log_mel_of, random_graphs
+from tests.conftest import log_mel_of, random_graphs, untrained_card, untrained_mmgat
 from training.compact.eight_bit import calibration_clips
 from training.errors import TrainingDataError
 from training.export import export
