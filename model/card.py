@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from model.errors import CheckpointError
-from model.labels import LABELS
+from mmgat.model.errors import CheckpointError
+from mmgat.model.labels import LABELS
 
 FORMAT: Final = 2
 
@@ -54,7 +54,7 @@ def checkpoint_path(model: str | Path) -> Path:
     Raises:
         CheckpointError: nothing there.
     """
-    shipped = Path(str(files("model") / "weights"))
+    shipped = Path(str(files("mmgat.model") / "weights"))
     names = sorted(path.stem for path in shipped.glob("*.safetensors"))
     path = shipped / f"{model}.safetensors" if str(model) in names else Path(model)
     if path.suffix in ("", ".json"):

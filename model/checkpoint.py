@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from model.card import Card, checked_card, read_card, sha256_of
-from model.errors import CheckpointError
-from model.mmgat import MMGAT, MMGATConfig
+from mmgat.model.card import Card, checked_card, read_card, sha256_of
+from mmgat.model.errors import CheckpointError
+from mmgat.model.mmgat import MMGAT, MMGATConfig
 
 MMGAT_PREFIX: Final = "mmgat."
 EMBEDDER_PREFIX: Final = "embedder."

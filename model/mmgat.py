@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from model.embedder import EMBEDDING_SIZE
-from model.graph_attention import MultiScaleLayer
-from model.instance_graph import SMALL, InstanceGraph, Scale, neighbourhoods
-from model.label_semantics import LabelSemanticAutoencoder
-from model.labels import N_LABELS, ONSETS
-from model.similarity import similarity_named
+from mmgat.model.embedders.base import EMBEDDING_SIZE
+from mmgat.model.graph.attention import MultiScaleLayer
+from mmgat.model.graph.instance_graph import SMALL, InstanceGraph, Scale, neighbourhoods
+from mmgat.model.graph.similarity import similarity_named
+from mmgat.model.label_semantics import LabelSemanticAutoencoder
+from mmgat.model.labels import N_LABELS, ONSETS
 
 
 class MMGATConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stream.errors import SettingsError
+from mmgat.stream.errors import SettingsError
 
 HOPS_S: Final = (0.25, 0.5, 1.0)
 MAX_NODES: Final = 60

@@ -11,15 +11,15 @@ import pytest
 import soundfile
 import torch
 
-from model.card import Card
-from model.checkpoint import save_checkpoint
-from model.compact import CompactEmbedder
-from model.labels import LABELS
-from model.mmgat import MMGAT, MMGATConfig
-from model.network import Graphs
-from model.torch_network import TorchNetwork
-from stream.recognizer import Recognizer
-from stream.settings import StreamSettings
+from mmgat.model.backends.base import Graphs
+from mmgat.model.backends.torch import TorchNetwork
+from mmgat.model.card import Card
+from mmgat.model.checkpoint import save_checkpoint
+from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.labels import LABELS
+from mmgat.model.mmgat import MMGAT, MMGATConfig
+from mmgat.stream.recognition.recognizer import Recognizer
+from mmgat.stream.settings import StreamSettings
 
 Samples = npt.NDArray[np.float32]
 

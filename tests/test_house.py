@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
     "command",
     [
         ["lint-imports"],
-        [sys.executable, "-m", "mypy"],
+        [sys.executable, "-m", "tools.typecheck"],
         [sys.executable, "-m", "ruff", "check", "."],
         [sys.executable, "-m", "ruff", "format", "--check", "."],
     ],
@@ -36,7 +36,13 @@ def said_by(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "module", ["stream.cli", "stream.dashboard.__main__", "stream.listen", "stream.tag"]
+    "module",
+    [
+        "mmgat.stream.commands.stream",
+        "mmgat.stream.dashboard.__main__",
+        "mmgat.stream.commands.listen",
+        "mmgat.stream.commands.tag",
+    ],
 )
 def test_commands_start_without_torch_portaudio_or_textual(module: str) -> None:
     code = (
@@ -48,7 +54,7 @@ def test_commands_start_without_torch_portaudio_or_textual(module: str) -> None:
 
 def test_the_dashboard_never_imports_torch_or_portaudio() -> None:
     code = (
-        "import sys, stream.dashboard.app, stream.client; "
+        "import sys, mmgat.stream.dashboard.app, mmgat.stream.bus.subscriber; "
         "print([m for m in ('torch', 'sounddevice', 'soundfile', 'soxr') if m in sys.modules])"
     )
     assert said_by(code).strip() == "[]"
@@ -56,7 +62,7 @@ def test_the_dashboard_never_imports_torch_or_portaudio() -> None:
 
 def test_live_recognition_runs_where_there_is_no_torch() -> None:
     code = (
-        "import sys; sys.modules['torch'] = None; from stream.cli import main; "
+        "import sys; sys.modules['torch'] = None; from mmgat.stream.commands.stream import main; "
         "main(['--demo', '--speed', 'max', '--no-dashboard', '--publish', 'off', '--jsonl', '-'])"
     )
     assert '"event":"on"' in said_by(code)

@@ -26,16 +26,16 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from model.log_mel import SAMPLE_RATE_HZ
-from stream.pipeline import Pipeline
-from stream.protocol import Estimate, Event
-from stream.recognizer import Recognizer, load_recognizer
-from stream.settings import StreamSettings
-from stream.sources import Block
-from stream.tag import tag_file
-from training.compact.augment import noise as steady
-from training.compact.collect import find_tracks, to_mono
-from training.compact.notes import source_of, split_of
+from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
+from mmgat.stream.audio.source import Block
+from mmgat.stream.bus.protocol import Estimate, Event
+from mmgat.stream.commands.tag import tag_file
+from mmgat.stream.recognition.pipeline import Pipeline
+from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer
+from mmgat.stream.settings import StreamSettings
+from mmgat.training.synthesis.augment import noise as steady
+from mmgat.training.synthesis.packages import find_tracks, to_mono
+from mmgat.training.synthesis.sample_bank import source_of, split_of
 
 Samples = npt.NDArray[np.float32]
 

@@ -44,8 +44,8 @@ def main(address: str, after_s: float, size: tuple[int, int], timeout_s: float, 
 
 
 async def _picture(address: str, after_s: float, size: tuple[int, int], timeout_s: float) -> str:
-    from stream.client import AsyncSubscriber
-    from stream.dashboard.app import REDRAW_S, DashboardApp
+    from mmgat.stream.bus.subscriber import AsyncSubscriber
+    from mmgat.stream.dashboard.app import REDRAW_S, DashboardApp
 
     async with AsyncSubscriber(address) as subscriber:
         app = DashboardApp(subscriber)

@@ -23,8 +23,8 @@ from typing import Final
 import click
 import numpy as np
 
-from stream.client import Subscriber
-from stream.protocol import Estimate, Message, Status
+from mmgat.stream.bus.protocol import Estimate, Message, Status
+from mmgat.stream.bus.subscriber import Subscriber
 from tools.pulse import environment_of, start_server
 
 AWAY_S: Final = 5.0
@@ -97,7 +97,7 @@ def main(minutes: float, hop: float, model: str, busy: int) -> None:
         started(subprocess.Popen(["sh", "-c", play], env=environment, stderr=subprocess.DEVNULL))
         engine = started(
             subprocess.Popen(
-                [sys.executable, "-m", "stream.cli", "--device", "pulse", "--hop", str(hop),
+                [sys.executable, "-m", "mmgat.stream", "--device", "pulse", "--hop", str(hop),
                  "--model", model, "--no-dashboard", "--publish", f"ipc://{folder}/bus"],
                 env=environment, stdout=subprocess.DEVNULL,
             )

@@ -26,18 +26,18 @@ import click
 import numpy as np
 import zmq
 
-from stream.block_queue import SampleAccount
-from stream.engine import Engine
-from stream.errors import DeviceError
-from stream.guard import GuardedSource
-from stream.inputs import Input
-from stream.protocol import Message, Status
-from stream.publisher import Publisher
-from stream.settings import StreamSettings
-from stream.sources import AudioSource, Block
+from mmgat.stream.audio.inputs import Input
+from mmgat.stream.audio.reconnect import GuardedSource
+from mmgat.stream.audio.source import AudioSource, Block
+from mmgat.stream.bus.protocol import Message, Status
+from mmgat.stream.bus.publisher import Publisher
+from mmgat.stream.engine.block_queue import SampleAccount
+from mmgat.stream.engine.engine import Engine
+from mmgat.stream.errors import DeviceError
+from mmgat.stream.settings import StreamSettings
 
 if TYPE_CHECKING:
-    from stream.recognizer import Recognizer
+    from mmgat.stream.recognition.recognizer import Recognizer
 
 RATE_HZ: Final = 48_000
 BLOCK_S: Final = 0.5
@@ -287,7 +287,7 @@ def main(
     hours: float, every: float, seed: int, scripts: int | None, channels: int, model: str
 ) -> None:
     """Run the engine for hours of audio with faults; Linux only, for it reads /proc."""
-    from stream.recognizer import load_recognizer
+    from mmgat.stream.recognition.recognizer import load_recognizer
 
     logging.getLogger("stream").setLevel(logging.CRITICAL)  # faults are what is asked for
     recognizer, _ = load_recognizer(model, StreamSettings(hop_s=1.0), "cpu")

@@ -29,7 +29,7 @@ def main(address: str, exit_with_engine: bool) -> None:
 
     Keys: q quits, space freezes the picture, e hides the evidence, ? explains.
     """
-    from stream.errors import StreamError
+    from mmgat.stream.errors import StreamError
 
     if not sys.stderr.isatty():
         raise click.ClickException(
@@ -56,8 +56,8 @@ def _take_keyboard() -> None:
 
 
 async def _show(address: str, exit_with_engine: bool) -> int:
-    from stream.client import AsyncSubscriber
-    from stream.dashboard.app import DashboardApp
+    from mmgat.stream.bus.subscriber import AsyncSubscriber
+    from mmgat.stream.dashboard.app import DashboardApp
 
     async with AsyncSubscriber(address) as subscriber:
         app = DashboardApp(subscriber, exit_with_engine=exit_with_engine)

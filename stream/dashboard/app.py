@@ -15,10 +15,11 @@ from textual.containers import Container
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
-from stream.client import AsyncSubscriber
-from stream.dashboard.panel import Panel, View
-from stream.dashboard.state import Connection, DashboardState, advance
-from stream.dashboard.widgets import (
+from mmgat.stream.bus.protocol import Message
+from mmgat.stream.bus.subscriber import AsyncSubscriber
+from mmgat.stream.dashboard.panel import Panel, View
+from mmgat.stream.dashboard.state import Connection, DashboardState, advance
+from mmgat.stream.dashboard.widgets import (
     Bars,
     EventLog,
     EvidenceMap,
@@ -26,8 +27,7 @@ from stream.dashboard.widgets import (
     LevelMeter,
     StatusLines,
 )
-from stream.errors import ProtocolError
-from stream.protocol import Message
+from mmgat.stream.errors import ProtocolError
 
 REDRAW_S: Final = 0.1
 

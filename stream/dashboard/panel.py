@@ -11,8 +11,8 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from stream.dashboard.cells import MIX_STEPS, Ink, Line
-from stream.dashboard.state import DashboardState, SourceState
+from mmgat.stream.dashboard.drawing import MIX_STEPS, Ink, Line
+from mmgat.stream.dashboard.state import DashboardState, SourceState
 
 INKS = (
     "text", "muted", "faint", "bright", "sounding", "quiet", "track", "shadow", "tick", "dark",

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
-from model.labels import LABELS
-from stream.protocol import Estimate, Event, Hello, Message, SourceInfo, Status
+from mmgat.model.labels import LABELS
+from mmgat.stream.bus.protocol import Estimate, Event, Hello, Message, SourceInfo, Status
 
 STALE_AFTER_S: Final = 3.0
 """Three missed status messages, or at least three missed windows."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.cells import cell_len
 
-from stream.dashboard.cells import (
+from mmgat.stream.dashboard.drawing import (
     BRIGHT,
     ERROR,
     FAINT,
@@ -26,9 +26,7 @@ from stream.dashboard.cells import (
     flow,
     heading,
 )
-from stream.dashboard.panel import Panel, View
-from stream.dashboard.state import Connection
-from stream.dashboard.words import (
+from mmgat.stream.dashboard.formatting import (
     Note,
     clipping,
     clock,
@@ -39,6 +37,8 @@ from stream.dashboard.words import (
     standing,
     told,
 )
+from mmgat.stream.dashboard.panel import Panel, View
+from mmgat.stream.dashboard.state import Connection
 
 GAP: Final = 3
 """Cells between two columns of bars."""

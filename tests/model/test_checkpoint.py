@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.card import require_space
-from model.checkpoint import load_checkpoint, save_checkpoint
-from model.errors import CheckpointError
+from mmgat.model.card import require_space
+from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
+from mmgat.model.errors import CheckpointError
 from tests.conftest import untrained_card, untrained_mmgat
 
 
@@ -43,7 +43,7 @@ def test_a_truncated_file_is_refused(path: Path) -> None:
 
 
 def test_a_foreign_file_is_refused(path: Path) -> None:
-    from model.card import sha256_of
+    from mmgat.model.card import sha256_of
 
     path.write_bytes(b"not safetensors at all")
     edit_card(path, sha256=sha256_of(path))

@@ -1,4 +1,4 @@
-from model.labels import FAMILIES, INDEX, LABELS, ONSETS, membership
+from mmgat.model.labels import FAMILIES, INDEX, LABELS, ONSETS, membership
 
 
 def test_labels_are_openmics_twenty_in_sorted_order() -> None:

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from model.labels import LABELS
-from model.mmgat import MMGAT, MMGATConfig
-from model.similarity import SIMILARITIES
+from mmgat.model.graph.similarity import SIMILARITIES
+from mmgat.model.labels import LABELS
+from mmgat.model.mmgat import MMGAT, MMGATConfig
 from tests.conftest import untrained_mmgat
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.labels import LABELS
-from training.datasets.audioset import COLUMNS
-from training.runs import run
+from mmgat.model.labels import LABELS
+from mmgat.training.data.audioset import COLUMNS
+from mmgat.training.fitting.runs import run
 
 QUICK = """
 network = "{network}"

@@ -8,16 +8,16 @@ import torch
 from click.testing import CliRunner
 from matplotlib.image import imread
 
-from model.checkpoint import load_checkpoint
-from model.labels import INDEX, LABELS
-from tests.training.test_fit import separable
-from training.cli import main
-from training.errors import TrainingDataError
-from training.figures.correlation_graphs import correlation_graphs
-from training.figures.evidence import read_mono
-from training.figures.feature_map import labelled_features, one_label_clips
-from training.figures.per_label import per_label_heatmap
-from training.run_folder import load_run
+from mmgat.model.checkpoint import load_checkpoint
+from mmgat.model.labels import INDEX, LABELS
+from mmgat.training.commands.train import main
+from mmgat.training.errors import TrainingDataError
+from mmgat.training.figures.correlation_graphs import correlation_graphs
+from mmgat.training.figures.evidence import read_mono
+from mmgat.training.figures.feature_map import labelled_features, one_label_clips
+from mmgat.training.figures.per_label import per_label_heatmap
+from mmgat.training.fitting.run_folder import load_run
+from tests.training.fitting.test_fit import separable
 
 
 def test_all_pictures_are_drawn(
@@ -45,7 +45,7 @@ def test_features_are_of_clips_with_one_label() -> None:
 
 
 def test_features_of_a_trained_network_lie_by_label(finished_run: Path, audioset: Path) -> None:
-    from training.data import evaluation_bags
+    from mmgat.training.data.registry import evaluation_bags
 
     run = load_run(finished_run)
     chosen = one_label_clips(evaluation_bags(run.recipe, audioset), each=20)

@@ -18,7 +18,7 @@ from tools.benchmark.timing import RATE_HZ, sound
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "stream.cli", *arguments]
+    return [sys.executable, "-m", "mmgat.stream", *arguments]
 
 
 CHILD = """

@@ -16,9 +16,9 @@ import zmq
 from tools.benchmark.timing import RATE_HZ, percentile, sound
 
 if TYPE_CHECKING:
-    from stream.recognizer import Recognizer
-    from stream.settings import StreamSettings
-    from stream.sources import AudioSource
+    from mmgat.stream.audio.source import AudioSource
+    from mmgat.stream.recognition.recognizer import Recognizer
+    from mmgat.stream.settings import StreamSettings
 
 LATENCY_S = 40.0
 STREAMS_S = 12.0
@@ -33,12 +33,12 @@ def latency() -> Iterator[str]:
 
 
 def _latency(model: str, weights: Path | None) -> str:
-    from stream.engine import Engine
-    from stream.inputs import Input
-    from stream.publisher import Publisher
-    from stream.recognizer import load_recognizer
-    from stream.settings import StreamSettings
-    from stream.sources import Block, FileSource
+    from mmgat.stream.audio.inputs import Input
+    from mmgat.stream.audio.source import Block, FileSource
+    from mmgat.stream.bus.publisher import Publisher
+    from mmgat.stream.engine.engine import Engine
+    from mmgat.stream.recognition.recognizer import load_recognizer
+    from mmgat.stream.settings import StreamSettings
 
     class Timed(FileSource):
         """Notes when its first sample was due."""
@@ -63,7 +63,7 @@ def _latency(model: str, weights: Path | None) -> str:
         received: dict[int, float] = {}
 
         def subscribe() -> None:
-            from stream.protocol import Estimate, from_frames
+            from mmgat.stream.bus.protocol import Estimate, from_frames
 
             with zmq.Context() as context, context.socket(zmq.SUB) as socket:
                 socket.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/estimate/")
@@ -99,8 +99,8 @@ def streams() -> Iterator[str]:
 
 def _most_streams(model: str, weights: Path | None) -> str:
     """By doubling and then halving the step, to within an eighth."""
-    from stream.recognizer import load_recognizer
-    from stream.settings import StreamSettings
+    from mmgat.stream.recognition.recognizer import load_recognizer
+    from mmgat.stream.settings import StreamSettings
 
     settings = StreamSettings(hop_s=1.0)
     recognizer, where = load_recognizer(model, settings, "cpu", weights)
@@ -124,9 +124,9 @@ def _try_streams(
     n_channels: int, recognizer: Recognizer, settings: StreamSettings
 ) -> tuple[int, float, float]:
     """Samples lost, 95th percentile of the lag in ms, and the last real-time factor."""
-    from stream.engine import Engine
-    from stream.inputs import Input
-    from stream.protocol import Estimate, Message
+    from mmgat.stream.audio.inputs import Input
+    from mmgat.stream.bus.protocol import Estimate, Message
+    from mmgat.stream.engine.engine import Engine
 
     lags: list[float] = []
 
@@ -145,7 +145,7 @@ def _try_streams(
 
 def _channels(n_channels: int) -> AudioSource:
     """A device of so many channels, at 48 kHz and at real-time pace."""
-    from stream.sources import AudioSource, Block
+    from mmgat.stream.audio.source import AudioSource, Block
 
     class Channels(AudioSource):
         kind, live = "device", True
@@ -183,7 +183,7 @@ def _random_vggish(folder: Path) -> Path:
 
     import torch
 
-    import model.vggish as vggish
+    import mmgat.model.embedders.vggish as vggish
 
     torch.manual_seed(0)
     state = vggish.VGGishEmbedder().state_dict()

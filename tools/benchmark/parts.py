@@ -16,9 +16,9 @@ import numpy as np
 from tools.benchmark.timing import RATE_HZ, side_by_side, sound
 
 if TYPE_CHECKING:
-    from stream.front_end import FrontEnd
-    from stream.recognizer import Recognizer, StreamMemory
-    from stream.windows import Window
+    from mmgat.stream.audio.windows import Window
+    from mmgat.stream.recognition.front_end import FrontEnd
+    from mmgat.stream.recognition.recognizer import Recognizer, StreamMemory
 
 STRETCH = 20
 """Windows one after another, as of a file or of many inputs: the weights stay in the caches."""
@@ -29,9 +29,9 @@ def stages() -> Iterator[str]:
     import resampy
     from torchvggish.vggish_input import waveform_to_examples
 
-    from stream.front_end import FrontEnd
-    from stream.resampler import MonoResampler
-    from stream.windows import HEARD_SAMPLES, Window
+    from mmgat.stream.audio.resampler import MonoResampler
+    from mmgat.stream.audio.windows import HEARD_SAMPLES, Window
+    from mmgat.stream.recognition.front_end import FrontEnd
 
     second = sound(1.0, 16_000)[:HEARD_SAMPLES]
     for hop_s in (0.25, 0.5, 1.0):
@@ -59,11 +59,11 @@ def graph() -> Iterator[str]:
     """One graph of 10 and of 60 seconds through MMGAT, on one thread, in ONNX Runtime and torch."""
     import torch
 
-    from model.card import checked_card
-    from model.checkpoint import load_checkpoint
-    from model.network import Graphs
-    from model.onnx_network import OnnxNetwork
-    from model.torch_network import TorchNetwork
+    from mmgat.model.backends.base import Graphs
+    from mmgat.model.backends.onnx import OnnxNetwork
+    from mmgat.model.backends.torch import TorchNetwork
+    from mmgat.model.card import checked_card
+    from mmgat.model.checkpoint import load_checkpoint
 
     torch.set_num_threads(1)
     path, card = checked_card("vggish")
@@ -86,9 +86,9 @@ def yamnet() -> Iterator[str]:
     """One window through front end, embedder and MMGAT beside YAMNet's TensorFlow Lite."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from stream.recognizer import load_recognizer
-    from stream.settings import StreamSettings
-    from stream.windows import HEARD_SAMPLES, Window
+    from mmgat.stream.audio.windows import HEARD_SAMPLES, Window
+    from mmgat.stream.recognition.recognizer import load_recognizer
+    from mmgat.stream.settings import StreamSettings
 
     path = os.environ.get("YAMNET_TFLITE", "yamnet.tflite")
     if not Path(path).is_file():

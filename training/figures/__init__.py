@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import load_checkpoint
-from model.mmgat import MMGAT
-from training.data import evaluation_bags
-from training.errors import TrainingDataError
-from training.figures.correlation_graphs import correlation_graphs
-from training.figures.evidence import evidence_beside_log_mel
-from training.figures.feature_map import feature_map, labelled_features, one_label_clips
-from training.figures.per_label import per_label_heatmap
-from training.run_folder import Run, load_run
+from mmgat.model.checkpoint import load_checkpoint
+from mmgat.model.mmgat import MMGAT
+from mmgat.training.data.registry import evaluation_bags
+from mmgat.training.errors import TrainingDataError
+from mmgat.training.figures.correlation_graphs import correlation_graphs
+from mmgat.training.figures.evidence import evidence_beside_log_mel
+from mmgat.training.figures.feature_map import feature_map, labelled_features, one_label_clips
+from mmgat.training.figures.per_label import per_label_heatmap
+from mmgat.training.fitting.run_folder import Run, load_run
 
 EXAMPLES = 3
 """Clips whose graphs are drawn."""

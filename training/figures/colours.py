@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import matplotlib
 
-from model.labels import N_LABELS
+from mmgat.model.labels import N_LABELS
 
 
 def label_colour(label: int) -> tuple[float, float, float, float]:

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from model.instance_graph import InstanceGraph, Scale
-from model.labels import LABELS
-from model.mmgat import MMGAT
-from training.rows import RowSet
+from mmgat.model.graph.instance_graph import InstanceGraph, Scale
+from mmgat.model.labels import LABELS
+from mmgat.model.mmgat import MMGAT
+from mmgat.training.data.bags import RowSet
 
 SIMILARITY = matplotlib.colormaps["magma"]
 

@@ -11,11 +11,11 @@ import soxr
 import torch
 from matplotlib.figure import Figure
 
-from model.checkpoint import Checkpoint
-from model.embedders import embedder_of
-from model.labels import LABELS
-from model.log_mel import SAMPLE_RATE_HZ, examples, log_mel
-from training.errors import TrainingDataError
+from mmgat.model.checkpoint import Checkpoint
+from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples, log_mel
+from mmgat.model.embedders.registry import embedder_of
+from mmgat.model.labels import LABELS
+from mmgat.training.errors import TrainingDataError
 
 LONGEST_S = 60
 SHOWN = 6

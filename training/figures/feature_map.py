@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 
-from model.labels import LABELS
-from model.mmgat import MMGAT
-from training.figures.colours import label_colour
-from training.rows import RowSet
+from mmgat.model.labels import LABELS
+from mmgat.model.mmgat import MMGAT
+from mmgat.training.data.bags import RowSet
+from mmgat.training.figures.colours import label_colour
 
 Array = npt.NDArray[Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from model.labels import LABELS
+from mmgat.model.labels import LABELS
 
 
 def per_label_heatmap(results: dict[str, dict[str, float]]) -> Figure:

@@ -11,10 +11,8 @@ from typing import Any
 import zmq
 from textual.pilot import Pilot
 
-from model.labels import LABELS
-from stream.client import AsyncSubscriber
-from stream.dashboard.app import DashboardApp
-from stream.protocol import (
+from mmgat.model.labels import LABELS
+from mmgat.stream.bus.protocol import (
     Estimate,
     Event,
     Hello,
@@ -24,6 +22,8 @@ from stream.protocol import (
     Status,
     to_frames,
 )
+from mmgat.stream.bus.subscriber import AsyncSubscriber
+from mmgat.stream.dashboard.app import DashboardApp
 
 MIC = "Scarlett"
 NOBODY = "inproc://nobody"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from model.labels import LABELS
-from stream.dashboard.words import instrument
+from mmgat.model.labels import LABELS
+from mmgat.stream.dashboard.formatting import instrument
 from tests.stream.dashboard.builders import (
     MIC,
     Clock,

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner
 
-from stream.dashboard.__main__ import main
+from mmgat.stream.dashboard.__main__ import main
 
 NOBODY = "tcp://127.0.0.1:1"
 
@@ -60,7 +60,7 @@ class Terminal:
 def terminal(*arguments: str) -> Iterator[Terminal]:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "stream.dashboard", *arguments],
+        [sys.executable, "-m", "mmgat.stream.dashboard", *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -108,7 +108,7 @@ def test_without_a_terminal_it_names_the_listener() -> None:
 
 def test_help_imports_nothing_slow() -> None:
     program = (
-        "import sys, stream.dashboard.__main__; "
+        "import sys, mmgat.stream.dashboard.__main__; "
         "print({'textual', 'zmq', 'torch', 'numpy'} & set(sys.modules))"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
@@ -117,7 +117,7 @@ def test_help_imports_nothing_slow() -> None:
 
 def test_picture_imports_neither_torch_nor_audio() -> None:
     program = (
-        "import sys, stream.dashboard.app; "
+        "import sys, mmgat.stream.dashboard.app; "
         "print({'torch', 'sounddevice', 'soundfile', 'soxr'} & set(sys.modules))"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from model.labels import LABELS
-from stream.dashboard.state import (
+from mmgat.model.labels import LABELS
+from mmgat.stream.bus.protocol import Message, SourceInfo
+from mmgat.stream.dashboard.state import (
     N_EVENTS,
     N_ROWS,
     Connection,
@@ -12,7 +13,6 @@ from stream.dashboard.state import (
     advance,
     choose_rows,
 )
-from stream.protocol import Message, SourceInfo
 from tests.stream.dashboard.builders import MIC, estimate, event, hello, status
 
 

@@ -1,0 +1,54 @@
+"""What recognises: the learned networks as one function on arrays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+
+class Graphs(NamedTuple):
+    """B graphs of N nodes, each of which a window is joining.
+
+    Attributes:
+        nodes: float32 [B, N, 128], rows; that of the new window is not there yet.
+        mask: bool [B, N], which nodes there are, the new one among them.
+        steps: int64 [B, N], their seconds.
+        newest: bool [B, N], the place of the new one.
+    """
+
+    nodes: Floats
+    mask: npt.NDArray[np.bool_]
+    steps: npt.NDArray[np.int64]
+    newest: npt.NDArray[np.bool_]
+
+
+class Answer(NamedTuple):
+    """What is said of B windows and the graphs of N nodes they joined.
+
+    Attributes:
+        rows: float32 [B, 128], the windows' embeddings.
+        scores: float32 [B, 20] in [0, 1], the newest node in the light of its graph.
+        evidence: float32 [B, N, 20], of every node; sums to the score of the whole graph.
+    """
+
+    rows: Floats
+    scores: Floats
+    evidence: Floats
+
+
+class Network(Protocol):
+    """Embedder and MMGAT together, as ``mmgat.model.streaming_model.LiveNetwork`` describes them.
+
+    Attributes:
+        device: where it computes, such as "cpu" or "cuda".
+    """
+
+    device: str
+
+    def __call__(self, log_mel: Floats, graphs: Graphs) -> Answer:
+        """Reads the windows' examples, float32 [B, 96, 64], and the graphs they join."""
+        ...

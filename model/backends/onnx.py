@@ -1,0 +1,97 @@
+"""The network in ONNX Runtime: small, quick to start, and no torch (ours).
+
+``mmgat-train export`` writes two graphs beside a checkpoint, which say the same: NAME.whole.onnx
+computes all pairs of nodes at once, which is quicker for few, NAME.lists.onnx lists of neighbours.
+Of a checkpoint with its embedder they compute in 8 bits. Of one without it they are MMGAT alone,
+begin with the windows' rows, and refer to the weights in the safetensors file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from mmgat.model.backends.base import Answer, Floats, Graphs
+from mmgat.model.card import Card
+from mmgat.model.errors import CheckpointError
+
+FEWEST_NODES: Final = 5
+"""The graphs were exported for at least so many; fewer are padded."""
+
+FEW: Final = 16
+"""Up to so many nodes, of all streams together, all pairs at once are quicker."""
+
+WEIGHTS_KEY: Final = "weights_sha256"
+"""Entry of a graph's metadata: whose weights it computes with."""
+
+
+def graph_paths(weights: Path) -> tuple[Path, Path]:
+    """Where the graphs of a safetensors file stand: for few nodes, for many."""
+    return weights.with_suffix(".whole.onnx"), weights.with_suffix(".lists.onnx")
+
+
+def has_graphs(weights: Path) -> bool:
+    """Whether a checkpoint was exported."""
+    return all(path.is_file() for path in graph_paths(weights))
+
+
+class OnnxNetwork:
+    """A ``Network`` on one thread of the CPU.
+
+    Args:
+        weights: the checkpoint's safetensors file, with the graphs beside it.
+        card: of that checkpoint.
+        embedder: log-mel [B, 96, 64] -> rows [B, 128], where the checkpoint does not carry it.
+
+    Raises:
+        CheckpointError: a graph is damaged or belongs to other weights.
+    """
+
+    device = "cpu"
+
+    def __init__(
+        self, weights: Path, card: Card, embedder: Callable[[Floats], Floats] | None = None
+    ) -> None:
+        self._whole, self._lists = (_session(path, card) for path in graph_paths(weights))
+        self._first_input = self._whole.get_inputs()[0].name
+        self._embedder = embedder
+
+    def __call__(self, log_mel: Floats, graphs: Graphs) -> Answer:
+        n_nodes = graphs.nodes.shape[1]
+        arrays = graphs._asdict()
+        if n_nodes < FEWEST_NODES:
+            arrays = {name: _padded(array) for name, array in arrays.items()}
+        windows = self._embedder(log_mel) if self._embedder else log_mel
+        session = self._whole if graphs.mask.size <= FEW else self._lists
+        rows, scores, evidence = session.run(None, {self._first_input: windows, **arrays})
+        return Answer(rows, scores, evidence[:, :n_nodes])
+
+
+def _session(path: Path, card: Card) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no other base
+        raise CheckpointError(
+            f"expected the ONNX graph of {card.name!r} in {path}, found {error}: "
+            "fetch it again, or delete it to run in torch"
+        ) from None
+    belongs_to = session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY, "none")
+    if belongs_to != card.sha256:
+        raise CheckpointError(
+            f"{path} is the graph of other weights: expected sha256 {card.sha256[:12]}…, "
+            f"found {belongs_to[:12]}…: run mmgat-train export, or delete it to run in torch"
+        )
+    return session
+
+
+def _padded(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    missing = FEWEST_NODES - array.shape[1]
+    return np.pad(array, [(0, 0), (0, missing)] + [(0, 0)] * (array.ndim - 2))

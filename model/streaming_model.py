@@ -1,0 +1,52 @@
+"""Embedder and MMGAT as one network, for live recognition: windows in, what they say out (ours)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmgat.model.mmgat import MMGAT
+
+
+class LiveNetwork(nn.Module):
+    """B windows join B graphs, and MMGAT reads the graphs.
+
+    Args:
+        embedder: log-mel [B, 96, 64] -> rows [B, 128].
+        mmgat: reads graphs of these rows.
+    """
+
+    queries: Tensor
+    classes: Tensor
+
+    def __init__(self, embedder: nn.Module, mmgat: MMGAT) -> None:
+        super().__init__()
+        self.embedder, self.mmgat = embedder, mmgat
+        self.eval()
+        with torch.no_grad():
+            queries, classes = mmgat.label_vectors()
+        self.register_buffer("queries", queries.detach().clone(), persistent=False)
+        self.register_buffer("classes", classes.detach().clone(), persistent=False)
+
+    def forward(
+        self, log_mel: Tensor, nodes: Tensor, mask: Tensor, steps: Tensor, newest: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One window more for each graph.
+
+        Args:
+            log_mel: float32 [B, 96, 64], the windows.
+            nodes: float32 [B, N, 128], rows of the graphs; that of the new window is not there yet.
+            mask: bool [B, N], which nodes there are, the new one among them.
+            steps: int64 [B, N], their seconds.
+            newest: bool [B, N], the place of the new one.
+
+        Returns:
+            rows float32 [B, 128] of the windows; scores [B, 20] of the newest node in the light of
+            its graph; evidence [B, N, 20] of every node, 0 where there is none.
+        """
+        rows: Tensor = self.embedder(log_mel)
+        here = newest.unsqueeze(-1)
+        graph = self.mmgat.graph(torch.where(here, rows.unsqueeze(1), nodes), mask, steps)
+        _, logits, attention = self.mmgat.instances(graph, (self.queries, self.classes))
+        scores = logits.sigmoid()
+        return rows, (scores * here).sum(1), attention * scores

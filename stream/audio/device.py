@@ -1,0 +1,256 @@
+"""Microphone and line-in: the audio of one of PortAudio's inputs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from mmgat.stream.audio.device_list import (
+    find_device,
+    full_name,
+    list_devices,
+    listed_elsewhere,
+    portaudio,
+)
+from mmgat.stream.audio.source import AudioSource, Block
+from mmgat.stream.errors import DeviceError
+
+RING_S = 2.0
+DRIFT_AFTER_S = 300.0
+POLL_S = 0.005
+PATIENCE_S = 0.25
+
+_portaudio_lock = threading.RLock()
+"""Around all that opens, closes or restarts: PortAudio's functions are for one thread at a time."""
+
+_open: set[DeviceSource] = set()
+
+
+class ClockDrift:
+    """A device's clock against the system's, from how many frames came in how much time.
+
+    Frames come in lumps, so the first and the last lump are compared and nothing is said until
+    their size matters little.
+
+    Args:
+        sample_rate_hz: what the device claims.
+    """
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._rate = sample_rate_hz
+        self._first: tuple[float, int] | None = None
+
+    def update(self, now: float, frames: int) -> float | None:
+        """Millionths by which it is fast; None within the first five minutes.
+
+        Args:
+            now: seconds, monotonic.
+            frames: since the device was opened.
+        """
+        if self._first is None:
+            self._first = now, frames
+        elapsed_s = now - self._first[0]
+        if elapsed_s < DRIFT_AFTER_S:
+            return None
+        return 1e6 * ((frames - self._first[1]) / self._rate / elapsed_s - 1)
+
+
+class DeviceSource(AudioSource):
+    """An input device at its own rate.
+
+    PortAudio's callback copies frames into a ring and counts them, nothing else: it runs on a
+    real-time thread that may not wait, so it takes no lock, and ``read`` looks every 5 ms. A ring
+    that is not read in time is overwritten; the jump in ``Block.position`` says how much.
+
+    Args:
+        device: as for ``find_device``.
+        sample_rate_hz, channels: None for the device's own rate and for at most two channels.
+        blocksize: frames a callback, 0 for the device's choice.
+        latency: PortAudio's ``low``, ``high`` or seconds.
+
+    Raises (``probe``, ``open``): DeviceError.
+    """
+
+    kind = "device"
+    live = True
+
+    def __init__(
+        self,
+        device: str | None = None,
+        sample_rate_hz: int | None = None,
+        channels: int | None = None,
+        blocksize: int = 0,
+        latency: str | float = "low",
+    ) -> None:
+        super().__init__(device or "default")
+        self._wanted = device
+        self._wanted_rate, self._wanted_channels = sample_rate_hz, channels
+        self._blocksize, self._latency = blocksize, latency
+        self._stopped = threading.Event()
+        self._stream: Any = None
+        self._written = self._read = 0  # frames in and out of the ring
+        self._missed = 0  # frames before ``_read`` that never were in the ring
+        self._gaps: deque[tuple[int, int]] = deque()  # frames written before, frames missed
+        self._paused_at = 0.0
+        self._fault: DeviceError | None = None
+
+    def probe(self) -> None:
+        """Also settles on this device and rate: it is never another one that opens later."""
+        device = self._find()
+        self._wanted = full_name(portaudio(), device)
+        self._wanted_rate, self._wanted_channels = self.sample_rate_hz, self.channels
+
+    def reopen(self) -> None:
+        """As ``open``, on PortAudio's newest list of devices; others that are open may pause."""
+        self.close()
+        with _portaudio_lock:
+            _refresh()
+            self.open()
+
+    def pause(self) -> None:
+        """Gives the device back for a moment; ``resume`` goes on with it."""
+        self._close_stream()
+        self._paused_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Goes on after ``pause``; what nobody heard is a jump in the positions.
+
+        If the device is gone, the next ``read`` says so.
+        """
+        try:
+            self._open_stream(self._find())
+        except DeviceError as error:
+            self._fault = error
+        missed = round((time.monotonic() - self._paused_at) * self.sample_rate_hz)
+        self._gaps.append((self._written, missed))
+
+    def _find(self) -> dict[str, Any]:
+        device = find_device(self._wanted)
+        self.name = device["name"].replace("/", "-")
+        self.sample_rate_hz = self._wanted_rate or int(device["default_samplerate"])
+        self.channels = self._wanted_channels or min(2, device["max_input_channels"])
+        if self.channels > device["max_input_channels"]:
+            raise DeviceError(
+                f"expected at most {device['max_input_channels']} channels for "
+                f"{device['name']!r}, found {self.channels}"
+            )
+        return device
+
+    def open(self) -> None:
+        with _portaudio_lock:
+            self._open()
+            _open.add(self)
+
+    def _open(self) -> None:
+        device = self._find()
+        self._written = self._read = self._missed = 0
+        self._gaps.clear()
+        self._fault = None
+        self._drift = ClockDrift(self.sample_rate_hz)
+        self._ring = np.zeros((round(RING_S * self.sample_rate_hz), self.channels), np.float32)
+        self._open_stream(device)
+
+    def _open_stream(self, device: dict[str, Any]) -> None:
+        sd = portaudio()
+        stream = None
+        try:
+            stream = sd.InputStream(
+                device=device["index"],
+                samplerate=self.sample_rate_hz,
+                channels=self.channels,
+                blocksize=self._blocksize,
+                latency=self._latency,
+                dtype="float32",
+                callback=self._callback,
+            )
+            stream.start()
+        except (sd.PortAudioError, ValueError) as error:
+            if stream is not None:
+                stream.close()
+            raise DeviceError(
+                f"{device['name']!r} does not open with {self.channels} channels at "
+                f"{self.sample_rate_hz} Hz ({error}): it offers up to "
+                f"{device['max_input_channels']} channels, {device['default_samplerate']:.0f} Hz"
+            ) from None
+        self._stream = stream
+
+    def _close_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def _is_running(self) -> bool:
+        """False if PortAudio says that it stopped; while PortAudio is busy, nobody asks."""
+        if self._fault:
+            raise self._fault
+        if not _portaudio_lock.acquire(blocking=False):
+            return True
+        try:
+            return self._stream is None or bool(self._stream.active)
+        finally:
+            _portaudio_lock.release()
+
+    def _callback(self, indata: Any, frames: int, _time: Any, status: Any) -> None:
+        begun = time.perf_counter()
+        if status.input_overflow:
+            self.xruns += 1
+        start = self._written % len(self._ring)
+        first = min(frames, len(self._ring) - start)
+        self._ring[start : start + first] = indata[:first]
+        self._ring[: frames - first] = indata[first:]
+        self._written += frames
+        took_ms = 1000 * (time.perf_counter() - begun)
+        if took_ms > self.longest_callback_ms:
+            self.longest_callback_ms = took_ms
+
+    def read(self) -> Block | None:
+        patient_until = time.monotonic() + PATIENCE_S
+        while (written := self._written) == self._read:
+            if self._stopped.wait(POLL_S):
+                return None
+            if time.monotonic() > patient_until:
+                break
+            if not self._is_running():
+                raise DeviceError(f"{self.name!r} stopped giving audio: is it still connected?")
+        captured_at = time.monotonic()
+        while self._gaps and self._gaps[0][0] <= self._read:
+            self._missed += self._gaps.popleft()[1]
+        if self._gaps:
+            written = min(written, self._gaps[0][0])
+        self.drift_ppm = self._drift.update(captured_at, written + self._missed)
+        # Frames that the callback may be overwriting now are given up with those it has overwritten.
+        oldest = written - len(self._ring) + len(self._ring) // 4
+        first = max(self._read, oldest)
+        samples = self._ring[np.arange(first, written) % len(self._ring)]
+        self._read = written
+        return Block(first + self._missed, samples, captured_at)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def close(self) -> None:
+        with _portaudio_lock:
+            _open.discard(self)
+            self._close_stream()
+
+
+def _refresh() -> None:
+    """Lets PortAudio see which devices came or went; the lock is held.
+
+    It looks only when it starts anew, and that with nothing open. Devices that are open pause for
+    it, and only if there is news: a process of its own, whose PortAudio is new, knows.
+    """
+    others = list(_open)
+    if others and listed_elsewhere() in ("", list_devices()):
+        return
+    for other in others:
+        other.pause()
+    sd = portaudio()
+    sd._terminate()
+    sd._initialize()
+    for other in others:
+        other.resume()

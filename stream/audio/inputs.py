@@ -1,0 +1,98 @@
+"""What is listened to: sources, and the streams made of their channels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmgat.stream.audio.source import AudioSource, Block
+from mmgat.stream.errors import SettingsError, SourceError
+
+
+@dataclass(frozen=True)
+class Input:
+    """A source and which of its channels are heard; they count from 1.
+
+    Attributes:
+        source: where the audio comes from.
+        mix: channels heard together as one stream; () is all of them.
+        split: channels that are a stream each, instead of a mix.
+    """
+
+    source: AudioSource
+    mix: tuple[int, ...] = ()
+    split: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class StreamInput:
+    """One stream: a name of its own, and its channels of a source.
+
+    Attributes:
+        name: as shown and as used in topics.
+        source: probed.
+        channels: indices from 0; None for all.
+    """
+
+    name: str
+    source: AudioSource
+    channels: tuple[int, ...] | None = None
+
+    @property
+    def n_channels(self) -> int:
+        return self.source.channels if self.channels is None else len(self.channels)
+
+    def of(self, block: Block) -> Block:
+        """The block with this stream's channels only."""
+        if self.channels is None:
+            return block
+        return Block(block.position, block.samples[:, self.channels], block.captured_at)
+
+
+def streams_of(inputs: Sequence[Input]) -> list[StreamInput]:
+    """The streams of probed sources, in order; streams with the same name are numbered.
+
+    Raises:
+        SourceError: a source has not as many channels.
+    """
+    streams = []
+    for item in inputs:
+        source = item.source
+        if (highest := max((*item.mix, *item.split), default=0)) > source.channels:
+            raise SourceError(
+                f"expected channels up to {source.channels} of {source.name!r}, found {highest}"
+            )
+        for channel in item.split:
+            streams.append(StreamInput(f"{source.name} {channel}", source, (channel - 1,)))
+        if not item.split:
+            mixed = tuple(channel - 1 for channel in item.mix) or None
+            streams.append(StreamInput(source.name, source, mixed))
+    return _numbered(streams)
+
+
+def parse_channels(text: str) -> tuple[int, ...]:
+    """Channels from 1: ``2`` is the first two, ``1,3`` these, ``2,`` only the second.
+
+    Raises:
+        SettingsError: anything else.
+    """
+    try:
+        numbers = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1 or len(set(numbers)) < len(numbers):
+        raise SettingsError(
+            f"expected a number of channels such as 2, or channels such as 1,3, found {text!r}"
+        )
+    return tuple(numbers) if "," in text else tuple(range(1, numbers[0] + 1))
+
+
+def _numbered(streams: list[StreamInput]) -> list[StreamInput]:
+    seen: Counter[str] = Counter()
+    numbered = []
+    for stream in streams:
+        seen[stream.name] += 1
+        again = f" ({seen[stream.name]})" if seen[stream.name] > 1 else ""
+        numbered.append(StreamInput(stream.name + again, stream.source, stream.channels))
+    return numbered

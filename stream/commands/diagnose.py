@@ -1,0 +1,112 @@
+"""``mmgat-stream --diagnose``: what this machine has, and whether it keeps up."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from mmgat.model.errors import ModelError
+from mmgat.stream.audio.device import DeviceSource
+from mmgat.stream.audio.device_list import list_devices
+from mmgat.stream.audio.inputs import Input
+from mmgat.stream.audio.source import AudioSource
+from mmgat.stream.audio.windows import HEARD_SAMPLES, WINDOW_SAMPLES, Window
+from mmgat.stream.engine.engine import Engine
+from mmgat.stream.errors import DeviceError
+from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer
+from mmgat.stream.settings import StreamSettings
+
+LIBRARIES = (
+    "numpy", "onnxruntime", "soxr", "soundfile", "sounddevice", "pyzmq", "textual", "torch"
+)  # fmt: skip
+LISTEN_S = 5.0
+LOOK_S = 0.05
+N_WINDOWS = 20
+
+
+def report(device: str | None, model: str, weights: Path | None, compute: str) -> Iterator[str]:
+    """Lines of a report: versions, audio inputs, models, and how both do together for a while.
+
+    A fault of one part is a line of the report and does not end it.
+    """
+    yield f"mmgat-stream {version('mmgat-stream')}, Python {platform.python_version()}"
+    yield f"{platform.platform()}, {os.cpu_count()} CPUs"
+    yield ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
+    yield ""
+    try:
+        yield "audio inputs:"
+        yield list_devices()
+    except DeviceError as error:
+        yield str(error)
+    yield ""
+    try:
+        recognizer, where = load_recognizer(model, StreamSettings(), compute, weights)
+    except ModelError as error:
+        yield str(error)
+        recognizer, where = load_recognizer()
+    yield from _model(recognizer, where)
+    yield ""
+    try:
+        yield from _listen(DeviceSource(device), recognizer)
+    except DeviceError as error:
+        yield str(error)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # torch need not be there
+        return "not installed"
+
+
+def _model(recognizer: Recognizer, where: str) -> Iterator[str]:
+    card = recognizer.card
+    yield f"model {card.name} {card.version} ({card.embedder}, {card.variant}), {where}"
+    if card.unverified:
+        yield f"unverified labels (no recorded training data): {', '.join(card.unverified)}"
+    memory = recognizer.memory()
+    times = []
+    noise = np.random.default_rng(0).normal(0, 0.1, HEARD_SAMPLES).astype(np.float32)
+    for index in range(N_WINDOWS):
+        begun = time.perf_counter()
+        recognizer([(memory, Window(index, index * WINDOW_SAMPLES, noise))])
+        times.append(1000 * (time.perf_counter() - begun))
+    yield f"one window takes {statistics.median(times):.1f} ms (median of {N_WINDOWS})"
+
+
+def _listen(source: AudioSource, recognizer: Recognizer) -> Iterator[str]:
+    """The counters of a short run of the engine on a device."""
+    source.probe()
+    engine = Engine([Input(source)], recognizer, [])
+    engine.start()
+    until = time.monotonic() + LISTEN_S
+    waiting = [0]
+    while time.monotonic() < until and not engine.wait(LOOK_S):
+        waiting += [account.queued for account in engine.accounts.values()]
+    lag_ms = [status.lag_ms for status in engine.statuses()]
+    engine.stop()
+    engine.wait()
+    (status,) = engine.statuses()
+    rate = status.sample_rate_hz
+    yield (
+        f"listened to {source.name!r} for {LISTEN_S:g} s at {rate} Hz, {source.channels} channels: "
+        f"level {status.level_dbfs:.1f} dBFS"
+    )
+    yield (
+        f"{status.captured} samples captured = {status.analysed} analysed + {status.dropped} "
+        f"dropped + {status.discarded} discarded at the end; at most {1000 * max(waiting) / rate:.0f} "
+        f"ms waited, lag {max(lag_ms):.0f} ms"
+    )
+    yield (
+        f"{status.xruns} overflows, longest callback {status.longest_callback_ms:.2f} ms; the "
+        "device's clock against the system's is known after five minutes of a run"
+    )
+    if status.message:
+        yield status.message

@@ -1,0 +1,273 @@
+"""One run of ``mmgat-stream``: publisher, dashboard child, model, engine, and their orderly end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from mmgat.model.labels import LABELS
+from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
+from mmgat.stream.bus.protocol import Hello, ModelInfo, SourceInfo, Status
+from mmgat.stream.bus.publisher import Publisher
+from mmgat.stream.commands.logging import log_lines
+from mmgat.stream.commands.systemd import Supervisor
+from mmgat.stream.errors import SettingsError, StreamError
+from mmgat.stream.settings import DEFAULT_ADDRESS, RecordSettings, StreamSettings
+from mmgat.stream.sinks.console import EventPrinter, JsonLines, Summary
+
+if TYPE_CHECKING:
+    from mmgat.stream.engine.engine import Engine, Sink, Tap
+    from mmgat.stream.recognition.recognizer import Recognizer
+    from mmgat.stream.sinks.recorder import Recorder
+
+Child = subprocess.Popen[bytes]
+POLL_S = 0.1
+TOO_LONG_S = 30.0  # stuck for so long, a supervisor had better start anew
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """What a run does besides recognising.
+
+    Attributes:
+        model, weights, compute: as for ``load_recognizer``.
+        publish: address to bind, or "" for none.
+        jsonl: path for JSON lines, ``-`` for standard output, "" for none.
+        dashboard: show it in this terminal.
+        record: keep sound around the events.
+    """
+
+    model: str = "compact"
+    weights: Path | None = None
+    compute: str = "auto"
+    publish: str = DEFAULT_ADDRESS
+    jsonl: str = ""
+    dashboard: bool = False
+    record: RecordSettings | None = None
+
+
+class Session:
+    """Recognises its inputs until they end, the dashboard is quit, or a signal comes.
+
+    In one terminal the engine is the parent process and the dashboard its child: quitting the
+    dashboard stops the engine, a dashboard that crashes does not, and its work never delays audio.
+    """
+
+    def __init__(
+        self, inputs: Sequence[Input], settings: StreamSettings, options: SessionOptions
+    ) -> None:
+        self.inputs, self.settings, self.options = inputs, settings, options
+        self._engine: Engine | None = None
+        self._quit = threading.Event()
+        self._supervisor = Supervisor()
+
+    def run(self) -> int:
+        """Runs to the end; returns the exit code.
+
+        Raises:
+            StreamError, ModelError: before any audio is captured.
+        """
+        for item in self.inputs:
+            item.source.probe()
+        streams = streams_of(self.inputs)
+        options, summary = self.options, Summary()
+        with contextlib.ExitStack() as stack:
+            sinks: list[Sink] = [summary]
+            publisher = dashboard = recorder = None
+            if options.record:
+                recorder = _recorder(options.record, streams)
+                stack.callback(recorder.close)
+                sinks.append(recorder)
+            if options.jsonl:
+                json_lines = JsonLines(options.jsonl)
+                stack.callback(json_lines.close)
+                sinks.append(json_lines)
+            if options.publish:
+                publisher = Publisher(options.publish, self._status)
+                stack.callback(publisher.close)
+                sinks.append(publisher)
+            stack.enter_context(self._signals())
+            stack.enter_context(log_lines(later=options.dashboard))
+            if options.dashboard and publisher:
+                dashboard = self._start_dashboard(publisher.connect_address)
+                stack.callback(_end, dashboard)
+            talkative = dashboard is None and options.jsonl != "-"
+            if talkative:
+                sinks.append(EventPrinter(named=len(streams) > 1))
+
+            engine, recognizer, where = self._prepare(sinks, [recorder.hear] if recorder else [])
+            hello = self._hello(recognizer, streams)
+            if publisher:
+                publisher(hello)
+            if recorder:
+                recorder(hello)
+            if talkative:
+                published = f", publishing on {publisher.address}" if publisher else ""
+                names = ", ".join(stream.name for stream in streams)
+                _say(f"{names}: {where}, model {recognizer.card.name}{published}")
+            if not self._quit.is_set():
+                engine.start()
+                self._supervisor.ready(", ".join(stream.name for stream in streams))
+                self._watch(engine, dashboard, recorder)
+        return self._closing_words(engine, summary)
+
+    def _prepare(self, sinks: list[Sink], taps: list[Tap]) -> tuple[Engine, Recognizer, str]:
+        """Loads the model, which takes seconds, and builds the engine."""
+        from mmgat.stream.engine.engine import Engine
+        from mmgat.stream.recognition.recognizer import load_recognizer
+
+        settings, options = self.settings, self.options
+        recognizer, where = load_recognizer(
+            options.model, settings, options.compute, options.weights
+        )
+        self._engine = Engine(self.inputs, recognizer, sinks, settings, taps)
+        return self._engine, recognizer, where
+
+    def _watch(self, engine: Engine, dashboard: Child | None, recorder: Recorder | None) -> None:
+        """Until the engine has ended; a dashboard keeps its last picture until it is quit."""
+        while not engine.wait(POLL_S):
+            dashboard = self._check(dashboard)
+            if engine.stuck_s < TOO_LONG_S:
+                self._supervisor.alive()
+            if recorder:
+                recorder.note(engine.statuses())
+            if self._quit.is_set():
+                self._supervisor.stopping()
+                engine.stop()
+        if recorder:
+            recorder.note(engine.statuses())
+        while dashboard and not self._quit.wait(POLL_S):
+            dashboard = self._check(dashboard)
+
+    def _check(self, dashboard: Child | None) -> Child | None:
+        """None once it has ended. Quitting it quits everything, a crash does not."""
+        if dashboard is None or dashboard.poll() is None:
+            return dashboard
+        if dashboard.returncode == 0:
+            self._quit.set()
+        else:
+            _say(
+                f"the dashboard ended unexpectedly (exit code {dashboard.returncode}); "
+                "recognition goes on, Ctrl+C ends it"
+            )
+        return None
+
+    def _closing_words(self, engine: Engine, summary: Summary) -> int:
+        """Says how it went, when the terminal is ours again; returns the exit code."""
+        if isinstance(engine.error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        if isinstance(engine.error, StreamError):
+            _say(str(engine.error))
+        elif engine.error:
+            _say(f"internal fault, {type(engine.error).__name__}: {engine.error}")
+        elif self.options.jsonl != "-":
+            for status in engine.statuses():
+                _say(self._account_of(status, summary))
+        return 1 if engine.error else 0
+
+    @staticmethod
+    def _account_of(status: Status, summary: Summary) -> str:
+        rate = status.sample_rate_hz
+        words = (
+            f"{status.source}: {status.captured / rate:.1f} s captured, "
+            f"{status.analysed / rate:.1f} analysed, {status.dropped / rate:.1f} dropped, "
+            f"{status.discarded / rate:.1f} discarded; heard {summary.of(status.source)}"
+        )
+        if 0 < status.captured < rate:
+            words += "; shorter than one window of 1 s: recognised padded with silence"
+        return words
+
+    def _status(self) -> list[Status]:
+        return self._engine.statuses() if self._engine else []
+
+    def _hello(self, recognizer: Recognizer, streams: Sequence[StreamInput]) -> Hello:
+        card = recognizer.card
+        return Hello(
+            version=version("mmgat-stream"),
+            model=ModelInfo(
+                name=card.name,
+                version=card.version,
+                embedder=card.embedder,
+                variant=card.variant,
+                thresholds=card.thresholds,
+                unverified=list(card.unverified),
+            ),
+            labels=list(LABELS),
+            sources=[
+                SourceInfo(
+                    name=stream.name,
+                    kind=stream.source.kind,
+                    sample_rate_hz=stream.source.sample_rate_hz,
+                    channels=stream.n_channels,
+                )
+                for stream in streams
+            ],
+            hop_s=self.settings.hop_s,
+            nodes=self.settings.nodes,
+            compute=recognizer.device,
+        )
+
+    def _start_dashboard(self, address: str) -> Child:
+        command = [sys.executable, "-m", "mmgat.stream.dashboard", "--connect", address]
+        piped = any(item.source.kind == "stdin" for item in self.inputs)
+        terminal = Path("/dev/tty") if piped else None
+        with terminal.open("rb") if terminal else contextlib.nullcontext() as stdin:
+            return subprocess.Popen(command, stdin=stdin)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        def quit_(_number: int, _frame: FrameType | None) -> None:
+            self._quit.set()
+            if self._engine is None:  # loading, which takes seconds and asks nobody
+                raise KeyboardInterrupt
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, quit_) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+
+def _recorder(settings: RecordSettings, streams: Sequence[StreamInput]) -> Recorder:
+    """Imports late: most runs keep nothing.
+
+    Raises:
+        SettingsError: the folder is no use, or a stream has more channels than a recording holds.
+    """
+    from mmgat.stream.sinks.recorder import Recorder
+    from mmgat.stream.sinks.recording_folder import MAX_CHANNELS, RecordingFolder
+
+    for stream in streams:
+        if (found := stream.n_channels) > MAX_CHANNELS:
+            raise SettingsError(
+                f"expected at most {MAX_CHANNELS} channels to record, found {found} of "
+                f"{stream.name!r}: choose some with --channels or --split"
+            )
+    return Recorder(RecordingFolder(settings), settings)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _end(child: Child) -> None:
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(2)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

@@ -1,0 +1,125 @@
+"""Between capture and analysis: a bounded queue in which every sample is accounted for."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mmgat.stream.audio.source import Block
+
+
+@dataclass(frozen=True)
+class SampleAccount:
+    """Samples of one source since its start: captured = analysed + dropped + discarded + queued."""
+
+    captured: int = 0
+    analysed: int = 0
+    dropped: int = 0
+    discarded: int = 0
+    queued: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        return self.captured == self.analysed + self.dropped + self.discarded + self.queued
+
+
+class BlockQueue:
+    """Blocks in order, at most ``capacity`` samples.
+
+    Args:
+        capacity: samples that may wait.
+        lossy: a full queue drops its oldest blocks (live sources) instead of making ``put`` wait.
+        changed: called when a block came, or the end.
+
+    Attributes:
+        overflowed: those of the dropped samples that were dropped here, because it was full.
+
+    A jump in the positions is counted as captured and dropped: those samples were there, and the
+    source could not keep them.
+    """
+
+    def __init__(
+        self, capacity: int, lossy: bool, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._capacity, self._lossy, self._tell = capacity, lossy, changed
+        self.overflowed = 0
+        self._blocks: deque[Block] = deque()
+        self._changed = threading.Condition()
+        self._account = SampleAccount()
+        self._expected = 0
+        self._closed = False
+
+    @property
+    def account(self) -> SampleAccount:
+        """The account now; balanced at every moment."""
+        with self._changed:
+            return self._account
+
+    def put(self, block: Block) -> None:
+        """Adds a block; on a closed queue it is discarded."""
+        size = len(block.samples)
+        with self._changed:
+            gap = max(0, block.position - self._expected)
+            self._expected = block.end
+            self._add(captured=gap + size, dropped=gap)
+            if not self._lossy:
+                self._changed.wait_for(lambda: self._closed or self._has_room(size))
+            if self._closed:
+                self._add(discarded=size)
+                return
+            while self._blocks and not self._has_room(size):
+                oldest = len(self._blocks.popleft().samples)
+                self._add(queued=-oldest, dropped=oldest)
+                self.overflowed += oldest
+            self._blocks.append(block)
+            self._add(queued=size)
+        self._tell()
+
+    def take(self, at_most: int = 0) -> Block | None:
+        """The oldest block, counted as analysed; None if nothing waits now.
+
+        Args:
+            at_most: blocks that follow it without a jump come with it, up to so many samples.
+        """
+        with self._changed:
+            taken: list[Block] = []
+            while self._blocks and (
+                not taken
+                or (
+                    self._blocks[0].position == taken[-1].end
+                    and self._blocks[0].end - taken[0].position <= at_most
+                )
+            ):
+                taken.append(self._blocks.popleft())
+            if not taken:
+                return None
+            block = Block.joined(taken)
+            size = len(block.samples)
+            self._add(queued=-size, analysed=size)
+            self._changed.notify_all()
+            return block
+
+    @property
+    def ended(self) -> bool:
+        """Closed and empty."""
+        with self._changed:
+            return self._closed and not self._blocks
+
+    def close(self, discard: bool = False) -> None:
+        """Ends the stream: what waits is still given out, or discarded."""
+        with self._changed:
+            self._closed = True
+            if discard:
+                self._add(queued=-self._account.queued, discarded=self._account.queued)
+                self._blocks.clear()
+            self._changed.notify_all()
+        self._tell()
+
+    def _has_room(self, size: int) -> bool:
+        return not self._blocks or self._account.queued + size <= self._capacity
+
+    def _add(self, **changes: int) -> None:
+        now = {name: getattr(self._account, name) + change for name, change in changes.items()}
+        self._account = replace(self._account, **now)

@@ -1,0 +1,313 @@
+"""The engine: a thread captures for every source, one analyses, bounded queues between them.
+
+    source --capture--> BlockQueue --.
+    source --capture--> BlockQueue ---analysis--> Pipelines, Recognizer --> sinks (publisher, ...)
+
+This is the only module with threads of its own besides the publisher's. Capture never waits for
+analysis of a live source; what is not analysed in time is dropped, oldest first, and counted.
+
+Analysis goes round: from each stream the next window, all of them through the networks together.
+So no stream waits for another's backlog, and the more wait, the cheaper each becomes.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, Protocol
+
+from mmgat.model.errors import ModelError
+from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
+from mmgat.stream.audio.source import AudioSource, Block
+from mmgat.stream.bus.protocol import Message, Status
+from mmgat.stream.engine.block_queue import BlockQueue, SampleAccount
+from mmgat.stream.engine.drop_rate import RecentLoss
+from mmgat.stream.errors import StreamError
+from mmgat.stream.pipeline import Pipeline, recognize_together
+from mmgat.stream.recognition.recognizer import Recognizer
+from mmgat.stream.settings import StreamSettings
+
+RTF_TIME_S: Final = 2.0
+"""Time constant over which the real-time factor is averaged."""
+
+PORTION_S: Final = 0.1
+"""Of what waits, so much is taken together: fewer, larger steps for whoever is behind."""
+
+MUCH_LOST: Final = 0.1
+"""Share of the last minutes' audio whose loss the user has to do something about."""
+
+DEAF_S: Final = 10.0
+"""Exact zeros from a device for so long are no silence: rooms and converters always make noise."""
+
+STUCK_S: Final = 10.0
+"""A device or a round of analysis that has not come back after this is worth a word."""
+
+PATIENCE_S: Final = 0.5
+"""For devices that do not let go at the end."""
+
+log = logging.getLogger(__name__)
+
+
+class Tap(Protocol):
+    """Gets every block on its way to analysis, in order, on the analysis thread."""
+
+    def __call__(self, stream: str, rate_hz: int, live: bool, block: Block) -> None: ...
+
+
+class Sink(Protocol):
+    """Gets every estimate and event, in order, on the analysis thread."""
+
+    def __call__(self, message: Message) -> None: ...
+
+
+class Engine:
+    """Runs its inputs until they end.
+
+    Args:
+        inputs: with probed sources; the engine opens and closes them.
+        recognizer: shared by all streams.
+        sinks: where messages go.
+        settings: hop, decision, and how much may wait.
+        taps: get the blocks that are analysed.
+        clock: ``time.monotonic``, or another in tests; the blocks' times are this clock's.
+
+    Raises:
+        SourceError: an input has not the channels that are asked of it.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Input],
+        recognizer: Recognizer,
+        sinks: Sequence[Sink],
+        settings: StreamSettings | None = None,
+        taps: Sequence[Tap] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self.error: Exception | None = None
+        self._recognizer, self._sinks = recognizer, sinks
+        self._news = threading.Event()
+        shape = settings or StreamSettings()
+        self._streams = [
+            _Stream(item, recognizer, shape, self._news, taps, clock) for item in streams_of(inputs)
+        ]
+        self._sources = [item.source for item in inputs]
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._started_at = self._clock()
+        self._round_began: float | None = None
+        self._real_time_factor = 0.0
+        self._asking = threading.Lock()
+        self._captures = [
+            threading.Thread(target=self._run_capture, args=[source], name="capture", daemon=True)
+            for source in self._sources
+        ]
+        self._analysis = threading.Thread(target=self._run_analysis, name="analysis", daemon=True)
+
+    @property
+    def accounts(self) -> dict[str, SampleAccount]:
+        """Where every sample of each stream went; balanced at every moment."""
+        return {stream.name: stream.queue.account for stream in self._streams}
+
+    @property
+    def stuck_s(self) -> float:
+        """For how long a device, or a round of analysis, has not come back."""
+        since = [self._round_began, *(source.looked_at for source in self._sources)]
+        return max(self._clock() - (at if at is not None else self._clock()) for at in since)
+
+    def start(self) -> None:
+        """Opens all sources and begins.
+
+        Raises:
+            SourceError: one does not open; the others are closed again.
+        """
+        try:
+            for source in self._sources:
+                source.open()
+        except StreamError:
+            for source in self._sources:
+                source.close()
+            raise
+        self._started_at = self._clock()
+        for thread in (*self._captures, self._analysis):
+            thread.start()
+
+    def stop(self) -> None:
+        """Asks for the end: what is already analysed is published, what waits is discarded."""
+        self._stopping.set()
+        for source in self._sources:
+            source.stop()
+        for stream in self._streams:
+            stream.queue.close(discard=True)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits until all is published; False when the time-out passes first."""
+        return self._ended.wait(timeout_s)
+
+    def statuses(self) -> list[Status]:
+        """Counters of every stream now; callable from any thread."""
+        with self._asking:
+            now = self._clock()
+            uptime_s = now - self._started_at
+            factor = self._real_time_factor
+            return [stream.status(now, uptime_s, factor) for stream in self._streams]
+
+    def _run_capture(self, source: AudioSource) -> None:
+        streams = [stream for stream in self._streams if stream.source is source]
+        try:
+            while (block := source.read()) is not None:
+                for stream in streams:
+                    stream.queue.put(stream.input.of(block))
+        except Exception as error:
+            self._fail(error, streams)
+            if source.vital:
+                self.stop()
+        finally:
+            for stream in streams:
+                stream.queue.close(discard=self._stopping.is_set())
+            source.close()
+
+    def _run_analysis(self) -> None:
+        try:
+            while not all(stream.done for stream in self._streams):
+                self._news.wait()
+                self._news.clear()
+                while self._round():
+                    pass
+        except Exception as error:
+            self._fail(error, [stream for stream in self._streams if not stream.done])
+            self.stop()
+        finally:
+            for capture in self._captures:
+                capture.join(PATIENCE_S if self._stopping.is_set() else None)
+            self._ended.set()
+
+    def _round(self) -> bool:
+        """The next window of every stream, recognised and emitted; False if nothing was due."""
+        begun = time.perf_counter()
+        self._round_began = self._clock()
+        heard_s = sum(stream.advance() for stream in self._streams) / len(self._streams)
+        recognize_together(self._recognizer, [stream.pipeline for stream in self._streams])
+        messages = [message for stream in self._streams for message in stream.pipeline.said()]
+        for message in messages:
+            for sink in self._sinks:
+                sink(message)
+        if heard_s:
+            keep = math.exp(-heard_s / RTF_TIME_S)
+            factor = (time.perf_counter() - begun) / heard_s
+            self._real_time_factor = keep * self._real_time_factor + (1 - keep) * factor
+        self._round_began = None
+        return bool(messages)
+
+    def _fail(self, error: Exception, streams: list[_Stream]) -> None:
+        """Keeps the first fault; one that is ours, not the user's, is logged with its traceback."""
+        for stream in streams:
+            stream.error = stream.error or error
+        if not isinstance(error, StreamError | ModelError | BrokenPipeError):
+            log.error("the engine failed", exc_info=error)
+        self.error = self.error or error
+
+
+class _Stream:
+    """One stream on its way: what waits, what is remembered, and what became of it."""
+
+    def __init__(
+        self,
+        item: StreamInput,
+        recognizer: Recognizer,
+        settings: StreamSettings,
+        news: threading.Event,
+        taps: Sequence[Tap],
+        clock: Callable[[], float],
+    ) -> None:
+        self.input, self.name, self.source = item, item.name, item.source
+        rate = self.source.sample_rate_hz
+        waiting = round(settings.queue_hops * settings.hop_s * rate)
+        self.queue = BlockQueue(waiting, self.source.live, news.set)
+        self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live, clock)
+        self.error: Exception | None = None
+        self.done = False
+        self._closing = False
+        self._portion = round(PORTION_S * rate)
+        self._recent_loss = RecentLoss()
+        self._taps = taps
+
+    def advance(self) -> float:
+        """Takes what waits until a window is due; returns how many seconds that was."""
+        n_samples = 0
+        while self.pipeline.window() is None:
+            ended = self.queue.ended
+            block = self.queue.take(self._portion)
+            if block is not None:
+                n_samples += len(block.samples)
+                for tap in self._taps:
+                    tap(self.name, self.source.sample_rate_hz, self.source.live, block)
+                self.pipeline.push(block)
+            elif ended and not self._closing:
+                self._closing = True
+                self.pipeline.end()
+            else:
+                self.done = ended
+                break
+        return n_samples / self.source.sample_rate_hz
+
+    def status(self, now: float, uptime_s: float, real_time_factor: float) -> Status:
+        """Counters now."""
+        source, pipeline, account = self.source, self.pipeline, self.queue.account
+        state: Literal["running", "ended", "failed"] = "ended" if self.done else "running"
+        if self.error:
+            state = "failed"
+        lost = self._recent_loss.update(now, account.captured, self.queue.overflowed)
+        return Status(
+            source=self.name,
+            state=state,
+            sample_rate_hz=source.sample_rate_hz,
+            captured=account.captured,
+            analysed=account.analysed,
+            dropped=account.dropped,
+            discarded=account.discarded,
+            queued=account.queued,
+            windows=pipeline.n_windows,
+            xruns=source.xruns,
+            longest_callback_ms=source.longest_callback_ms,
+            drift_ppm=source.drift_ppm,
+            liveness=source.liveness,
+            outages=source.outages,
+            nonfinite=pipeline.faults.nonfinite,
+            clipped=pipeline.faults.clipped,
+            lag_ms=pipeline.latency_ms,
+            real_time_factor=real_time_factor,
+            level_dbfs=pipeline.level_dbfs,
+            uptime_s=uptime_s,
+            lost_share=lost,
+            message=self._warning(now, lost),
+        )
+
+    def _warning(self, now: float, lost: float) -> str:
+        """The most pressing of what is wrong, in words."""
+        source = self.source
+        if self.error:
+            return str(self.error)
+        if source.looked_at is not None and now - source.looked_at > STUCK_S:
+            return f"the audio system has not answered for {now - source.looked_at:.0f} s"
+        if source.trouble:
+            return source.trouble
+        if lost > MUCH_LOST:
+            return (
+                f"{lost:.0%} of the last 5 minutes was dropped: this machine is too slow or too "
+                "busy; use a longer --hop, fewer inputs or --model compact"
+            )
+        if lost:
+            return f"{lost:.1%} of the last 5 minutes was dropped: this machine was too busy"
+        if source.kind == "device" and self.pipeline.zeros_s >= DEAF_S:
+            return (
+                f"nothing but zeros for {self.pipeline.zeros_s:.0f} s: is the input muted or "
+                "unplugged, or may this program not use the microphone?"
+            )
+        if self.pipeline.faults.nonfinite:
+            return f"{self.pipeline.faults.nonfinite} NaN or infinite samples replaced by zero"
+        return ""

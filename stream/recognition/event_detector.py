@@ -1,0 +1,145 @@
+"""From scores to instruments that begin and end: a few windows together, two thresholds (ours)."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
+from mmgat.model.labels import LABELS
+from mmgat.stream.audio.windows import Window
+from mmgat.stream.bus.protocol import Event
+from mmgat.stream.settings import DecisionSettings
+
+SURE: Final = 0.999
+"""Scores beyond it, or below its opposite, say no more than it does."""
+
+
+def log_odds(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Scores in [0, 1] -> their log-odds, bounded; any shape."""
+    bounded = np.clip(np.asarray(scores, np.float64), 1 - SURE, SURE)
+    return np.asarray(np.log(bounded / (1 - bounded)))
+
+
+@dataclass
+class _Track:
+    """One label's state; times are seconds in the stream."""
+
+    misses: int = 1
+    on_id: str = ""
+    t0: float = 0.0
+    last_hit: float = 0.0
+
+
+class Decision:
+    """Turns each window's scores into the set of sounding labels and their events.
+
+    A label turns on when the last ``n_windows`` windows, taken together, reach its threshold: one
+    that is in doubt counts against one that is sure, by the mean of their log-odds. It turns off
+    after as many windows below the lower threshold, or with the first silent one. A hit is a window
+    at the lower threshold. A window speaks for the hop around its centre, the first and the last one
+    of a stream also for its outer half: so an instrument begins half a hop before the centre of its
+    first hit, among the windows that turned it on, and ends half a hop after that of its last.
+
+    Args:
+        thresholds: label -> score, from the checkpoint's card.
+        hop_s: seconds between windows.
+        source: name in the events.
+        settings: see ``DecisionSettings``.
+    """
+
+    def __init__(
+        self,
+        thresholds: dict[str, float],
+        hop_s: float,
+        source: str,
+        settings: DecisionSettings | None = None,
+    ) -> None:
+        self.settings = settings or DecisionSettings()
+        on = np.array([thresholds[label] for label in LABELS])
+        self._on, self._off = log_odds(on), on * self.settings.off_ratio
+        self._last: deque[npt.NDArray[np.float64]] = deque(maxlen=self.settings.n_windows)
+        self._begins: deque[float] = deque(maxlen=self.settings.n_windows)
+        self._hop_s, self._source = hop_s, source
+        self._tracks = [_Track() for _ in LABELS]
+        self._n_windows = 0
+        self._n_events = 0
+        self._end_s = 0.0
+
+    @property
+    def warming_up(self) -> bool:
+        """No events yet: too few windows since the start or the last gap."""
+        return self._n_windows < self.settings.warm_up_windows
+
+    @property
+    def active(self) -> list[str]:
+        """Labels that are on, in label order."""
+        return [label for label, t in zip(LABELS, self._tracks, strict=True) if t.on_id]
+
+    def update(
+        self, window: Window, scores: npt.NDArray[np.float32], silent: bool = False
+    ) -> list[Event]:
+        """The events of one more window with scores [20]; a silent one has no instruments."""
+        self._n_windows += 1
+        if self.warming_up:
+            return []
+        together = self.settings.n_windows
+        first, starts = self._n_windows == 1, window.start / SAMPLE_RATE_HZ
+        centre = (window.start + window.end) / 2 / SAMPLE_RATE_HZ
+        self._begins.append(starts if first else max(starts, centre - self._hop_s / 2))
+        self._end_s = window.end / SAMPLE_RATE_HZ
+        self._last.append(log_odds(scores))
+        heard_enough = len(self._last) == together and not silent
+        reached = (np.mean(self._last, axis=0) >= self._on) & heard_enough
+        events = []
+        for index, track in enumerate(self._tracks):
+            score = float(scores[index])
+            if score >= self._off[index]:
+                if not track.on_id and track.misses:
+                    track.t0 = self._begins[-1]
+                track.misses = 0
+                track.last_hit = min(centre + self._hop_s / 2, self._end_s)
+            else:
+                track.misses += 1
+            if not track.on_id and reached[index]:
+                self._n_events += 1
+                track.on_id = f"{LABELS[index]}-{self._n_events}"
+                track.t0 = max(track.t0, self._begins[0])
+                events.append(self._event("on", index, track.t0, score))
+            elif track.on_id and track.misses >= (1 if silent else together):
+                events.append(self._end(index, score))
+        return events
+
+    def finish(self) -> list[Event]:
+        """Ends whatever is on, at the end of the stream or at a gap; then starts anew."""
+        for track in self._tracks:
+            if not track.misses:
+                track.last_hit = self._end_s
+        events = [self._end(i, 0.0) for i, track in enumerate(self._tracks) if track.on_id]
+        self._tracks = [_Track() for _ in LABELS]
+        self._last.clear()
+        self._begins.clear()
+        self._n_windows = 0
+        return events
+
+    def _end(self, index: int, score: float) -> Event:
+        track = self._tracks[index]
+        event = self._event("off", index, max(track.last_hit, track.t0), score)
+        self._tracks[index] = _Track(misses=track.misses)
+        return event
+
+    def _event(self, kind: str, index: int, t: float, score: float) -> Event:
+        track = self._tracks[index]
+        return Event(
+            source=self._source,
+            event="on" if kind == "on" else "off",
+            id=track.on_id,
+            label=LABELS[index],
+            t=t,
+            t0=track.t0,
+            score=score,
+        )

@@ -1,0 +1,86 @@
+"""The sliding instance graph: the last N seconds as a ring of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mmgat.model.backends.base import Graphs
+from mmgat.model.embedders.base import EMBEDDING_SIZE
+from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
+
+
+class GraphBuffer:
+    """The last ``n_nodes`` nodes; a new one takes the oldest's slot.
+
+    The order of the slots means nothing: attention does not depend on it, and time stands in
+    ``steps``. Similarities are the network's work: all of them together cost less than the steps
+    that would keep a matrix of them up to date.
+
+    Args:
+        n_nodes: N.
+
+    Attributes:
+        nodes, mask, steps, newest: as in ``Graphs``, of this graph.
+    """
+
+    def __init__(self, n_nodes: int) -> None:
+        self.nodes = np.zeros((n_nodes, EMBEDDING_SIZE), np.float32)
+        self.mask = np.zeros(n_nodes, bool)
+        self.steps = np.zeros(n_nodes, np.int64)
+        self.newest = np.zeros(n_nodes, bool)
+        self._slots: dict[int, int] = {}  # step -> slot, oldest first
+        self._starts = [0] * n_nodes  # of the node in every slot
+        self._slot = self._next = 0  # of the newest node, of the one after it
+
+    @property
+    def starts(self) -> list[int]:
+        """Positions of the nodes there are, in samples, oldest first."""
+        return [self._starts[slot] for slot in self._slots.values()]
+
+    @property
+    def slots(self) -> list[int]:
+        """Their slots, oldest first."""
+        return list(self._slots.values())
+
+    @staticmethod
+    def together(buffers: Sequence[GraphBuffer]) -> Graphs:
+        """Copies of the graphs, as the network takes them."""
+        parts = zip(*((b.nodes, b.mask, b.steps, b.newest) for b in buffers), strict=True)
+        return Graphs(*map(np.array, parts))  # quicker than np.stack
+
+    def make_room(self, start: int) -> None:
+        """The slot of a new node, whose embedding is to be ``put`` there.
+
+        Nodes that now lie N seconds back or more, as after a gap, are forgotten. A node in the
+        same second as the newest takes its place.
+
+        Args:
+            start: position of its window in samples at 16 kHz; whole seconds are its step.
+
+        Raises:
+            ValueError: it lies before the newest node.
+        """
+        step = start // SAMPLE_RATE_HZ
+        newest = next(reversed(self._slots), -1)
+        if step < newest:
+            raise ValueError(f"expected a node at {newest} s or later, found one at {step} s")
+        if step != newest:
+            self._slot, self._next = self._next, (self._next + 1) % len(self.nodes)
+        self._forget(step - len(self.nodes))
+        self._slots[step] = self._slot
+        self._starts[self._slot] = start
+        self.steps[self._slot] = step
+        self.mask[self._slot] = True
+        self.newest[:] = False
+        self.newest[self._slot] = True
+
+    def put(self, row: npt.NDArray[np.float32]) -> None:
+        """The embedding float32 [128] of the new node."""
+        self.nodes[self._slot] = row
+
+    def _forget(self, last_step: int) -> None:
+        for step in [step for step in self._slots if step <= last_step]:
+            self.mask[self._slots.pop(step)] = False

@@ -1,0 +1,204 @@
+"""All stages of one stream in order, without threads or sockets: blocks in, messages out.
+
+Microphone, file and pipe go through this very object, so a file recognised at full speed gives the
+numbers that the same samples give block by block.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
+from mmgat.model.labels import LABELS
+from mmgat.stream.audio.resampler import MonoResampler
+from mmgat.stream.audio.source import Block
+from mmgat.stream.audio.windows import Window, WindowAssembler
+from mmgat.stream.bus.protocol import Estimate, Event
+from mmgat.stream.recognition.event_detector import Decision
+from mmgat.stream.recognition.recognizer import Recognition, Recognizer
+from mmgat.stream.settings import StreamSettings
+
+SILENCE_DBFS = -200.0
+FULL_SCALE = 0.999
+
+
+@dataclass
+class Faults:
+    """Samples that were not as they should be, over all channels."""
+
+    nonfinite: int = 0
+    clipped: int = 0
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A window to recognise; None is the end of what belongs together, at a gap or at the end."""
+
+    window: Window | None
+    captured_at: float | None = None
+
+
+class Pipeline:
+    """Blocks of one source -> estimates and events.
+
+    ``process`` and ``finish`` do all of it for one stream. Where several share a recogniser, blocks
+    are pushed and ``recognize_together`` takes a window of each; the numbers are the same.
+
+    Args:
+        recognizer: may be shared; what it remembers of this stream is the pipeline's.
+        source: name in the messages.
+        sample_rate_hz: of the blocks.
+        settings: hop and decision; nodes are the recogniser's.
+        live: report each estimate's latency.
+        clock: ``time.monotonic``, or another in tests.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        source: str,
+        sample_rate_hz: int,
+        settings: StreamSettings,
+        live: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.faults = Faults()
+        self.n_windows = 0
+        self.level_dbfs = SILENCE_DBFS
+        self.zeros_s = 0.0  # for how long nothing but digital silence has come
+        self.latency_ms = 0.0
+        self.memory = recognizer.memory()
+        self._recognize = recognizer
+        self._source, self._rate, self._settings = source, sample_rate_hz, settings
+        self._live, self._clock = live, clock
+        self._resample = MonoResampler(sample_rate_hz)
+        self._windows = WindowAssembler(round(settings.hop_s * SAMPLE_RATE_HZ))
+        thresholds = recognizer.card.thresholds
+        self._decide = Decision(thresholds, settings.hop_s, source, settings.decision)
+        self._position = 0
+        self._due: deque[_Due] = deque()
+        self._said: list[Estimate | Event] = []
+
+    def process(self, block: Block) -> list[Estimate | Event]:
+        """The messages that a block completes."""
+        self.push(block)
+        return self._recognize_due()
+
+    def finish(self) -> list[Estimate | Event]:
+        """The messages of what is still held, with the tail padded, and the end of all that is on."""
+        self.end()
+        return self._recognize_due()
+
+    def push(self, block: Block) -> None:
+        """Takes a block; the windows it completes are due.
+
+        Where its position jumps, what was held is finished first and the stream goes on behind
+        the gap: nodes keep their times, and an instrument that was on ends at the gap.
+        """
+        if block.position != self._position:
+            self.end()
+            self._windows.restart(round(block.position * SAMPLE_RATE_HZ / self._rate))
+        self._position = block.end
+        for window in self._windows.push(self._resample(self._repair(block.samples))):
+            behind = block.end / self._rate - (window.start + window.n_valid) / SAMPLE_RATE_HZ
+            self._due.append(_Due(window, block.captured_at - behind))
+
+    def end(self) -> None:
+        """The last samples are a padded window, and whatever is on ends behind it."""
+        windows = self._windows.push(self._resample.flush()) + self._windows.flush()
+        self._due.extend(_Due(window) for window in windows)
+        self._due.append(_Due(None))
+
+    def window(self) -> Window | None:
+        """The window to recognise next, if one is due."""
+        while self._due:
+            if (window := self._due[0].window) is not None:
+                return window
+            self._due.popleft()
+            self._said += self._decide.finish()
+        return None
+
+    def conclude(self, recognition: Recognition) -> None:
+        """Takes what was recognised in that window."""
+        due = self._due.popleft()
+        window = due.window
+        if window is None:
+            raise ValueError("expected a recognition of the window that is due, found none due")
+        level = level_dbfs(window.samples[: window.n_valid])
+        silent = level < self._settings.decision.silence_dbfs
+        scores = np.zeros_like(recognition.scores) if silent else recognition.scores
+        events = self._decide.update(window, scores, silent)
+        if self._live and due.captured_at is not None:
+            self.latency_ms = 1000 * (self._clock() - due.captured_at)
+        estimate = Estimate(
+            source=self._source,
+            index=window.index,
+            t0=window.start / SAMPLE_RATE_HZ,
+            t1=window.end / SAMPLE_RATE_HZ,
+            scores=_by_label(scores),
+            recent=_by_label(recognition.recent),
+            active=self._decide.active,
+            evidence=dict(zip(LABELS, _rounded(recognition.evidence.T), strict=True)),
+            evidence_t0=[start / SAMPLE_RATE_HZ for start in recognition.node_starts],
+            level_dbfs=level,
+            silent=silent,
+            partial=window.partial,
+            warming_up=self._decide.warming_up,
+            latency_ms=self.latency_ms,
+        )
+        self._said += [estimate, *events]
+        self.n_windows += 1
+        self.level_dbfs = level
+        self.zeros_s = self.zeros_s + self._settings.hop_s if level == SILENCE_DBFS else 0.0
+
+    def said(self) -> list[Estimate | Event]:
+        """The messages since the last call, in order."""
+        said, self._said = self._said, []
+        return said
+
+    def _recognize_due(self) -> list[Estimate | Event]:
+        while self.window() is not None:
+            recognize_together(self._recognize, [self])
+        return self.said()
+
+    def _repair(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Counts clipped samples, and replaces NaN and infinity by zero."""
+        if samples.max(initial=0.0) < FULL_SCALE and samples.min(initial=0.0) > -FULL_SCALE:
+            return samples  # NaN is neither
+        magnitude, finite = np.abs(samples), np.isfinite(samples)
+        self.faults.nonfinite += int(samples.size - finite.sum())
+        self.faults.clipped += int((magnitude[finite] >= FULL_SCALE).sum())
+        return np.where(finite, samples, np.float32(0.0))
+
+
+def recognize_together(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> None:
+    """One window of every pipeline that has one due, in one call."""
+    ready = [(p, window) for p in pipelines if (window := p.window()) is not None]
+    if ready:
+        recognitions = recognizer([(pipeline.memory, window) for pipeline, window in ready])
+        for (pipeline, _), recognition in zip(ready, recognitions, strict=True):
+            pipeline.conclude(recognition)
+
+
+def level_dbfs(samples: npt.NDArray[np.float32]) -> float:
+    """RMS level in dB relative to full scale; -200 for digital silence."""
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
+    return max(SILENCE_DBFS, 10 * math.log10(power)) if power > 0 else SILENCE_DBFS
+
+
+def _by_label(scores: npt.NDArray[np.float32]) -> dict[str, float]:
+    return dict(zip(LABELS, _rounded(scores), strict=True))
+
+
+def _rounded(numbers: npt.NDArray[np.float32]) -> list[Any]:
+    """To six decimals, as (nested) lists."""
+    rounded: list[Any] = numbers.astype(np.float64).round(6).tolist()
+    return rounded

@@ -1,0 +1,117 @@
+"""The two ways to compute a network, and how one of them is chosen."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from mmgat.model.backends.base import Answer, Floats, Graphs, Network
+from mmgat.model.backends.loading import load_network
+from mmgat.model.backends.onnx import OnnxNetwork, graph_paths
+from mmgat.model.backends.torch import TorchNetwork, load_torch_network
+from mmgat.model.card import checkpoint_path
+from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples
+from mmgat.model.errors import CheckpointError, ComputeError
+from mmgat.stream.commands.stream import demo_clip
+
+COMPACT = checkpoint_path("compact")
+
+
+@pytest.fixture(scope="module")
+def examples_of_demo() -> Floats:
+    """float32 [36, 96, 64], the demo second by second."""
+    samples, rate_hz = soundfile.read(demo_clip(), dtype="float32", always_2d=True)
+    mono = soxr.resample(samples.mean(axis=1), rate_hz, SAMPLE_RATE_HZ)
+    n_seconds = len(mono) // SAMPLE_RATE_HZ
+    return examples(mono[: n_seconds * SAMPLE_RATE_HZ].reshape(n_seconds, SAMPLE_RATE_HZ))
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    for path in (COMPACT, COMPACT.with_suffix(".json"), *graph_paths(COMPACT)):
+        shutil.copy(path, tmp_path)
+    return tmp_path / COMPACT.name
+
+
+def sliding(rows: Floats, n_nodes: int) -> Graphs:
+    """The graphs that end with each row, of all that have n_nodes."""
+    nodes = np.stack([rows[i : i + n_nodes] for i in range(len(rows) - n_nodes + 1)])
+    steps = np.tile(np.arange(n_nodes), (len(nodes), 1))
+    return Graphs(nodes, np.ones_like(steps, bool), steps, steps == n_nodes - 1)
+
+
+def one_by_one(network: Network, log_mel: Floats, graphs: Graphs) -> Answer:
+    """As of one stream, a window at a time."""
+    answers = [
+        network(log_mel[i : i + 1], Graphs(*(part[i : i + 1] for part in graphs)))
+        for i in range(len(log_mel))
+    ]
+    return Answer(*map(np.concatenate, zip(*answers, strict=True)))
+
+
+@pytest.mark.parametrize("n_nodes", [3, 10, 20])
+def test_in_8_bits_real_sound_is_told_nearly_as_in_torch(
+    n_nodes: int, examples_of_demo: Floats
+) -> None:
+    in_8_bits, in_torch = load_network("compact")[1], load_torch_network(COMPACT, "cpu")[0]
+    alone = sliding(np.zeros((len(examples_of_demo), 128), np.float32), 1)
+    graphs = sliding(in_torch(examples_of_demo, alone).rows, n_nodes)
+    newest = examples_of_demo[n_nodes - 1 :]
+    found, expected = one_by_one(in_8_bits, newest, graphs), in_torch(newest, graphs)
+    off = np.linalg.norm(found.rows - expected.rows) / np.linalg.norm(expected.rows)
+    assert 0 < off < 0.05
+    assert np.abs(found.scores - expected.scores).mean() < 0.005
+    assert np.abs(found.evidence.sum(1) - expected.evidence.sum(1)).mean() < 0.005
+    assert np.abs(found.scores - expected.scores).max() < 0.1
+
+
+@pytest.mark.parametrize("n_nodes", [4, 10, 20])
+def test_what_is_said_of_a_stream_does_not_depend_on_the_others(
+    n_nodes: int, examples_of_demo: Floats
+) -> None:
+    network, rng = load_network("compact")[1], np.random.default_rng(0)
+    graphs = sliding(rng.normal(size=(n_nodes + 4, 128)).astype(np.float32), n_nodes)
+    together = network(examples_of_demo[:5], graphs)
+    for found, expected in zip(
+        one_by_one(network, examples_of_demo[:5], graphs), together, strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_checkpoint_with_its_graphs_runs_in_onnx_runtime_and_one_without_in_torch(
+    copied: Path,
+) -> None:
+    card, network, where = load_network(str(copied))
+    assert (card.name, network.device) == ("compact", "cpu")
+    assert isinstance(network, OnnxNetwork)
+    assert where == "computing on the CPU with ONNX Runtime"
+    graph_paths(copied)[0].unlink()
+    assert isinstance(load_network(str(copied), "cpu")[1], TorchNetwork)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_graph_of_other_weights_is_refused(which: int, copied: Path) -> None:
+    graph = graph_paths(copied)[which]
+    graph.write_bytes(graph.read_bytes().replace(b"weights_sha256", b"weights_other_"))
+    with pytest.raises(CheckpointError, match="the graph of other weights.*found none.*export"):
+        load_network(str(copied))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_damaged_graph_is_refused(which: int, copied: Path) -> None:
+    graph_paths(copied)[which].write_bytes(b"no graph")
+    with pytest.raises(CheckpointError, match=r"expected the ONNX graph of 'compact' in .*onnx"):
+        load_network(str(copied))
+
+
+def test_without_torch_what_needs_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "mmgat.model.backends.torch")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(
+        ComputeError, match=r"torch for model 'compact' with .*mmgat-stream\[torch\]"
+    ):
+        load_network("compact", "cuda")

@@ -1,0 +1,154 @@
+"""Engine and dashboard as parent and child in a real (pseudo) terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import melody
+
+DEADLINE_S = 60.0
+
+
+class Terminal:
+    """A process in a terminal of 110 x 34, and everything it has drawn."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 34, 110, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mmgat.stream", *arguments],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
+        )  # fmt: skip
+        os.close(slave)
+        self.drawn = ""
+
+    def read_until(self, wanted: str) -> None:
+        """Reads what is drawn until ``wanted`` was, colours taken out."""
+        end = time.monotonic() + DEADLINE_S
+        while wanted not in self.drawn:
+            assert time.monotonic() < end, f"{wanted!r} never appeared in:\n{self.drawn[-2000:]}"
+            self._read()
+
+    def wait(self) -> int:
+        """Reads on until the process ends; its exit code."""
+        end = time.monotonic() + DEADLINE_S
+        while (code := self.process.poll()) is None:
+            assert time.monotonic() < end, "the process does not end"
+            self._read()
+        self._read()
+        return code
+
+    def type(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def _read(self) -> None:
+        if select.select([self.master], [], [], 0.1)[0]:
+            try:
+                text = os.read(self.master, 65536).decode("utf-8", "replace")
+            except OSError:  # the other end is closed
+                return
+            self.drawn += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+@pytest.fixture
+def start(
+    untrained_checkpoint: Path, wav: Callable[..., Path], tmp_path: Path
+) -> Iterator[Callable[[float], Terminal]]:
+    terminals = []
+
+    def start(seconds: float) -> Terminal:
+        clip = wav(melody(seconds, 8_000), 8_000)
+        terminal = Terminal(
+            "--file", str(clip), "--model", str(untrained_checkpoint),
+            "--publish", f"ipc://{tmp_path}/bus", "--jsonl", str(tmp_path / "log.jsonl"),
+        )  # fmt: skip
+        terminals.append(terminal)
+        return terminal
+
+    yield start
+    for terminal in terminals:
+        if terminal.process.poll() is None:
+            os.killpg(terminal.process.pid, signal.SIGKILL)
+            terminal.process.wait()
+        os.close(terminal.master)
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
+def test_quitting_the_dashboard_ends_the_engine_cleanly(
+    start: Callable[[float], Terminal],
+) -> None:
+    terminal = start(40.0)
+    terminal.read_until("LIVE")
+    terminal.read_until("saxophone")
+    terminal.type("q")
+    assert terminal.wait() == 0
+    assert "heard" in terminal.drawn
+    assert "Traceback" not in terminal.drawn
+
+
+def test_ctrl_c_in_the_dashboard_ends_both(start: Callable[[float], Terminal]) -> None:
+    terminal = start(40.0)
+    terminal.read_until("LIVE")
+    terminal.type("\x03")
+    assert terminal.wait() == 0
+
+
+def test_a_dashboard_that_crashes_does_not_end_the_engine(
+    start: Callable[[float], Terminal], tmp_path: Path
+) -> None:
+    terminal = start(40.0)
+    terminal.read_until("LIVE")
+    (dashboard,) = children(terminal.process.pid)
+    os.kill(dashboard, signal.SIGKILL)
+    terminal.read_until("recognition goes on")
+    log = tmp_path / "log.jsonl"
+    before = log.stat().st_size
+    end = time.monotonic() + DEADLINE_S
+    while log.stat().st_size == before:
+        assert time.monotonic() < end, "the engine gave nothing more"
+        select.select([], [], [], 0.1)
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.wait() == 0
+
+
+def test_a_file_that_has_ended_leaves_its_last_picture_until_quit(
+    start: Callable[[float], Terminal],
+) -> None:
+    terminal = start(1.5)
+    terminal.read_until("ENDED")
+    assert terminal.process.poll() is None
+    terminal.type("q")
+    assert terminal.wait() == 0
+
+
+def test_when_the_engine_is_killed_its_dashboard_gives_the_terminal_back(
+    start: Callable[[float], Terminal],
+) -> None:
+    terminal = start(40.0)
+    terminal.read_until("LIVE")
+    (dashboard,) = children(terminal.process.pid)
+    terminal.process.kill()
+    terminal.process.wait()
+    end = time.monotonic() + DEADLINE_S
+    while Path(f"/proc/{dashboard}").exists() and time.monotonic() < end:
+        terminal._read()
+    assert not Path(f"/proc/{dashboard}").exists()

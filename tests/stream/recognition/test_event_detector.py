@@ -1,0 +1,94 @@
+import numpy as np
+
+from mmgat.model.labels import INDEX, LABELS
+from mmgat.stream.audio.windows import HEARD_SAMPLES, Window
+from mmgat.stream.bus.protocol import Event
+from mmgat.stream.recognition.event_detector import Decision
+from mmgat.stream.settings import DecisionSettings
+
+SAMPLES = np.zeros(HEARD_SAMPLES, np.float32)
+THRESHOLDS = dict.fromkeys(LABELS, 0.5)
+
+
+def play(piano: list[float], **settings: float) -> tuple[list[Event], list[list[str]]]:
+    """Events and active labels for one piano score a window, half a second apart."""
+    decision = Decision(THRESHOLDS, 0.5, "lab", DecisionSettings(**settings))  # type: ignore[arg-type]
+    events, active = [], []
+    for index, score in enumerate(piano):
+        scores = np.zeros(len(LABELS), np.float32)
+        scores[INDEX["piano"]] = score
+        events += decision.update(Window(index, index * 8_000, SAMPLES), scores)
+        active.append(decision.active)
+    return events + decision.finish(), active
+
+
+def test_an_instrument_is_on_from_its_first_hits_centre_until_its_last() -> None:
+    events, active = play([0, 0, 0.9, 0.9, 0.9, 0, 0, 0])
+    assert [(e.event, e.label, e.t, e.t0) for e in events] == [
+        ("on", "piano", 1.25, 1.25),
+        ("off", "piano", 2.75, 1.25),
+    ]
+    assert events[0].id == events[1].id
+    assert active == [[], [], [], ["piano"], ["piano"], ["piano"], [], []]
+
+
+def test_one_hit_is_not_enough() -> None:
+    assert play([0, 0.9, 0, 0.9, 0, 0])[0] == []
+    assert play([0.9])[0] == []
+
+
+def test_a_sure_window_outweighs_a_doubtful_one_and_not_the_other_way_round() -> None:
+    events, _ = play([0, 0.9, 0.3, 0.3])
+    assert [(e.event, e.t0) for e in events] == [("on", 0.75), ("off", 0.75)]
+    assert play([0, 0.6, 0.3, 0.3])[0] == []
+
+
+def test_what_hovered_below_the_threshold_began_with_the_windows_that_turned_it_on() -> None:
+    events, _ = play([0, *[0.4] * 10, 0.9, 0.9])
+    assert events[0].t0 == 10 * 0.5 + 0.25
+
+
+def test_between_the_thresholds_nothing_changes() -> None:
+    assert play([0.4] * 6)[0] == []
+    events, _ = play([0.9, 0.9, *[0.4] * 6, 0, 0])
+    assert [e.event for e in events] == ["on", "off"]
+    assert events[1].t == 3.75 + 0.5
+
+
+def test_one_miss_does_not_end_it() -> None:
+    events, _ = play([0.9, 0.9, 0, 0.9, 0.9])
+    assert [e.event for e in events] == ["on", "off"]
+
+
+def test_what_sounds_throughout_lasts_from_the_first_sample_to_the_last() -> None:
+    events, _ = play([0.9] * 4)
+    assert [(e.event, e.t) for e in events] == [("on", 0.0), ("off", 2.5)]
+
+
+def test_ids_differ_between_two_times_an_instrument_plays() -> None:
+    events, _ = play([0.9, 0.9, 0, 0, 0.9, 0.9, 0, 0])
+    assert [e.event for e in events] == ["on", "off"] * 2
+    assert events[0].id != events[2].id
+
+
+def test_the_warm_up_has_no_events() -> None:
+    events, active = play([0.9] * 5, warm_up_windows=4)
+    assert active == [[], [], [], [], ["piano"]]
+    assert [e.event for e in events] == ["on", "off"]
+
+
+def test_no_instrument_begins_in_a_silent_window() -> None:
+    decision = Decision(dict.fromkeys(LABELS, 0.2), 0.5, "lab")
+    sure = np.ones(len(LABELS), np.float32)
+    decision.update(Window(0, 0, SAMPLES), sure)
+    assert decision.update(Window(1, 8_000, SAMPLES), np.zeros_like(sure), silent=True) == []
+
+
+def test_the_first_silent_window_ends_what_is_on() -> None:
+    decision = Decision(THRESHOLDS, 0.5, "lab")
+    loud = np.full(len(LABELS), 0.9, np.float32)
+    for index in range(3):
+        decision.update(Window(index, index * 8_000, SAMPLES), loud)
+    events = decision.update(Window(3, 24_000, SAMPLES), np.zeros_like(loud), silent=True)
+    assert {event.event for event in events} == {"off"}
+    assert decision.active == []

@@ -1,0 +1,177 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mmgat.model.labels import LABELS
+from mmgat.stream.audio.source import Block
+from mmgat.stream.bus.protocol import Estimate, Event
+from mmgat.stream.recognition.pipeline import Pipeline, level_dbfs
+from mmgat.stream.recognition.recognizer import Recognizer
+from mmgat.stream.settings import DecisionSettings, StreamSettings
+from tests.conftest import Samples, melody
+
+MakeRecognizer = Callable[[StreamSettings], Recognizer]
+HOP = StreamSettings(hop_s=0.5, nodes=4)
+
+
+def run(
+    make: MakeRecognizer,
+    samples: Samples,
+    rate_hz: int,
+    sizes: list[int],
+    shape: StreamSettings = HOP,
+) -> tuple[list[Estimate], list[Event], Pipeline]:
+    pipeline = Pipeline(make(shape), "lab", rate_hz, shape)
+    messages, position, turn = [], 0, 0
+    while position < len(samples):
+        block = samples[position : position + sizes[turn % len(sizes)]]
+        messages += pipeline.process(Block(position, block, 0.0))
+        position, turn = position + len(block), turn + 1
+    messages += pipeline.finish()
+    estimates = [m for m in messages if isinstance(m, Estimate)]
+    return estimates, [m for m in messages if isinstance(m, Event)], pipeline
+
+
+def numbers(estimates: list[Estimate]) -> np.ndarray:
+    return np.array(
+        [[*e.scores.values(), *e.recent.values(), e.level_dbfs, e.t0, e.t1] for e in estimates]
+    )
+
+
+@settings(
+    deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    sizes=st.lists(st.integers(50, 30_000), min_size=1, max_size=5),
+    hop_s=st.sampled_from([0.25, 0.5, 1.0]),
+    rate_hz=st.sampled_from([16_000, 44_100]),
+)
+def test_a_file_gives_what_its_samples_give_in_blocks_of_any_size(
+    make_recognizer: MakeRecognizer, sizes: list[int], hop_s: float, rate_hz: int
+) -> None:
+    shape = StreamSettings(hop_s=hop_s, nodes=3)
+    samples = melody(4.3, rate_hz, channels=2)
+    whole, events, _ = run(make_recognizer, samples, rate_hz, [len(samples)], shape)
+    parts, part_events, _ = run(make_recognizer, samples, rate_hz, sizes, shape)
+    np.testing.assert_allclose(numbers(parts), numbers(whole), atol=2e-6)
+    assert [(e.event, e.label, e.t) for e in part_events] == [
+        (e.event, e.label, e.t) for e in events
+    ]
+
+
+def test_phases_at_a_short_hop_give_what_a_stream_of_one_second_hops_gives(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    samples = melody(6.0, 16_000)
+    slow, _, _ = run(make_recognizer, samples, 16_000, [16_000], replace(HOP, hop_s=1.0))
+    fast, _, _ = run(make_recognizer, samples, 16_000, [16_000], replace(HOP, hop_s=0.25))
+    np.testing.assert_allclose(numbers(fast[::4]), numbers(slow), atol=1e-6)
+
+
+def test_every_second_has_its_evidence_and_it_sums_to_the_recent_score(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    estimates, _, _ = run(make_recognizer, melody(7.0, 16_000), 16_000, [4_000])
+    last = estimates[-1]
+    assert last.evidence_t0 == [3.0, 4.0, 5.0, 6.0]
+    for label in LABELS:
+        assert sum(last.evidence[label]) == pytest.approx(last.recent[label], abs=1e-5)
+
+
+def test_silence_names_no_instrument(make_recognizer: MakeRecognizer) -> None:
+    estimates, events, _ = run(make_recognizer, np.zeros((48_000, 1), np.float32), 16_000, [1600])
+    assert events == []
+    assert all(e.silent and not any(e.scores.values()) and e.level_dbfs == -200 for e in estimates)
+
+
+def test_the_gate_opens_at_its_level(make_recognizer: MakeRecognizer) -> None:
+    tone = 10 ** (-61 / 20) * 2**0.5 * np.sin(np.arange(16_000) / 5)
+    below, _, _ = run(make_recognizer, tone[:, None].astype(np.float32), 16_000, [16_000])
+    above, _, _ = run(make_recognizer, 1.3 * tone[:, None].astype(np.float32), 16_000, [16_000])
+    assert below[0].silent
+    assert below[0].level_dbfs == pytest.approx(-61, abs=0.1)
+    assert not above[0].silent
+
+
+def test_less_than_a_window_is_one_partial_estimate(make_recognizer: MakeRecognizer) -> None:
+    (estimate,), _, _ = run(make_recognizer, melody(0.3, 44_100), 44_100, [1000])
+    assert estimate.partial
+    assert (estimate.t0, estimate.t1) == (0.0, pytest.approx(0.3, abs=1e-3))
+
+
+def test_nan_and_infinity_are_counted_and_heard_as_zero(make_recognizer: MakeRecognizer) -> None:
+    clean = melody(2.0, 16_000, channels=2)
+    clean[500:600] = 0
+    dirty = clean.copy()
+    dirty[500:550] = np.nan
+    dirty[550:600, 0] = -np.inf
+    expected, _, _ = run(make_recognizer, clean, 16_000, [700])
+    found, _, pipeline = run(make_recognizer, dirty, 16_000, [700])
+    np.testing.assert_array_equal(numbers(found), numbers(expected))
+    assert pipeline.faults.nonfinite == 50 * 2 + 50
+
+
+def test_clipped_samples_are_counted(make_recognizer: MakeRecognizer) -> None:
+    loud = np.clip(5 * melody(1.0, 16_000), -1, 1)
+    _, _, pipeline = run(make_recognizer, loud, 16_000, [500])
+    assert pipeline.faults.clipped == int((np.abs(loud) >= 0.999).sum()) > 0
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "channels"), [(8_000, 1), (11_025, 3), (44_100, 32), (96_000, 2), (192_000, 1)]
+)
+def test_odd_rates_and_many_channels_are_recognised(
+    make_recognizer: MakeRecognizer, rate_hz: int, channels: int
+) -> None:
+    estimates, _, _ = run(make_recognizer, melody(2.0, rate_hz, channels), rate_hz, [rate_hz // 7])
+    assert [e.t0 for e in estimates[:3]] == [0.0, 0.5, 1.0]
+    assert np.isfinite(numbers(estimates)).all()
+
+
+def test_behind_a_gap_times_go_on_and_all_that_was_on_has_ended(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    samples = melody(8.0, 16_000)
+    pipeline = Pipeline(make_recognizer(HOP), "lab", 16_000, HOP)
+    before = pipeline.process(Block(0, samples[:40_000], 0.0))
+    after = pipeline.process(Block(47_000, samples[47_000:], 0.0))
+    estimates = [m for m in (*before, *after) if isinstance(m, Estimate)]
+    assert [(e.t0, e.partial) for e in estimates[:6]] == [
+        (0.0, False),
+        (0.5, False),
+        (1.0, False),
+        (1.5, False),
+        (47_000 / 16_000, False),
+        (55_000 / 16_000, False),
+    ]
+    on_before = {m.id for m in before if isinstance(m, Event)}
+    ended = {m.id for m in after if isinstance(m, Event) and m.event == "off" and m.t <= 2.5}
+    assert on_before
+    assert on_before == ended
+
+
+def test_a_live_estimate_reports_the_age_of_its_last_sample(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    pipeline = Pipeline(make_recognizer(HOP), "lab", 16_000, HOP, live=True, clock=lambda: 102.0)
+    (estimate,) = pipeline.process(Block(0, melody(1.25, 16_000), captured_at=101.9))
+    assert isinstance(estimate, Estimate)
+    assert estimate.latency_ms == pytest.approx(100 + 250 + 25)
+
+
+def test_a_quiet_estimate_without_warm_up_can_be_configured(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    shape = StreamSettings(nodes=4, decision=DecisionSettings(warm_up_windows=3))
+    estimates, _, _ = run(make_recognizer, melody(3.0, 16_000), 16_000, [16_000], shape)
+    assert [e.warming_up for e in estimates] == [True, True, False, False, False]
+
+
+def test_level_of_a_full_scale_sine_is_minus_three_dbfs() -> None:
+    sine = np.sin(2 * np.pi * 100 * np.arange(16_000) / 16_000).astype(np.float32)
+    assert level_dbfs(sine) == pytest.approx(-3.01, abs=0.01)
+    assert level_dbfs(np.zeros(0, np.float32)) == -200

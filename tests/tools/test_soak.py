@@ -1,0 +1,67 @@
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmgat.stream.audio.liveness import State
+from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer
+from mmgat.stream.settings import StreamSettings
+from tools.soak import KINDS, Fault, random_script, soak
+
+SECONDS = 90.0
+N_SCRIPTS = int(os.environ.get("FAULT_SCRIPTS", "8"))  # the full run has 100
+
+faults = st.lists(
+    st.builds(
+        Fault,
+        kind=st.sampled_from(KINDS),
+        at_s=st.floats(1, SECONDS),
+        for_s=st.sampled_from([0.5, 4.0, 30.0]),
+    ),
+    max_size=6,
+)
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return load_recognizer("compact", StreamSettings(hop_s=1.0), "cpu")[0]
+
+
+def test_without_faults_every_sample_is_analysed(recognizer: Recognizer) -> None:
+    outcome = soak([], SECONDS, recognizer)
+    assert outcome.account.balanced
+    assert outcome.account.analysed == outcome.account.captured == round(SECONDS * 48_000)
+    assert outcome.status.outages == 0
+
+
+def test_channels_are_recognised_side_by_side(recognizer: Recognizer) -> None:
+    outcome = soak([], 30.0, recognizer, channels=3)
+    assert [status.windows for status in outcome.statuses] == [30, 30, 30]
+    assert outcome.account.analysed == outcome.account.captured == 3 * 30 * 48_000
+
+
+def test_an_unplugged_device_is_opened_again_and_its_absence_is_a_loss(
+    recognizer: Recognizer,
+) -> None:
+    outcome = soak([Fault("unplug", 20.0, 10.0)], SECONDS, recognizer)
+    assert outcome.account.balanced
+    assert outcome.status.outages == 1
+    assert outcome.status.liveness is State.HEALTHY
+    assert outcome.account.dropped >= 10 * 48_000
+
+
+@settings(max_examples=N_SCRIPTS, deadline=None)
+@given(script=faults)
+def test_any_script_ends_with_a_balanced_account(
+    recognizer: Recognizer, script: list[Fault]
+) -> None:
+    outcome = soak(script, SECONDS, recognizer)
+    assert outcome.account.balanced
+    assert outcome.account.queued == 0
+    assert outcome.n_threads[0] == outcome.n_threads[1]
+
+
+def test_a_random_script_is_the_same_for_the_same_seed() -> None:
+    assert random_script(3, 600, 20) == random_script(3, 600, 20)
+    assert len(random_script(3, 600, 20)) == 30

@@ -1,0 +1,185 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import Tensor
+
+from mmgat.model.labels import INDEX, LABELS
+from mmgat.training.data.irmas import (
+    COVERED,
+    IrmasClip,
+    download_irmas,
+    embed_clips,
+    hold_out,
+    training_clips,
+)
+from mmgat.training.data.irmas import test_clips as clips_of_the_test_set
+from mmgat.training.errors import TrainingDataError
+
+RATE = 44_100
+TRAINING = [
+    "cla/[cla][cla]0189__2.wav",
+    "cla/[cla][cla]0189__3.wav",
+    "gel/[gel][dru][pop_roc]0871__1.wav",
+    "pia/[pia][nod][cla]1389__3.wav",
+]
+
+
+def wav(path: Path, seconds: float, level: float = 0.3, rate: int = RATE) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tone = level * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)
+    soundfile.write(path, np.stack([tone, tone], 1), rate, subtype="PCM_16")
+
+
+def published(folder: Path) -> None:
+    """Four training clips and two test clips in the published layout."""
+    for name in TRAINING:
+        wav(folder / "IRMAS-TrainingData" / name, 3)
+    for part, name, seconds, table in [
+        (1, "02 - Samba-4", 5, "gac\t\ngel\t\n"),
+        (3, "(01) Truth-2", 7.3, "voi\t\npia\t\n"),
+    ]:
+        path = folder / f"IRMAS-TestingData-Part{part}" / f"Part{part}" / f"{name}.wav"
+        wav(path, seconds)
+        path.with_suffix(".txt").write_text(table)
+
+
+@pytest.fixture
+def irmas(tmp_path: Path) -> Path:
+    published(tmp_path)
+    return tmp_path
+
+
+class Loudest:
+    """An embedder whose row is the largest log-mel value of its example."""
+
+    name, variant = "vggish", "loudest"
+
+    def __call__(self, log_mel: Tensor) -> Tensor:
+        return log_mel.amax((1, 2))[:, None].expand(-1, 128)
+
+
+def test_the_folder_tells_a_clarinet_from_the_classical_genre(irmas: Path) -> None:
+    labels = {clip.path.name: clip.labels for clip in training_clips(irmas)}
+    assert labels["[cla][cla]0189__2.wav"] == ("clarinet",)
+    assert labels["[pia][nod][cla]1389__3.wav"] == ("piano",)
+
+
+def test_the_excerpts_of_a_recording_share_its_number(irmas: Path) -> None:
+    assert [clip.recording for clip in training_clips(irmas)] == ["0189", "0189", "0871", "1389"]
+
+
+def test_both_guitars_are_one_label_and_lines_may_end_in_tabs(irmas: Path) -> None:
+    assert [clip.labels for clip in clips_of_the_test_set(irmas)] == [
+        ("guitar",),
+        ("piano", "voice"),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_recording_is_both_trained_on_and_held_out(irmas: Path, seed: int) -> None:
+    train, held_out = hold_out(training_clips(irmas), share=0.34, seed=seed)
+    assert not {clip.recording for clip in train} & {clip.recording for clip in held_out}
+    assert len(train) + len(held_out) == 4
+    assert held_out
+
+
+def test_a_training_clip_says_its_label_and_nothing_of_others(irmas: Path) -> None:
+    rows = embed_clips(training_clips(irmas), Loudest())
+    assert [[LABELS[i] for i in bag.nonzero()] for bag in rows.bag] == [
+        ["clarinet"], ["clarinet"], ["guitar"], ["piano"]
+    ]  # fmt: skip
+    assert torch.equal(rows.bag, rows.bag_weight)
+
+
+def test_in_a_test_clip_the_ten_covered_labels_are_known_and_the_others_are_not(
+    irmas: Path,
+) -> None:
+    rows = embed_clips(clips_of_the_test_set(irmas), Loudest())
+    known = [LABELS[i] for i in rows.bag_weight[0].nonzero()]
+    assert known == list(COVERED)
+    assert len(known) == 10
+    assert not rows.bag_weight[:, INDEX["drums"]].any()
+
+
+def test_k_seconds_give_k_rows_and_the_rest_is_padding(irmas: Path) -> None:
+    assert embed_clips(training_clips(irmas), Loudest()).lengths.tolist() == [3, 3, 3, 3]
+    rows = embed_clips(clips_of_the_test_set(irmas), Loudest())
+    assert rows.lengths.tolist() == [5, 7]
+    assert not rows.rows[0, 5:].any()
+
+
+def test_the_level_of_a_recording_does_not_matter(tmp_path: Path) -> None:
+    for name, level in (("loud", 0.9), ("quiet", 0.05)):
+        wav(tmp_path / f"{name}.wav", 3, level)
+    clips = [
+        IrmasClip(tmp_path / f"{name}.wav", ("piano",), name, True) for name in ("loud", "quiet")
+    ]
+    loud, quiet = embed_clips(clips, Loudest()).rows
+    assert torch.allclose(loud, quiet, atol=1e-2)
+
+
+def test_cached_rows_are_read_and_not_made_again(irmas: Path) -> None:
+    clips, cache = training_clips(irmas), irmas / "rows.npz"
+    first = embed_clips(clips, Loudest(), cache)
+    for clip in clips:
+        clip.path.unlink()
+    again = embed_clips(clips, Loudest(), cache)
+    assert torch.equal(again.rows, first.rows)
+    assert torch.equal(again.bag, first.bag)
+
+
+def test_a_cache_of_other_clips_is_refused(irmas: Path) -> None:
+    clips, cache = training_clips(irmas), irmas / "rows.npz"
+    embed_clips(clips, Loudest(), cache)
+    with pytest.raises(TrainingDataError, match="delete the file to make them again"):
+        embed_clips(clips[:2], Loudest(), cache)
+
+
+def test_a_name_that_disagrees_with_its_folder_is_told(irmas: Path) -> None:
+    wav(irmas / "IRMAS-TrainingData" / "cel" / "[flu][cla]0001__1.wav", 3)
+    with pytest.raises(TrainingDataError, match=r"found .*cel/\[flu\]\[cla\]0001__1\.wav"):
+        training_clips(irmas)
+
+
+@pytest.mark.parametrize("table", ["", "drums\t\n"])
+def test_unknown_or_missing_codes_are_told(irmas: Path, table: str) -> None:
+    path = irmas / "IRMAS-TestingData-Part1" / "Part1" / "02 - Samba-4.txt"
+    path.write_text(table)
+    with pytest.raises(TrainingDataError, match=r"expected codes of cel, cla.* found"):
+        clips_of_the_test_set(irmas)
+
+
+def test_a_test_clip_without_labels_is_told(irmas: Path) -> None:
+    (irmas / "IRMAS-TestingData-Part1" / "Part1" / "02 - Samba-4.txt").unlink()
+    with pytest.raises(TrainingDataError, match=r"expected labels in .*Samba-4\.txt"):
+        clips_of_the_test_set(irmas)
+
+
+def test_a_damaged_recording_is_told(irmas: Path) -> None:
+    clip = training_clips(irmas)[0]
+    clip.path.write_bytes(b"RIFF")
+    with pytest.raises(TrainingDataError, match="expected a WAV file"):
+        embed_clips([clip], Loudest())
+
+
+def test_too_short_a_recording_is_told(tmp_path: Path) -> None:
+    wav(tmp_path / "short.wav", 0.9)
+    with pytest.raises(TrainingDataError, match=r"at least 0.975 s .* found 0.900 s"):
+        embed_clips([IrmasClip(tmp_path / "short.wav", ("piano",), "1", True)], Loudest())
+
+
+@pytest.mark.parametrize("read", [training_clips, clips_of_the_test_set])
+def test_an_empty_folder_says_what_to_unpack(tmp_path: Path, read: object) -> None:
+    with pytest.raises(TrainingDataError, match="unpack"):
+        read(tmp_path)  # type: ignore[operator]
+
+
+def test_a_download_that_fails_says_what_else_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    with pytest.raises(TrainingDataError, match="fetch it from Zenodo"):
+        download_irmas(tmp_path / "new")

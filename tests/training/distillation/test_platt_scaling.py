@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from mmgat.model.labels import INDEX, N_LABELS
+from mmgat.training.distillation.platt_scaling import Calibration, Opinions
+
+
+@pytest.fixture
+def heard() -> tuple[Opinions, np.ndarray]:
+    """20,000 clips of which every label is in a third; both teachers are far too timid."""
+    rng = np.random.default_rng(0)
+    truth = rng.random((20_000, N_LABELS)) < 1 / 3
+    log_odds = np.where(truth, -2.0, -4.0) + rng.normal(0, 1, truth.shape)
+    scores = 1 / (1 + np.exp(-log_odds))
+    return Opinions(scores, scores), truth
+
+
+def test_probabilities_are_how_often_a_label_plays_at_such_scores(
+    heard: tuple[Opinions, np.ndarray],
+):
+    opinions, truth = heard
+    probability = Calibration(opinions, truth, np.ones_like(truth))(opinions)
+    assert opinions.mn04[truth].mean() < 0.2
+    for low in (0.1, 0.3, 0.5, 0.7):
+        such = (probability >= low) & (probability < low + 0.2)
+        assert truth[such].mean() == pytest.approx(probability[such].mean(), abs=0.02)
+
+
+def test_the_more_a_teacher_hears_the_more_likely_it_is(heard: tuple[Opinions, np.ndarray]):
+    calibration = Calibration(heard[0], heard[1], np.ones_like(heard[1]))
+    rising = np.repeat(np.linspace(0, 1, 50)[:, None], N_LABELS, axis=1)
+    assert (np.diff(calibration(Opinions(rising, rising)), axis=0) >= 0).all()
+
+
+def test_what_is_unknown_teaches_nothing(heard: tuple[Opinions, np.ndarray]):
+    opinions, truth = heard
+    known = np.random.default_rng(1).random(truth.shape) < 0.5
+    wrong = np.where(known, truth, ~truth)
+    one, other = (Calibration(opinions, labels, known)(opinions) for labels in (truth, wrong))
+    assert (one == other).all()
+
+
+def test_a_label_that_never_plays_keeps_mn04s_score(heard: tuple[Opinions, np.ndarray]):
+    opinions, truth = heard
+    ukulele = INDEX["ukulele"]
+    without = truth.copy()
+    without[:, ukulele] = False
+    probability = Calibration(opinions, without, np.ones_like(truth))(opinions)
+    assert probability[:, ukulele] == pytest.approx(opinions.mn04[:, ukulele])
+
+
+def test_no_clips_have_no_probabilities(heard: tuple[Opinions, np.ndarray]):
+    calibration = Calibration(heard[0], heard[1], np.ones_like(heard[1]))
+    assert calibration(Opinions(*np.zeros((2, 0, N_LABELS)))).shape == (0, N_LABELS)

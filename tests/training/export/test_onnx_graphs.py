@@ -1,0 +1,70 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from mmgat.model.backends.onnx import WEIGHTS_KEY, OnnxNetwork, graph_paths
+from mmgat.model.backends.torch import TorchEmbedder, TorchNetwork, load_torch_network
+from mmgat.model.card import checkpoint_path
+from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
+from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.streaming_model import LiveNetwork
+from mmgat.training.export.onnx_graphs import export, traced
+from tests.conftest import log_mel_of, random_graphs, untrained_card, untrained_mmgat
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint without its embedder, exported."""
+    path = tmp_path_factory.mktemp("bare") / "bare.safetensors"
+    save_checkpoint(path, untrained_card(embedder="vggish"), untrained_mmgat())
+    export(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exact(tmp_path_factory: pytest.TempPathFactory) -> OnnxNetwork:
+    """The shipped compact network, traced and not in 8 bits."""
+    checkpoint, embedder = load_checkpoint("compact"), CompactEmbedder()
+    embedder.load_state_dict(checkpoint.embedder_state)
+    weights = tmp_path_factory.mktemp("exact") / "exact.safetensors"
+    for path, small in zip(graph_paths(weights), (sys.maxsize, 0), strict=True):
+        checkpoint.mmgat.small = small
+        graph = traced(LiveNetwork(embedder, checkpoint.mmgat))
+        graph.metadata_props.add(key=WEIGHTS_KEY, value=checkpoint.card.sha256)
+        onnx.save(graph, path)
+    return OnnxNetwork(weights, checkpoint.card)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("n_streams", "n_nodes"), [(1, 1), (1, 4), (1, 5), (1, 10), (3, 16), (2, 17), (5, 60)]
+)
+def test_a_traced_network_gives_the_numbers_of_torch(
+    exact: OnnxNetwork, n_streams: int, n_nodes: int
+) -> None:
+    graphs, log_mel = random_graphs(n_streams, n_nodes), log_mel_of(n_streams)
+    found = exact(log_mel, graphs)
+    expected = load_torch_network(checkpoint_path("compact"), "cpu")[0](log_mel, graphs)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert (found.evidence[~graphs.mask] == 0).all()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("n_nodes", [1, 8, 60])
+def test_without_its_embedder_graphs_begin_with_rows_and_refer_to_the_weights(
+    n_nodes: int, bare: Path
+) -> None:
+    for path in graph_paths(bare):
+        assert path.stat().st_size < bare.stat().st_size / 10
+        assert str(Path(__file__).parents[2]).encode() not in path.read_bytes()
+    graphs, rows = random_graphs(2, n_nodes), log_mel_of(2)[:, :2].reshape(2, 128)
+    checkpoint = load_checkpoint(bare)
+    network = OnnxNetwork(bare, checkpoint.card, TorchEmbedder(torch.nn.Flatten()))
+    expected = TorchNetwork(torch.nn.Flatten(), checkpoint.mmgat)(rows, graphs)
+    for ours, theirs in zip(network(rows, graphs), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)

@@ -1,0 +1,250 @@
+"""The compact embedder's making, step by step: collect, render, mix, distil, rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mmgat.training.distillation.workspace import KINDS
+from mmgat.training.errors import TrainingDataError
+
+Folder = click.Path(path_type=Path, file_okay=False)
+cache_option = click.option("--cache", type=Folder, required=True, help="Where results are kept.")
+threads_option = click.option(
+    "--threads", default=2, show_default=True, help="One is faster on a busy machine."
+)
+without_option = click.option(
+    "--without", help="Source of recordings to leave out, a folder of DATA/audio."
+)
+workers_option = click.option("--workers", default=2, show_default=True, help="Processes.")
+
+
+class Pipeline(click.Group):
+    """A group whose commands report faults of data, or a missing library, as one line."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except TrainingDataError as error:
+            raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"training needs {error.name}: pip install 'mmgat-stream[train]'"
+            ) from error
+
+
+@click.group(cls=Pipeline)
+def main() -> None:
+    """Make the compact embedder and the rows MMGAT is fitted to."""
+
+
+@main.command()
+@click.option("--music", type=Folder, required=True, help="Folder of unpacked packages.")
+@click.option("--sounds", type=Folder, help="The same of packages in which no instrument plays.")
+@cache_option
+@workers_option
+def collect(music: Path, sounds: Path | None, cache: Path, workers: int) -> None:
+    """Find and decode unlabelled music, speech and everyday sounds."""
+    from mmgat.training.synthesis.packages import run
+
+    sources = run(music, cache, sounds=sounds, workers=workers)
+    click.echo(f"{len(sources)} files, {sum(row['minutes'] for row in sources):.0f} minutes")
+
+
+@main.command()
+@click.option(
+    "--soundfont",
+    "soundfonts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    required=True,
+    help="A soundfont; repeat for more.",
+)
+@click.option("--scores", type=Folder, help="Folder of MIDI songs to render too.")
+@click.option("--takes", default=2, show_default=True, help="Random stems of each program.")
+@cache_option
+@workers_option
+def render(
+    soundfonts: tuple[Path, ...], scores: Path | None, takes: int, cache: Path, workers: int
+) -> None:
+    """Render stems of every instrument."""
+    from mmgat.training.synthesis.render import run
+
+    stems = run(list(soundfonts), scores, cache, takes=takes, workers=workers)
+    click.echo(f"{len(stems)} stems")
+
+
+@main.command()
+@click.option("--data", type=Folder, required=True, help="The data folder, with audio/.")
+@click.option("--teachers", type=Folder, required=True, help="Folder with taggers.py.")
+@click.option("--clips", default=12_000, show_default=True, help="Clips for training.")
+@click.option("--validation-clips", default=800, show_default=True, help="Clips held out.")
+@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--only", type=click.Choice(KINDS), help="Make what is missing of clips of this kind."
+)
+@cache_option
+@workers_option
+def mix(
+    data: Path,
+    teachers: Path,
+    clips: int,
+    validation_clips: int,
+    seed: int,
+    only: str | None,
+    cache: Path,
+    workers: int,
+) -> None:
+    """Make labelled clips and ask the teachers about them."""
+    from mmgat.training.distillation.shards import run
+
+    n_shards = run(
+        data,
+        teachers,
+        cache,
+        n_train=clips,
+        n_validation=validation_clips,
+        workers=workers,
+        seed=seed,
+        only=only,
+    )
+    click.echo(f"{n_shards} shards")
+
+
+@main.command()
+@click.option("--data", type=Folder, required=True, help="The data folder.")
+@click.option("--teachers", type=Folder, required=True, help="Folder with YAMNet's class map.")
+@click.option("--init", help="Begin with this checkpoint's embedder, not with random weights.")
+@click.option("--epochs", default=16, show_default=True, help="Epochs in all, also after a resume.")
+@threads_option
+@click.option("--stop-after", type=int, help="Stop after this epoch of the plan.")
+@click.option("--seed", default=0, show_default=True)
+@without_option
+@cache_option
+def distil(
+    data: Path,
+    teachers: Path,
+    init: str | None,
+    epochs: int,
+    threads: int,
+    stop_after: int | None,
+    seed: int,
+    without: str | None,
+    cache: Path,
+) -> None:
+    """Train the compact embedder; goes on where it was stopped."""
+    from mmgat.training.distillation.distil import run
+
+    path = run(
+        data,
+        teachers,
+        cache,
+        init=init,
+        epochs=epochs,
+        stop_after=stop_after,
+        seed=seed,
+        threads=threads,
+        without=without,
+    )
+    click.echo(path)
+
+
+@main.command()
+@click.option("--data", type=Folder, required=True, help="The data folder.")
+@click.option("--teachers", type=Folder, required=True, help="Folder with YAMNet's class map.")
+@click.option(
+    "--embedder",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Weights; the distilled ones if not given.",
+)
+@threads_option
+@without_option
+@cache_option
+def rows(
+    data: Path,
+    teachers: Path,
+    embedder: Path | None,
+    threads: int,
+    without: str | None,
+    cache: Path,
+) -> None:
+    """Embed every clip for MMGAT."""
+    from mmgat.training.distillation.embeddings import run
+
+    written = run(data, teachers, cache, embedder=embedder, threads=threads, without=without)
+    for path in written.values():
+        click.echo(path)
+
+
+@main.command()
+@click.option("--data", type=Folder, required=True, help="The data folder, for its manifest.")
+@click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
+@click.option("--init", help="Begin with this checkpoint's MMGAT, whose embedder made the rows.")
+@click.option("--epochs", default=14, show_default=True)
+@click.option("--rate", default=1e-3, show_default=True, help="The highest learning rate.")
+@click.option("--seed", default=0, show_default=True)
+@threads_option
+@without_option
+@cache_option
+def fit(
+    data: Path,
+    out: Path,
+    init: str | None,
+    epochs: int,
+    rate: float,
+    seed: int,
+    threads: int,
+    without: str | None,
+    cache: Path,
+) -> None:
+    """Fit MMGAT to the rows and write the checkpoint with its card and its ONNX graphs."""
+    import torch
+
+    from mmgat.training.distillation.checkpoint import run
+    from mmgat.training.export.onnx_graphs import export
+    from mmgat.training.fitting.fit import FitSettings
+
+    torch.set_num_threads(threads)
+    settings = FitSettings(
+        epochs=epochs,
+        patience=epochs,
+        learning_rate=rate,
+        noise=0.1,
+        crop=1 / 3,
+        splice=1 / 3,
+        seed=seed,
+    )
+    card = run(data, cache, out, settings, init=init, without=without)
+    export(out / "compact", data)
+    for metric in card.metrics:
+        click.echo(f"{metric['name']} {metric['value']} on {metric['on']}")
+
+
+@main.command()
+@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--on", required=True, help="What the figures were measured on.")
+@click.option("--command", required=True, help="What reproduces them.")
+def record(card: Path, on: str, command: str) -> None:
+    """Write figures, a JSON object on standard input, into a model card."""
+    import json
+    import sys
+
+    from mmgat.training.distillation.checkpoint import record as write
+
+    try:
+        scores = json.load(sys.stdin)
+    except json.JSONDecodeError as error:
+        raise click.ClickException(f"expected a JSON object of figures, found {error}") from None
+    write(card, scores, on, command)
+
+
+@main.command()
+@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@cache_option
+def calibrate(card: Path, cache: Path) -> None:
+    """Set a card's thresholds anew, on the held-out rows."""
+    from mmgat.training.distillation.checkpoint import recalibrate
+
+    for label, threshold in recalibrate(cache, card).items():
+        click.echo(f"{label} {threshold}")

@@ -1,0 +1,191 @@
+"""``mmgat-train``: makes the shipped checkpoints, tables and pictures from a local data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mmgat.training.commands.compact import Folder, Pipeline
+from mmgat.training.commands.compact import main as compact
+
+TomlFile = click.Path(path_type=Path, dir_okay=False)
+SoundFile = click.Path(path_type=Path, dir_okay=False)
+data_option = click.option("--data", type=Folder, required=True, help="The local data folder.")
+threads_option = click.option(
+    "--threads", default=2, show_default=True, help="One is faster on a busy machine."
+)
+
+
+@click.group(cls=Pipeline, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mmgat-stream")
+def main() -> None:
+    """Offline training; every step is one command and can be run again."""
+
+
+main.add_command(compact, "compact")
+
+
+@main.command()
+@click.option("--config", type=TomlFile, required=True, help="A recipe, as in training/recipes.")
+@data_option
+@click.option("--out", type=Folder, required=True, help="Where the run is kept, and goes on.")
+@click.option("--seed", type=int, help="In place of the recipe's.")
+@click.option("--devices", type=int, help="GPUs, or processes on the CPU; all GPUs if not given.")
+@threads_option
+def fit(
+    config: Path, data: Path, out: Path, seed: int | None, devices: int | None, threads: int
+) -> None:
+    """Fit a recipe: the network, its figures, and TensorBoard's log."""
+    import torch
+
+    from mmgat.training.fitting.runs import run
+
+    torch.set_num_threads(threads)
+    result = run(config, data, out, seed, click.echo, devices or "auto")
+    click.echo(f"mAP {result['map']:.4f} on {result['evaluation_clips']} evaluation clips")
+
+
+@main.command()
+@click.argument("configs", type=TomlFile, nargs=-1, required=True, metavar="RECIPE...")
+@data_option
+@click.option("--runs", type=Folder, required=True, help="Where runs are kept; done ones are read.")
+@click.option("--seeds", default=3, show_default=True, help="Runs of each recipe.")
+@threads_option
+def table(configs: tuple[Path, ...], data: Path, runs: Path, seeds: int, threads: int) -> None:
+    """Fit recipes with several seeds and print a table of what they are worth."""
+    import torch
+
+    from mmgat.training.fitting.runs import table
+
+    torch.set_num_threads(threads)
+    click.echo(table(list(configs), data, runs, seeds, lambda line: click.echo(line, err=True)))
+
+
+@main.command()
+@click.argument("run", type=Folder)
+@click.option("--name", required=True, help="Of the checkpoint.")
+@data_option
+@click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
+def publish(run: Path, name: str, data: Path, out: Path) -> None:
+    """Write a finished run of MMGAT as a checkpoint with its card, and its ONNX graphs."""
+    from mmgat.training.export.onnx_graphs import export
+    from mmgat.training.export.publish import publish as write
+
+    card = write(run, name, data, out)
+    export(out / f"{name}.safetensors")
+    click.echo(f"{out / name}.safetensors: mAP {card.metrics[0]['value']}")
+
+
+@main.command()
+@click.argument("dataset", type=click.Choice(["openmic", "irmas"]))
+@click.option(
+    "--out", type=Folder, required=True, help="A data folder; the set gets its own in it."
+)
+def download(dataset: str, out: Path) -> None:
+    """Fetch and check OpenMIC-2018 (2.6 GB) or IRMAS (10 GB) through mirdata."""
+    from mmgat.training.data.irmas import download_irmas
+    from mmgat.training.data.openmic import download_openmic
+
+    if dataset == "openmic":
+        download_openmic(out / "openmic-2018")
+    else:
+        download_irmas(out / "irmas")
+
+
+@main.command()
+@click.argument("runs", type=Folder, nargs=-1, required=True, metavar="RUN...")
+@data_option
+def noise(runs: tuple[Path, ...], data: Path) -> None:
+    """What finished runs are worth with white noise on 10 and 20 % of the rows."""
+    from mmgat.training.evaluation.robustness import noise_table
+
+    click.echo(noise_table(runs, data))
+
+
+@main.command("top-k")
+@click.argument("run", type=Folder)
+@data_option
+def top_k(run: Path, data: Path) -> None:
+    """What a finished run of MMGAT is worth on its k most activated rows."""
+    from mmgat.training.evaluation.robustness import top_k_table
+
+    click.echo(top_k_table(run, data))
+
+
+@main.command()
+@click.option("--run", type=Folder, required=True, help="A finished run of MMGAT.")
+@click.option("--without", type=Folder, required=True, help="The same without center losses.")
+@click.option("--compare", type=Folder, multiple=True, help="More runs for the heatmap; repeat.")
+@click.option("--audio", type=SoundFile, required=True, help="For the evidence, by compact.")
+@data_option
+@click.option("--out", type=Folder, required=True)
+def figures(
+    run: Path, without: Path, compare: tuple[Path, ...], audio: Path, data: Path, out: Path
+) -> None:
+    """Draw t-SNE, per-label heatmap, correlation graphs, and evidence beside the log-mel."""
+    from mmgat.training.figures import draw
+
+    for path in draw(run, without, compare, audio, data, out):
+        click.echo(path)
+
+
+@main.command()
+@data_option
+@click.option("--cache", type=Folder, required=True, help="Of mmgat-train compact.")
+@click.option("--out", type=Folder, required=True, help="A data folder; mixtures/ is made in it.")
+@click.option("--clips", default=3000, show_default=True, help="Clips for training.")
+@click.option("--validation-clips", default=800, show_default=True, help="Clips held out.")
+def mixtures(data: Path, cache: Path, out: Path, clips: int, validation_clips: int) -> None:
+    """Make rows of mixtures, with and without the learned embedding."""
+    from mmgat.training.data.mixtures import make_mixtures
+
+    make_mixtures(data, cache, out, clips, validation_clips)
+
+
+@main.command()
+@click.argument("checkpoint")
+@click.option("--data", type=Folder, help="Local data folder, for a checkpoint with its embedder.")
+def export(checkpoint: str, data: Path | None) -> None:
+    """Write the ONNX graphs of CHECKPOINT, a name or path, beside it."""
+    from mmgat.training.export.onnx_graphs import export as write
+
+    for path in write(checkpoint, data):
+        click.echo(path)
+
+
+@main.command("label-embeddings")
+@click.option(
+    "--encoder",
+    type=click.Choice(["clip", "minilm"]),
+    default="clip",
+    show_default=True,
+    help="CLIP, as in the paper, or MiniLM, which needs no download.",
+)
+@click.option("--model", default="ViT-B-32", show_default=True, help="CLIP's architecture.")
+@click.option(
+    "--pretrained",
+    default="laion2b_s34b_b79k",
+    show_default=True,
+    help="CLIP's weights: open_clip's tag, or a file.",
+)
+@click.option(
+    "--prompt", default="the sound of a {}", show_default=True, help="With {} for the name."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Safetensors."
+)
+def label_embeddings(encoder: str, model: str, pretrained: str, prompt: str, out: Path) -> None:
+    """Embed the names of the labels for a recipe's label_text."""
+    from mmgat.training.data.label_text import clip_embeddings, minilm_embeddings
+
+    if encoder == "clip":
+        text = clip_embeddings(model, pretrained, prompt)
+    else:
+        text = minilm_embeddings(prompt)
+    text.save(out)
+    click.echo(f"{out}: {tuple(text.embeddings.shape)} from {text.encoder}")
+
+
+if __name__ == "__main__":
+    main()

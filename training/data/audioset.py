@@ -1,0 +1,81 @@
+"""AudioSet's released VGGish rows (Google, CC BY 4.0): pre-activation, PCA, 8 bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+
+from mmgat.model.embedders.vggish import dequantize
+from mmgat.model.labels import LABELS, N_LABELS
+from mmgat.training.data.bags import RowSet
+from mmgat.training.errors import TrainingDataError
+
+N_CLASSES: Final = 527
+
+COLUMNS: Final[dict[str, tuple[int, ...]]] = {
+    "accordion": (209,), "banjo": (147,), "bass": (142, 194), "cello": (193,),
+    "clarinet": (198,), "cymbals": (171, 172), "drums": tuple(range(161, 169)),
+    "flute": (196,), "guitar": (140, 141, 143, 144, 145, 146),
+    "mallet_percussion": (179, 180, 181, 182), "mandolin": (149,), "organ": (155, 156, 157),
+    "piano": (153, 154), "saxophone": (197,), "synthesizer": (158,), "trombone": (188,),
+    "trumpet": (187,), "ukulele": (151,), "violin": (191,),
+    "voice": (*range(27, 35), 254, 255),
+}  # fmt: skip
+"""Columns of the names in ``audioset_names.LABEL_NAMES``, in the released class order."""
+
+MUSIC_COLUMNS: Final = (*range(27, 35), *range(137, 283))
+"""Singing, and everything from "Music" to "Scary music"."""
+
+
+def read_audioset(path: Path, music_only: bool = False) -> RowSet:
+    """Released rows with the 20 labels.
+
+    Labels are weak and a missing one is mostly negative, so bags have full weight and instances
+    none. The tags are all 527 classes.
+
+    Args:
+        path: npz with ``features`` uint8 [n, 10, 128], ``lengths`` [n] and ``labels``, packed bits
+            of 527 classes.
+        music_only: keep the clips that have a label of music.
+
+    Raises:
+        TrainingDataError: missing or damaged, or not of this form.
+    """
+    try:
+        with np.load(path) as file:
+            features, lengths, packed = file["features"], file["lengths"], file["labels"]
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
+        raise TrainingDataError(
+            f"expected AudioSet rows in {path} (features, lengths, labels), found {error}"
+        ) from None
+    n_bags, n_bytes = len(features), (N_CLASSES + 7) // 8
+    if (
+        features.shape != (n_bags, *features.shape[1:2], 128)
+        or lengths.shape != (n_bags,)
+        or packed.shape != (n_bags, n_bytes)
+        or not ((lengths >= 1) & (lengths <= features.shape[1])).all()
+    ):
+        raise TrainingDataError(
+            f"expected in {path} features [n, rows, 128], lengths [n] of 1 to rows and labels "
+            f"[n, {n_bytes}], found {features.shape}, {lengths.shape} and {packed.shape}"
+        )
+    labels = np.unpackbits(packed, axis=1)[:, :N_CLASSES].astype(bool)
+    bag = np.stack([labels[:, list(COLUMNS[label])].any(1) for label in LABELS], 1)
+    valid = np.arange(features.shape[1]) < lengths[:, None]
+    unknown = torch.zeros(n_bags, features.shape[1], N_LABELS)
+    rows = RowSet(
+        rows=dequantize(torch.from_numpy(features).float()) * torch.from_numpy(valid[..., None]),
+        lengths=torch.from_numpy(lengths.astype(np.int64)),
+        bag=torch.from_numpy(bag).float(),
+        bag_weight=torch.ones(n_bags, N_LABELS),
+        instance=unknown,
+        instance_weight=unknown,
+        tags=torch.from_numpy(labels).float(),
+    )
+    if music_only:
+        rows = rows.select(torch.from_numpy(labels[:, list(MUSIC_COLUMNS)].any(1)))
+    return rows

@@ -1,0 +1,189 @@
+"""IRMAS as published (Bosch et al., ISMIR 2012; CC BY-NC-SA 3.0): clips, labels and rows.
+
+Its eleven codes are ten of the 20 labels: both guitars are one. The other ten are never annotated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from mmgat.model.embedders.base import Embedder
+from mmgat.model.embedders.log_mel import EXAMPLE_FRAMES, SAMPLE_RATE_HZ, log_mel
+from mmgat.model.labels import INDEX, LABELS, N_LABELS
+from mmgat.training.data.bags import RowSet, padded
+from mmgat.training.data.download import download
+from mmgat.training.errors import TrainingDataError
+
+CODES: Final = {
+    "cel": "cello", "cla": "clarinet", "flu": "flute", "gac": "guitar", "gel": "guitar",
+    "org": "organ", "pia": "piano", "sax": "saxophone", "tru": "trumpet", "vio": "violin",
+    "voi": "voice",
+}  # fmt: skip
+COVERED: Final = tuple(label for label in LABELS if label in CODES.values())
+
+SHORTEST_SAMPLES: Final = 15_600
+_TRAINING_NAME = re.compile(r"\[(\w+)\].*?(\d+)__\d+$")
+
+
+@dataclass(frozen=True)
+class IrmasClip:
+    """A clip of 3 s (training, one predominant label) or 5 to 20 s (test, one or more).
+
+    Attributes:
+        path: WAV file.
+        labels: of the 20.
+        recording: excerpts of one recording share it.
+        complete: whether the absent ones of the ten covered labels are negatives: so the test set
+            is scored by convention, while a training clip says only what is predominant.
+    """
+
+    path: Path
+    labels: tuple[str, ...]
+    recording: str
+    complete: bool
+
+
+def training_clips(folder: Path) -> list[IrmasClip]:
+    """The clips of ``IRMAS-TrainingData/CODE/[CODE]...NNNN__K.wav``.
+
+    The folder says the label: ``cla`` in a name is the clarinet or the classical genre.
+
+    Raises:
+        TrainingDataError: missing, or a name that is not as published.
+    """
+    root = folder / "IRMAS-TrainingData"
+    clips = []
+    for path in sorted(root.glob("*/*.wav")):
+        code = path.parent.name
+        match = _TRAINING_NAME.match(path.stem)
+        if code not in CODES or match is None or match[1] != code:
+            raise TrainingDataError(
+                f"expected {root}/CODE/[CODE]...NNNN__K.wav with a code of {', '.join(CODES)}, "
+                f"found {path}"
+            )
+        clips.append(IrmasClip(path, (CODES[code],), match[2], False))
+    if not clips:
+        raise TrainingDataError(
+            f"expected IRMAS's training clips in {root}, found none: unpack IRMAS-TrainingData.zip"
+        )
+    return clips
+
+
+def test_clips(folder: Path) -> list[IrmasClip]:
+    """The clips of ``IRMAS-TestingData-PartN/PartN``, with their labels, one a line.
+
+    Raises:
+        TrainingDataError: missing, without labels, or with an unknown code.
+    """
+    clips = []
+    for path in sorted(folder.glob("IRMAS-TestingData-Part*/Part*/*.wav")):
+        table = path.with_suffix(".txt")
+        try:
+            codes = table.read_text("utf-8").split()  # published lines end in a tab
+        except (OSError, UnicodeDecodeError) as error:
+            raise TrainingDataError(f"expected labels in {table}, found {error}") from None
+        if not codes or not set(codes) <= set(CODES):
+            raise TrainingDataError(
+                f"expected codes of {', '.join(CODES)} in {table}, found {codes or 'none'}"
+            )
+        labels = tuple(sorted({CODES[code] for code in codes}))
+        clips.append(IrmasClip(path, labels, path.stem, True))
+    if not clips:
+        raise TrainingDataError(
+            f"expected IRMAS's test clips in {folder}/IRMAS-TestingData-PartN/PartN, found none: "
+            "unpack the three IRMAS-TestingData archives"
+        )
+    return clips
+
+
+# pytest would take the published set's name for a test's
+test_clips.__test__ = False  # type: ignore[attr-defined]
+
+
+def hold_out(
+    clips: Sequence[IrmasClip], share: float, seed: int
+) -> tuple[list[IrmasClip], list[IrmasClip]]:
+    """Clips to train on and clips held out, no recording in both."""
+    recordings = sorted({clip.recording for clip in clips})
+    order = np.random.default_rng(seed).permutation(len(recordings))
+    held_out = {recordings[i] for i in order[: round(share * len(recordings))]}
+    return (
+        [clip for clip in clips if clip.recording not in held_out],
+        [clip for clip in clips if clip.recording in held_out],
+    )
+
+
+def embed_clips(
+    clips: Sequence[IrmasClip], embedder: Embedder, cache: Path | None = None
+) -> RowSet:
+    """Rows of every clip with their targets.
+
+    As in OpenMIC's own pipeline a clip is peak-normalised and cut into examples of 0.96 s.
+
+    Args:
+        embedder: of the space OpenMIC's rows lie in, VGGish ``relu+pca+8bit``.
+        cache: npz of the rows, written once and read after that.
+
+    Raises:
+        TrainingDataError: an unreadable file, or a cache of other clips.
+    """
+    names = np.array([f"{clip.path.parent.name}/{clip.path.name}" for clip in clips])
+    if cache is not None and cache.is_file():
+        with np.load(cache) as file:
+            if file["names"].tolist() != names.tolist() or str(file["space"]) != embedder.variant:
+                raise TrainingDataError(
+                    f"expected rows of these {len(clips)} clips in {cache}, found others: "
+                    "delete the file to make them again"
+                )
+            rows = list(torch.split(torch.from_numpy(file["rows"]), file["lengths"].tolist()))
+    else:
+        rows = [_embed(clip.path, embedder) for clip in tqdm(clips, "rows", leave=False)]
+        if cache is not None:
+            lengths = np.array([len(bag) for bag in rows])
+            every_row = torch.cat(rows).numpy()
+            np.savez(cache, names=names, space=embedder.variant, rows=every_row, lengths=lengths)
+    bag, weight = torch.zeros(len(clips), N_LABELS), torch.zeros(len(clips), N_LABELS)
+    for index, clip in enumerate(clips):
+        present = [INDEX[label] for label in clip.labels]
+        bag[index, present] = 1
+        weight[index, [INDEX[label] for label in COVERED] if clip.complete else present] = 1
+    return padded(rows, bag, weight)
+
+
+def download_irmas(folder: Path) -> None:
+    """Fetches the archives (3.2 + 7 GB) through mirdata, checks and unpacks them.
+
+    Raises:
+        TrainingDataError: they cannot be fetched.
+    """
+    download("irmas", folder)
+
+
+@torch.inference_mode()
+def _embed(path: Path, embedder: Embedder) -> Tensor:
+    try:
+        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise TrainingDataError(f"expected a WAV file at {path}, found {error}") from None
+    mono = sound.mean(axis=1)
+    mono = mono / max(float(np.abs(mono).max(initial=0.0)), 1e-9)
+    samples = soxr.resample(mono, rate, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32)
+    if len(samples) < SHORTEST_SAMPLES:
+        raise TrainingDataError(
+            f"expected at least 0.975 s of sound in {path}, found {len(mono) / rate:.3f} s"
+        )
+    frames = log_mel(samples)
+    n_examples = len(frames) // EXAMPLE_FRAMES
+    examples = frames[: EXAMPLE_FRAMES * n_examples].reshape(n_examples, EXAMPLE_FRAMES, -1)
+    return embedder(torch.from_numpy(examples)).cpu()

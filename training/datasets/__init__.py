@@ -1,1 +1,0 @@
-"""Published data sets as ``RowSet``s: one module a set."""

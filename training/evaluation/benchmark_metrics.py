@@ -1,0 +1,57 @@
+"""How OpenMIC and IRMAS are scored by those who publish on them: one function a convention."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from sklearn.metrics import (
+    average_precision_score,
+    f1_score,
+    label_ranking_average_precision_score,
+)
+
+from mmgat.training.evaluation.metrics import Array
+
+
+def openmic_map(truth: Array, scores: Array, known: Array) -> float:
+    """Mean over the 20 labels of average precision weighted by the mask.
+
+    The usual headline on OpenMIC (evaluation code of PaSST and EfficientAT). Shapes: [n, 20].
+    """
+    columns = range(truth.shape[1])
+    return float(
+        np.mean(
+            [
+                average_precision_score(truth[:, c] > 0.5, scores[:, c], sample_weight=known[:, c])
+                for c in columns
+            ]
+        )
+    )
+
+
+def irmas_clip_scores(windows: Array, how: Literal["sum", "mean"] = "sum") -> Array:
+    """Scores [L] of a clip from those of its windows [n, L].
+
+    ``sum``: summed and divided by the clip's largest (Han et al. 2017); ``mean``: averaged.
+    """
+    if how == "mean":
+        mean: Array = windows.mean(axis=0)
+        return mean
+    total = windows.sum(axis=0)
+    scaled: Array = total / max(float(total.max()), 1e-12)
+    return scaled
+
+
+def irmas_scores(truth: Array, scores: Array, threshold: float) -> dict[str, float]:
+    """Micro and macro F1 at one global threshold, and LRAP.
+
+    IRMAS's convention: a label that is not annotated is absent. With the two guitars merged there
+    are ten labels, so figures are not those of eleven. Shapes: [n, 10].
+    """
+    decided = scores >= threshold
+    return {
+        "micro_f1": float(f1_score(truth, decided, average="micro", zero_division=0.0)),
+        "macro_f1": float(f1_score(truth, decided, average="macro", zero_division=0.0)),
+        "lrap": float(label_ranking_average_precision_score(truth, scores)),
+    }

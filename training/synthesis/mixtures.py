@@ -1,0 +1,289 @@
+"""Ten-second training clips with exact labels for every second (ours).
+
+A clip is a sum of players. Each player's own sound is known, so whether it is heard in a second is
+measured and not guessed: present above -30 dB of the clip's loudest second, absent below -45 dB,
+masked between. Unlabelled music has no labels at all; teachers speak for it. In speech, everyday
+sounds and steady noise none of the labels sounds.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mmgat.model.labels import INDEX, LABELS, N_LABELS
+from mmgat.training.distillation.workspace import KINDS
+from mmgat.training.errors import TrainingDataError
+from mmgat.training.synthesis.arrangement import CLIP_S, CLIP_SAMPLES, fade, play, shift_pitch
+from mmgat.training.synthesis.augment import noise
+from mmgat.training.synthesis.general_midi import ALIKE
+from mmgat.training.synthesis.packages import RATE_HZ
+from mmgat.training.synthesis.render import HELD_OUT as HELD_OUT_SOUNDFONT
+from mmgat.training.synthesis.sample_bank import NoteBank
+
+PRESENT_DB: Final = -30.0
+ABSENT_DB: Final = -45.0
+COVERED_DB: Final = -22.0
+"""A player this far below the whole mixture of its second is not asked for."""
+
+SHARES: Final = (0.32, 0.25, 0.16, 0.21, 0.06)
+HELD_OUT: Final = {"music": 15, "sounds": 5}
+"""One in so many is for validation: of music, files; of sounds, packages, whose sounds are alike."""
+
+FEW_MINUTES: Final = 5.0
+"""A package of sounds with more is heard no more often."""
+
+RECORDED: Final = 0.25
+"""Share of everyday sounds that is recorded ones; the rest is of packages."""
+
+FLOOR: Final = 1e-12
+
+
+class Player(NamedTuple):
+    """One player's sound in a clip (float32 [320000]) and what it proves about labels.
+
+    ``source`` is that of the recordings it is made of, if it is.
+    """
+
+    audio: npt.NDArray[np.float32]
+    label: str | None
+    unsure: frozenset[str] = frozenset()
+    source: str = ""
+
+
+class Clip(NamedTuple):
+    """audio float32 [320000] at 32 kHz; labels bool [10, 20]; known bool [10, 20] (the mask).
+
+    ``sources`` are those of the recordings in it.
+    """
+
+    audio: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.bool_]
+    known: npt.NDArray[np.bool_]
+    kind: str
+    sources: frozenset[str] = frozenset()
+
+
+def second_levels(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Mean power of every second in dB, float64 [10]; digital silence is -120 dB."""
+    power = (audio[:CLIP_SAMPLES].reshape(CLIP_S, RATE_HZ).astype(np.float64) ** 2).mean(axis=1)
+    return np.asarray(10 * np.log10(np.maximum(power, FLOOR)))
+
+
+def mix(players: Sequence[Player], kind: str) -> Clip:
+    """Sum of players, with the labels that each second of the sum deserves."""
+    audio = np.zeros(CLIP_SAMPLES, np.float32)
+    for player in players:
+        audio += player.audio
+    total = second_levels(audio)
+    labels = np.zeros((CLIP_S, N_LABELS), bool)
+    known = np.ones((CLIP_S, N_LABELS), bool)
+    for player in players:
+        level = second_levels(player.audio)
+        heard = (level > total.max() + PRESENT_DB) & (level > total + COVERED_DB) & (level > -90)
+        absent = level < min(total.max() + ABSENT_DB, -50)
+        if player.label:
+            labels[heard, INDEX[player.label]] = True
+            known[~heard & ~absent, INDEX[player.label]] = False
+        for label in player.unsure:
+            known[~absent, INDEX[label]] = False
+    sources = frozenset(player.source for player in players if player.source)
+    return Clip(audio, labels, known | labels, kind, sources)
+
+
+def at_level(audio: npt.NDArray[np.float32], level_dbfs: float) -> npt.NDArray[np.float32]:
+    """Scaled so that its loudest second has this RMS level; silence stays silence."""
+    loudest = second_levels(audio).max()
+    if loudest < -100:
+        return audio
+    return audio * np.float32(10 ** ((level_dbfs - loudest) / 20))
+
+
+def is_held_out(row: dict[str, Any]) -> bool:
+    """Whether a row of sources.json is for validation."""
+    name = row["package"] if row["kind"] == "sounds" else row["cache"]
+    return zlib.crc32(name.encode()) % HELD_OUT[row["kind"]] == 0
+
+
+class ClipMaker:
+    """Makes the clip of any index: the same index, seed and caches give the same clip.
+
+    Args:
+        audio_folder: recorded notes (the data folder's ``audio``).
+        cache: holds music/, sources.json, stems/ and stems.json.
+        split: "train", or "validation" with its own notes, soundfont and music files.
+        seed: of everything.
+        only: make clips of this kind only.
+    """
+
+    def __init__(
+        self,
+        audio_folder: Path,
+        cache: Path,
+        split: str,
+        seed: int = 0,
+        only: str | None = None,
+    ) -> None:
+        self.cache, self.split, self.seed, self.only = cache, split, seed, only
+        self.bank = NoteBank(audio_folder, split, cache / "notes")
+        validation = split == "validation"
+        stems = [
+            stem for stem in self._read("stems.json")
+            if (stem["soundfont"] == HELD_OUT_SOUNDFONT) == validation
+        ]  # fmt: skip
+        collected = [
+            row for row in self._read("sources.json")
+            if is_held_out(row) == validation
+        ]  # fmt: skip
+        music = [row for row in collected if row["kind"] == "music"]
+        self.sounds = [row for row in collected if row["kind"] == "sounds"]
+        minutes_of: Counter[str] = Counter()
+        for row in self.sounds:
+            minutes_of[row["package"]] += row["minutes"]
+        shares = [
+            row["minutes"] * min(1.0, FEW_MINUTES / minutes_of[row["package"]])
+            for row in self.sounds
+        ]
+        self.sound_shares = np.array(shares) / (sum(shares) or 1.0)
+        self.stems: dict[str, list[dict[str, Any]]] = {}
+        self.songs: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for stem in stems:
+            if stem["song"]:
+                self.songs.setdefault((stem["soundfont"], stem["song"]), []).append(stem)
+            else:
+                self.stems.setdefault(stem["label"] or "", []).append(stem)
+        for row in music:
+            if Path(row["file"]).stem == "guitar":
+                self.stems.setdefault("guitar", []).append(
+                    {"label": "guitar", "unsure": sorted(ALIKE["guitar"]), "weight": 1.0,
+                     "cache": f"../music/{row['cache']}"}
+                )  # fmt: skip
+        self.tracks = [row["cache"] for row in music if Path(row["file"]).stem != "guitar"]
+        minutes = [row["minutes"] for row in music if Path(row["file"]).stem != "guitar"]
+        if not self.tracks or not self.stems:
+            raise TrainingDataError(f"expected music and stems for {split} in {cache}, found none")
+        # Each track as often as it has tens of seconds, in a fixed random order.
+        turns = np.repeat(
+            np.arange(len(self.tracks)), np.maximum(1, np.int64(np.array(minutes) * 6))
+        )
+        self.turns = np.random.default_rng((seed, validation)).permutation(turns)
+
+    def _read(self, name: str) -> list[dict[str, Any]]:
+        path = self.cache / name
+        if not path.is_file():
+            raise TrainingDataError(
+                f"expected {name} in {self.cache}: run collect and render first"
+            )
+        rows: list[dict[str, Any]] = json.loads(path.read_text())
+        return rows
+
+    def clip(self, index: int) -> Clip:
+        """The clip of this index."""
+        rng = np.random.default_rng((self.seed, self.split == "validation", index))
+        kind = self.only or str(rng.choice(KINDS, p=SHARES))
+        if kind == "music":
+            track = self.tracks[self.turns[index % len(self.turns)]]
+            music = Player(self._crop(f"music/{track}", rng), None, frozenset(LABELS))
+            return mix([music], kind)
+        if kind == "silence":
+            return mix([Player(self._steady(rng), None)], kind)
+        if kind == "sounds":
+            heard = [self._sounds(rng, -20.0)]
+            if rng.random() < 0.3:
+                heard.append(self._sounds(rng, -20 - rng.uniform(0, 20)))
+            return mix(heard, kind)
+        if kind == "rendered" and self.songs and rng.random() < 0.35:
+            players = self._song(rng)
+        else:
+            n_players = int(rng.choice([1, 2, 3, 4, 5], p=[0.35, 0.26, 0.2, 0.12, 0.07]))
+            from_stem = 0.85 if kind == "rendered" else 0.12
+            players = [self._player(rng, rng.random() < from_stem) for _ in range(n_players)]
+            levels = -20 - np.append(0.0, rng.uniform(0, 15, n_players))
+            players = [
+                p._replace(audio=at_level(p.audio, level))
+                for p, level in zip(players, levels, strict=False)
+            ]
+        if rng.random() < 0.08:
+            track = self.tracks[rng.integers(len(self.tracks))]
+            music_level = -20 - rng.uniform(5, 25)
+            behind = at_level(self._crop(f"music/{track}", rng), music_level)
+            players.append(Player(behind, None, frozenset(LABELS)))
+        elif rng.random() < 0.15:
+            players.append(self._sounds(rng, -20 - rng.uniform(5, 25)))
+        return mix(players, kind)
+
+    def _steady(self, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        """Ten seconds of digital silence or of steady noise, some of it too loud for full scale."""
+        level_dbfs = float(rng.choice([rng.uniform(-60, -6), rng.uniform(-6, 12)], p=[0.7, 0.3]))
+        loudness = 0.0 if rng.random() < 0.2 else 10 ** (level_dbfs / 20)
+        return np.clip(noise(rng, CLIP_SAMPLES, RATE_HZ) * loudness, -1, 1).astype(np.float32)
+
+    def _sounds(self, rng: np.random.Generator, level_dbfs: float) -> Player:
+        """Ten seconds of speech or everyday sounds: of a track, or of recordings without label."""
+        recorded = [source for source in self.bank.sources.get("", []) if source.everyday]
+        if recorded and (not self.sounds or rng.random() < RECORDED):
+            source = recorded[rng.integers(len(recorded))]
+            audio, name = play(self.bank, source, rng), source.name
+        elif self.sounds:
+            row = self.sounds[rng.choice(len(self.sounds), p=self.sound_shares)]
+            shift = float(rng.uniform(-2, 2))
+            audio, name = self._crop(f"music/{row['cache']}", rng, shift=shift), ""
+        else:
+            audio, name = np.zeros(CLIP_SAMPLES, np.float32), ""
+        return Player(at_level(audio, level_dbfs), None, source=name)
+
+    def _player(self, rng: np.random.Generator, from_stem: bool) -> Player:
+        choices = sorted(
+            label for label in (self.stems if from_stem else self.bank.sources) if label
+        )
+        label = "" if rng.random() < 0.13 else str(rng.choice(choices))
+        if from_stem and label in self.stems:
+            rows = self.stems[label]
+            weights = np.array([row["weight"] for row in rows])
+            row = rows[rng.choice(len(rows), p=weights / weights.sum())]
+            audio = self._crop(f"stems/{row['cache']}", rng, shift=float(rng.uniform(-3, 3)))
+            if rng.random() < 0.45:
+                cut = int(rng.uniform(1.5, CLIP_S) * RATE_HZ)
+                entry = int(rng.uniform(0, CLIP_SAMPLES - cut))
+                placed = np.zeros_like(audio)
+                placed[entry : entry + cut] = fade(audio[entry : entry + cut], RATE_HZ // 10)
+                audio = placed
+            return Player(audio, row["label"], frozenset(row["unsure"]))
+        sources = self.bank.sources.get(label) or self.bank.sources[self.bank.labels[0]]
+        source = sources[rng.integers(len(sources))]
+        return Player(play(self.bank, source, rng), source.label, source.unsure, source.name)
+
+    def _song(self, rng: np.random.Generator) -> list[Player]:
+        names = sorted(self.songs)
+        stems = self.songs[names[rng.integers(len(names))]]
+        n_kept = int(rng.integers(1, len(stems) + 1))
+        kept = [stems[i] for i in rng.choice(len(stems), n_kept, replace=False)]
+        longest = max(np.load(self.cache / f"stems/{s['cache']}", mmap_mode="r").size for s in kept)
+        offset = int(rng.random() * max(0, longest - CLIP_SAMPLES))
+        shift = float(rng.uniform(-3, 3))
+        return [
+            Player(
+                self._crop(f"stems/{row['cache']}", rng, shift=shift, at=offset)
+                * np.float32(10 ** (rng.uniform(-5, 5) / 20)),
+                row["label"],
+                frozenset(row["unsure"]),
+            )
+            for row in kept
+        ]
+
+    def _crop(
+        self, name: str, rng: np.random.Generator, *, shift: float = 0.0, at: int | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Ten seconds of a cached file, from a random place or from sample ``at``."""
+        track = np.load(self.cache / name, mmap_mode="r")
+        wanted = int(CLIP_SAMPLES * 2 ** (shift / 12)) + RATE_HZ // 10
+        start = int(rng.random() * max(0, len(track) - wanted)) if at is None else at
+        audio = shift_pitch(track[start : start + wanted].astype(np.float32) / 32_767.0, shift)
+        return np.pad(audio[:CLIP_SAMPLES], (0, max(0, CLIP_SAMPLES - len(audio))))
