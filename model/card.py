@@ -117,7 +117,7 @@ def checked_card(model: str | Path) -> tuple[Path, Card]:
     return path, card
 
 
-def require_space(card: Card, embedder: str, variant: str) -> None:
+def check_embedding_space(card: Card, embedder: str, variant: str) -> None:
     """Refuses to read rows of one embedding space with a network trained on another.
 
     Raises:

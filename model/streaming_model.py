@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mmgat.model.mmgat import MMGAT
 
 
-class LiveNetwork(nn.Module):
+class StreamingModel(nn.Module):
     """B windows join B graphs, and MMGAT reads the graphs.
 
     Args:

@@ -12,7 +12,7 @@ import soundfile
 import torch
 
 from mmgat.model.backends.base import Graphs
-from mmgat.model.backends.torch import TorchNetwork
+from mmgat.model.backends.torch import TorchBackend
 from mmgat.model.card import Card
 from mmgat.model.checkpoint import save_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
@@ -67,7 +67,7 @@ def make_recognizer() -> Callable[[StreamSettings], Recognizer]:
 
     def make(settings: StreamSettings) -> Recognizer:
         mmgat = untrained_mmgat()  # seeds the embedder too
-        network = TorchNetwork(CompactEmbedder(), mmgat)
+        network = TorchBackend(CompactEmbedder(), mmgat)
         return Recognizer(untrained_card(), network, settings)
 
     return make

@@ -29,7 +29,7 @@ from tools.pulse import environment_of, start_server
 
 AWAY_S: Final = 5.0
 SETTLE_S: Final = 10.0
-PATIENCE_S: Final = 60.0
+SHUTDOWN_TIMEOUT_S: Final = 60.0
 
 
 class Bus:
@@ -103,7 +103,7 @@ def main(minutes: float, hop: float, model: str, busy: int) -> None:
             )
         )  # fmt: skip
         bus = Bus(stack.enter_context(Subscriber(f"ipc://{folder}/bus")))
-        if not bus.follow(PATIENCE_S, lambda message: isinstance(message, Estimate)):
+        if not bus.follow(SHUTDOWN_TIMEOUT_S, lambda message: isinstance(message, Estimate)):
             raise click.ClickException("expected estimates from mmgat-stream, found none")
         for process in loads(busy):
             started(process)
@@ -116,7 +116,7 @@ def main(minutes: float, hop: float, model: str, busy: int) -> None:
         server.kill()
         server.wait()
         killed_at = time.monotonic()
-        seen = bus.follow(PATIENCE_S, is_liveness("alarmed", "recovering", "escalated"))
+        seen = bus.follow(SHUTDOWN_TIMEOUT_S, is_liveness("alarmed", "recovering", "escalated"))
         click.echo(
             f"server killed: the bus says {bus.counters().liveness!r} "
             f"{time.monotonic() - killed_at:.1f} s later"
@@ -126,7 +126,7 @@ def main(minutes: float, hop: float, model: str, busy: int) -> None:
         bus.follow(AWAY_S)
         started(start_server(folder))
         back_at = time.monotonic()
-        healed = bus.follow(PATIENCE_S, is_liveness("healthy"))
+        healed = bus.follow(SHUTDOWN_TIMEOUT_S, is_liveness("healthy"))
         click.echo(
             f"server back: healthy again on the bus {time.monotonic() - back_at:.1f} s later"
             if healed
@@ -140,7 +140,7 @@ def main(minutes: float, hop: float, model: str, busy: int) -> None:
 
         engine.send_signal(signal.SIGTERM)
         asked_at = time.monotonic()
-        code = engine.wait(PATIENCE_S)
+        code = engine.wait(SHUTDOWN_TIMEOUT_S)
         click.echo(f"SIGTERM: exit code {code} after {time.monotonic() - asked_at:.2f} s")
 
 

@@ -27,7 +27,7 @@ import numpy as np
 import zmq
 
 from mmgat.stream.audio.inputs import Input
-from mmgat.stream.audio.reconnect import GuardedSource
+from mmgat.stream.audio.reconnect import ReconnectingSource
 from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.bus.protocol import Message, Status
 from mmgat.stream.bus.publisher import Publisher
@@ -195,7 +195,7 @@ def soak(
     """
     clock = Clock()
     device = ScriptedDevice(faults, seconds, clock, channels)
-    source = GuardedSource(device, clock=clock, pause=clock.advance)
+    source = ReconnectingSource(device, clock=clock, pause=clock.advance)
     source.probe()
     progress = [time.monotonic()]
     memory: list[float] = []

@@ -26,7 +26,7 @@ class Graphs(NamedTuple):
     newest: npt.NDArray[np.bool_]
 
 
-class Answer(NamedTuple):
+class Prediction(NamedTuple):
     """What is said of B windows and the graphs of N nodes they joined.
 
     Attributes:
@@ -40,8 +40,8 @@ class Answer(NamedTuple):
     evidence: Floats
 
 
-class Network(Protocol):
-    """Embedder and MMGAT together, as ``mmgat.model.streaming_model.LiveNetwork`` describes them.
+class InferenceBackend(Protocol):
+    """Embedder and MMGAT together, as ``mmgat.model.streaming_model.StreamingModel`` describes them.
 
     Attributes:
         device: where it computes, such as "cpu" or "cuda".
@@ -49,6 +49,6 @@ class Network(Protocol):
 
     device: str
 
-    def __call__(self, log_mel: Floats, graphs: Graphs) -> Answer:
+    def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
         """Reads the windows' examples, float32 [B, 96, 64], and the graphs they join."""
         ...

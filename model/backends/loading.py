@@ -6,15 +6,15 @@ from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
 
-from mmgat.model.backends.base import Network
-from mmgat.model.backends.onnx import OnnxNetwork, has_graphs
+from mmgat.model.backends.base import InferenceBackend
+from mmgat.model.backends.onnx import OnnxBackend, has_graphs
 from mmgat.model.card import Card, checked_card
 from mmgat.model.errors import ComputeError
 
 
-def load_network(
+def load_backend(
     model: str = "compact", compute: str = "auto", weights: Path | None = None
-) -> tuple[Card, Network, str]:
+) -> tuple[Card, InferenceBackend, str]:
     """A model's card, its network, and a line on where it computes.
 
     A checkpoint with its ONNX graphs beside it runs in ONNX Runtime on the CPU, and needs no torch if
@@ -32,13 +32,13 @@ def load_network(
     # The front end's products are small: shared among numpy's threads they take twice as long.
     ThreadpoolController().select(internal_api="openblas").limit(limits=1)
     if compute != "cuda" and card.embedder == "compact" and has_graphs(path):
-        return card, OnnxNetwork(path, card), "computing on the CPU with ONNX Runtime"
+        return card, OnnxBackend(path, card), "computing on the CPU with ONNX Runtime"
     try:
-        from mmgat.model.backends.torch import load_torch_network
+        from mmgat.model.backends.torch import load_torch_backend
     except ModuleNotFoundError as error:
         raise ComputeError(
             f"expected torch for model {card.name!r} with --compute {compute}, found no {error.name}: "
             "pip install 'mmgat-stream[torch]', or use the compact model on the CPU"
         ) from None
-    network, where = load_torch_network(path, compute, weights)
+    network, where = load_torch_backend(path, compute, weights)
     return card, network, where

@@ -1,7 +1,7 @@
 """The network in ONNX Runtime: small, quick to start, and no torch (ours).
 
-``mmgat-train export`` writes two graphs beside a checkpoint, which say the same: NAME.whole.onnx
-computes all pairs of nodes at once, which is quicker for few, NAME.lists.onnx lists of neighbours.
+``mmgat-train export`` writes two graphs beside a checkpoint, which say the same: NAME.dense.onnx
+computes all pairs of nodes at once, which is quicker for few, NAME.sparse.onnx lists of neighbours.
 Of a checkpoint with its embedder they compute in 8 bits. Of one without it they are MMGAT alone,
 begin with the windows' rows, and refer to the weights in the safetensors file.
 """
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from mmgat.model.backends.base import Answer, Floats, Graphs
+from mmgat.model.backends.base import Floats, Graphs, Prediction
 from mmgat.model.card import Card
 from mmgat.model.errors import CheckpointError
 
@@ -32,7 +32,7 @@ WEIGHTS_KEY: Final = "weights_sha256"
 
 def graph_paths(weights: Path) -> tuple[Path, Path]:
     """Where the graphs of a safetensors file stand: for few nodes, for many."""
-    return weights.with_suffix(".whole.onnx"), weights.with_suffix(".lists.onnx")
+    return weights.with_suffix(".dense.onnx"), weights.with_suffix(".sparse.onnx")
 
 
 def has_graphs(weights: Path) -> bool:
@@ -40,8 +40,8 @@ def has_graphs(weights: Path) -> bool:
     return all(path.is_file() for path in graph_paths(weights))
 
 
-class OnnxNetwork:
-    """A ``Network`` on one thread of the CPU.
+class OnnxBackend:
+    """An ``InferenceBackend`` on one thread of the CPU.
 
     Args:
         weights: the checkpoint's safetensors file, with the graphs beside it.
@@ -61,7 +61,7 @@ class OnnxNetwork:
         self._first_input = self._whole.get_inputs()[0].name
         self._embedder = embedder
 
-    def __call__(self, log_mel: Floats, graphs: Graphs) -> Answer:
+    def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
         n_nodes = graphs.nodes.shape[1]
         arrays = graphs._asdict()
         if n_nodes < FEWEST_NODES:
@@ -69,7 +69,7 @@ class OnnxNetwork:
         windows = self._embedder(log_mel) if self._embedder else log_mel
         session = self._whole if graphs.mask.size <= FEW else self._lists
         rows, scores, evidence = session.run(None, {self._first_input: windows, **arrays})
-        return Answer(rows, scores, evidence[:, :n_nodes])
+        return Prediction(rows, scores, evidence[:, :n_nodes])
 
 
 def _session(path: Path, card: Card) -> onnxruntime.InferenceSession:

@@ -10,18 +10,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mmgat.model.backends.base import Answer, Floats, Graphs, Network
+from mmgat.model.backends.base import Floats, Graphs, InferenceBackend, Prediction
 from mmgat.model.backends.compute import compute_device
-from mmgat.model.backends.onnx import OnnxNetwork, has_graphs
+from mmgat.model.backends.onnx import OnnxBackend, has_graphs
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.model.embedders.registry import embedder_of
 from mmgat.model.mmgat import MMGAT
-from mmgat.model.streaming_model import LiveNetwork
+from mmgat.model.streaming_model import StreamingModel
 
 
-class TorchNetwork:
-    """A ``Network`` on a torch device.
+class TorchBackend:
+    """An ``InferenceBackend`` on a torch device.
 
     A call sends its arrays to the device, from pinned memory where that is a GPU, and waits once,
     for what comes back.
@@ -36,14 +36,14 @@ class TorchNetwork:
     ) -> None:
         self._device = device or torch.device("cpu")
         self.device = self._device.type
-        self._network = LiveNetwork(embedder, mmgat).to(self._device)
+        self._network = StreamingModel(embedder, mmgat).to(self._device)
 
     @torch.inference_mode()
-    def __call__(self, log_mel: Floats, graphs: Graphs) -> Answer:
+    def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
         rows, scores, evidence = self._network(*(self._sent(part) for part in (log_mel, *graphs)))
         packed = torch.cat([rows, scores, evidence.flatten(1)], dim=1).cpu().numpy()
         rows, scores, flat = np.split(packed, np.cumsum([rows.shape[1], scores.shape[1]]), axis=1)
-        return Answer(rows, scores, flat.reshape(evidence.shape))
+        return Prediction(rows, scores, flat.reshape(evidence.shape))
 
     def _sent(self, array: npt.NDArray[np.generic]) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -64,9 +64,9 @@ class TorchEmbedder:
         return rows
 
 
-def load_torch_network(
+def load_torch_backend(
     path: Path, compute: str = "auto", weights: Path | None = None
-) -> tuple[Network, str]:
+) -> tuple[InferenceBackend, str]:
     """The network of a checkpoint, and a line on where it computes.
 
     On the CPU MMGAT runs in ONNX Runtime if its graphs stand beside a checkpoint without embedder.
@@ -88,6 +88,6 @@ def load_torch_network(
         torch.set_num_threads(1 if small else min(4, os.cpu_count() or 1))
     assert isinstance(embedder, nn.Module)
     if device.type == "cpu" and has_graphs(path) and not checkpoint.embedder_state:
-        network = OnnxNetwork(path, checkpoint.card, TorchEmbedder(embedder))
+        network = OnnxBackend(path, checkpoint.card, TorchEmbedder(embedder))
         return network, f"{where}, MMGAT with ONNX Runtime"
-    return TorchNetwork(embedder, checkpoint.mmgat, device), where
+    return TorchBackend(embedder, checkpoint.mmgat, device), where

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmgat.model.card import require_space
+from mmgat.model.card import check_embedding_space
 from mmgat.model.checkpoint import Checkpoint
 from mmgat.model.embedders.base import Embedder
 from mmgat.model.embedders.compact import CompactEmbedder
@@ -30,7 +30,7 @@ def embedder_of(checkpoint: Checkpoint, weights: Path | None = None) -> Embedder
             f"found {card.embedder!r}"
         )
     embedder = CompactEmbedder()
-    require_space(card, embedder.name, embedder.variant)
+    check_embedding_space(card, embedder.name, embedder.variant)
     try:
         embedder.load_state_dict(checkpoint.embedder_state)
     except RuntimeError as error:

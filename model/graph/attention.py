@@ -69,7 +69,7 @@ class GATv2(nn.Module):
             heads = slice(first * self.n_heads, (first + near.n_scales) * self.n_heads)
             first += near.n_scales
             sent = messages[..., channels]
-            senders = near.listed(sent)
+            senders = near.gather(sent)
             # W_r x_i + w_e s_ij of all j at once, as [s_ij 1] times [w_e; W_r x_i]
             receiving = receivers[..., channels]
             by_edge = self.lin_edge.weight[channels, 0].expand_as(receiving)
@@ -85,7 +85,7 @@ class GATv2(nn.Module):
     def weights(self, logits: Tensor, near: Neighbours) -> Tensor:
         """Attention [heads, B, N, K] of logits: over present neighbours, summing to 1 over K."""
         by_scale = logits.view(near.n_scales, self.n_heads, *logits.shape[1:])
-        return (by_scale + near.limits).softmax(dim=-1).flatten(0, 1)
+        return (by_scale + near.attention_bias).softmax(dim=-1).flatten(0, 1)
 
     def __repr__(self) -> str:
         sizes = f"{self.lin_l.in_features}, {self.n_out}"

@@ -56,7 +56,7 @@ class InstanceGraph:
         return cls(nodes, mask, steps, metric(nodes, nodes))
 
     @cached_property
-    def limits(self) -> Tensor:
+    def closeness_bias(self) -> Tensor:
         """float32 [B, N, N], what is added to any closeness: inf to oneself, -inf to padding."""
         real = self.mask.unsqueeze(1) & self.mask.unsqueeze(2)
         oneself = torch.eye(self.mask.shape[1], dtype=torch.bool, device=self.mask.device)
@@ -89,7 +89,7 @@ class Neighbours:
         return self.absent.shape[0]
 
     @cached_property
-    def limits(self) -> Tensor:
+    def attention_bias(self) -> Tensor:
         """float32 [S, 1, B, N, K], what is added to the logits of a scale's heads: 0 or -inf."""
         none = torch.zeros_like(self.absent, dtype=self.similarity.dtype)
         return none.masked_fill(self.absent, -torch.inf).unsqueeze(1)
@@ -99,7 +99,7 @@ class Neighbours:
         """float32 [B, N, K, 2], each one's similarity and a 1."""
         return torch.stack([self.similarity, torch.ones_like(self.similarity)], dim=-1)
 
-    def listed(self, values: Tensor) -> Tensor:
+    def gather(self, values: Tensor) -> Tensor:
         """Values [B, N, D] of all nodes as those of the lists: [B, N, K, D], or [B, 1, N, D]."""
         if self.index is None:
             return values.unsqueeze(1)
@@ -154,13 +154,15 @@ class Scale:
             longest = int(self.value) + 1
         else:
             lowest = self.value
-        closeness = closeness + graph.limits
+        closeness = closeness + graph.closeness_bias
         if longest >= n_nodes or (whole and self.kind != "near"):
             return Neighbours(None, (closeness < lowest).unsqueeze(0), graph.similarity)
         closest, index = closeness.topk(longest, dim=-1)
         absent = closest < lowest
         if whole:
-            absent = torch.ones_like(graph.limits, dtype=torch.bool).scatter(-1, index, absent)
+            absent = torch.ones_like(graph.closeness_bias, dtype=torch.bool).scatter(
+                -1, index, absent
+            )
             return Neighbours(None, absent.unsqueeze(0), graph.similarity)
         first = torch.arange(0, n_bags * n_nodes, n_nodes, device=index.device)
         places = index + first[:, None, None]

@@ -22,7 +22,7 @@ from mmgat.stream.errors import DeviceError
 RING_S = 2.0
 DRIFT_AFTER_S = 300.0
 POLL_S = 0.005
-PATIENCE_S = 0.25
+SHUTDOWN_TIMEOUT_S = 0.25
 
 _portaudio_lock = threading.RLock()
 """Around all that opens, closes or restarts: PortAudio's functions are for one thread at a time."""
@@ -208,7 +208,7 @@ class DeviceSource(AudioSource):
             self.longest_callback_ms = took_ms
 
     def read(self) -> Block | None:
-        patient_until = time.monotonic() + PATIENCE_S
+        patient_until = time.monotonic() + SHUTDOWN_TIMEOUT_S
         while (written := self._written) == self._read:
             if self._stopped.wait(POLL_S):
                 return None

@@ -49,7 +49,7 @@ def list_devices() -> str:
 
 def listed_elsewhere() -> str:
     """The table of the input devices as a new process sees it; "" if it cannot say."""
-    command = [sys.executable, "-m", "mmgat.stream.audio.device_list"]
+    command = [sys.executable, "-P", "-m", "mmgat.stream.audio.device_list"]
     try:
         told = subprocess.run(
             command, capture_output=True, text=True, timeout=LIST_PATIENCE_S, check=True

@@ -16,7 +16,7 @@ from enum import StrEnum
 from mmgat.stream.settings import LivenessSettings
 
 
-class State(StrEnum):
+class LivenessState(StrEnum):
     HEALTHY = "healthy"
     ALARMED = "alarmed"
     RECOVERING = "recovering"
@@ -38,47 +38,50 @@ class Liveness:
     """
 
     def __init__(self, settings: LivenessSettings, clock: Callable[[], float]) -> None:
-        self.state, self.why, self.outages = State.HEALTHY, "", 0
+        self.state, self.why, self.outages = LivenessState.HEALTHY, "", 0
         self._settings, self._clock = settings, clock
         self._heard_at = clock()
         self._next_try = 0.0
         self._pause_s = settings.first_pause_s
 
     @property
-    def deaf_s(self) -> float:
+    def no_audio_s(self) -> float:
         """Seconds since the last frames."""
         return self._clock() - self._heard_at
 
-    def heard(self) -> None:
+    def on_audio(self) -> None:
         """Frames came."""
-        self.state, self.why = State.HEALTHY, ""
+        self.state, self.why = LivenessState.HEALTHY, ""
         self._heard_at = self._clock()
         self._pause_s = self._settings.first_pause_s
 
-    def lost(self, why: str) -> None:
+    def on_lost(self, why: str) -> None:
         """The source said itself that it is gone."""
         self.why = why
-        if self.state is State.HEALTHY:
-            self.state, self.outages = State.ALARMED, self.outages + 1
+        if self.state is LivenessState.HEALTHY:
+            self.state, self.outages = LivenessState.ALARMED, self.outages + 1
 
-    def look(self) -> bool:
+    def poll(self) -> bool:
         """Moves on with time; True when the source is to be opened now."""
         now, settings = self._clock(), self._settings
-        if self.state is State.HEALTHY and self.deaf_s >= settings.alarm_s:
-            self.lost(f"no audio for {settings.alarm_s:g} s")
+        if self.state is LivenessState.HEALTHY and self.no_audio_s >= settings.alarm_s:
+            self.on_lost(f"no audio for {settings.alarm_s:g} s")
             return False
-        if self.state is State.ALARMED:
-            self.state = State.FAILED if settings.exit_on_loss else State.RECOVERING
+        if self.state is LivenessState.ALARMED:
+            self.state = LivenessState.FAILED if settings.exit_on_loss else LivenessState.RECOVERING
             self._next_try = now
-        if self.state is State.RECOVERING and self.deaf_s >= settings.escalate_s:
-            self.state = State.ESCALATED
-        return self.state in (State.RECOVERING, State.ESCALATED) and now >= self._next_try
+        if self.state is LivenessState.RECOVERING and self.no_audio_s >= settings.escalate_s:
+            self.state = LivenessState.ESCALATED
+        return (
+            self.state in (LivenessState.RECOVERING, LivenessState.ESCALATED)
+            and now >= self._next_try
+        )
 
-    def opened(self) -> None:
+    def on_opened(self) -> None:
         """It opened; frames are awaited for as long as an alarm takes."""
         self._next_try = self._clock() + self._settings.alarm_s
 
-    def refused(self, why: str) -> None:
+    def on_open_failed(self, why: str) -> None:
         """It did not open; the pause before the next attempt doubles."""
         self.why = why
         self._next_try = self._clock() + self._pause_s

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from mmgat.stream.audio.liveness import Liveness, State
+from mmgat.stream.audio.liveness import Liveness, LivenessState
 from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.errors import SourceError
 from mmgat.stream.settings import LivenessSettings
@@ -18,7 +18,7 @@ LOOK_S: Final = 0.1
 log = logging.getLogger(__name__)
 
 
-class GuardedSource(AudioSource):
+class ReconnectingSource(AudioSource):
     """A source whose faults heal: the same device at the same rate, never another one.
 
     Positions go on with time: what nobody heard is a jump, so the account, the windows and the
@@ -46,7 +46,7 @@ class GuardedSource(AudioSource):
         super().__init__(inner.name)
         self.kind = inner.kind
         self._inner, self._settings, self._clock = inner, settings or LivenessSettings(), clock
-        self.vital = self._settings.exit_on_loss
+        self.required = self._settings.exit_on_loss
         self._liveness = Liveness(self._settings, clock)
         self._stopped = threading.Event()
         self._pause = pause or self._stopped.wait
@@ -68,12 +68,12 @@ class GuardedSource(AudioSource):
 
     def read(self) -> Block | None:
         while not self._stopped.is_set():
-            self.looked_at = self._clock()
+            self.last_poll_at = self._clock()
             block = self._next()
-            if self._liveness.look():
+            if self._liveness.poll():
                 self._reopen()
             self._take_health()
-            if self._liveness.state is State.FAILED:
+            if self._liveness.state is LivenessState.FAILED:
                 raise SourceError(f"{self.name!r} is lost: {self._liveness.why}")
             if block is not None:
                 return block
@@ -86,7 +86,7 @@ class GuardedSource(AudioSource):
         self._inner.stop()
 
     def close(self) -> None:
-        self.looked_at = None
+        self.last_poll_at = None
         self._inner.close()
 
     def _next(self) -> Block | None:
@@ -98,18 +98,18 @@ class GuardedSource(AudioSource):
         except SourceError as error:
             self._inner.close()
             self._is_open = False
-            self._liveness.lost(str(error))
+            self._liveness.on_lost(str(error))
             log.warning("%s: %s", self.name, error)
             return None
         if block is None or not len(block.samples):
             return None
         if self._returning:
-            log.warning("%s is back after %.1f s", self.name, self._liveness.deaf_s)
+            log.warning("%s is back after %.1f s", self.name, self._liveness.no_audio_s)
             self._returning = False
             missed = round((block.captured_at - self._ended_at) * self.sample_rate_hz)
             start = self._end + max(0, missed - len(block.samples))
             self._ahead = start - block.position
-        self._liveness.heard()
+        self._liveness.on_audio()
         placed = Block(block.position + self._ahead, block.samples, block.captured_at)
         self._end, self._ended_at = placed.end, placed.captured_at
         return placed
@@ -119,10 +119,10 @@ class GuardedSource(AudioSource):
         try:
             self._inner.reopen()
         except SourceError as error:
-            self._liveness.refused(str(error))
+            self._liveness.on_open_failed(str(error))
         else:
             self._is_open = True
-            self._liveness.opened()
+            self._liveness.on_opened()
 
     def _take_description(self) -> None:
         self.name = self._inner.name
@@ -133,6 +133,6 @@ class GuardedSource(AudioSource):
         self.xruns, self.outages = self._inner.xruns, liveness.outages
         self.longest_callback_ms = self._inner.longest_callback_ms
         self.drift_ppm = self._inner.drift_ppm
-        self.liveness, self.trouble = liveness.state, ""
-        if liveness.state is not State.HEALTHY:
-            self.trouble = f"no audio for {liveness.deaf_s:.0f} s: {liveness.why}"
+        self.liveness, self.warning = liveness.state, ""
+        if liveness.state is not LivenessState.HEALTHY:
+            self.warning = f"no audio for {liveness.no_audio_s:.0f} s: {liveness.why}"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.stream.audio.liveness import State
+from mmgat.stream.audio.liveness import LivenessState
 from mmgat.stream.errors import SourceError
 
 if TYPE_CHECKING:
@@ -68,28 +68,28 @@ class AudioSource(ABC):
         kind: device, file or stdin.
         sample_rate_hz, channels: known once probed.
         live: it does not wait for us: what is not taken in time is dropped, oldest first.
-        vital: without it the others are to end, too.
+        required: without it the others are to end, too.
         xruns: overflows that the audio system reported.
         longest_callback_ms: that the audio system had to wait for us.
         drift_ppm: how much faster the device's clock runs than the system's, in millionths; None
             while that is not known.
         liveness: only a guarded source is ever not healthy.
         outages: how often it was lost.
-        trouble: what is wrong now, in words, or "".
-        looked_at: ``time.monotonic()`` when a guarded source last had time to look after its device;
+        warning: what is wrong now, in words, or "".
+        last_poll_at: ``time.monotonic()`` when a guarded source last had time to look after its device;
             long ago while the audio system does not answer. None where nobody looks.
     """
 
     kind: str
     live: bool
-    vital: bool = False
+    required: bool = False
     xruns: int = 0
     longest_callback_ms: float = 0.0
     drift_ppm: float | None = None
-    liveness: State = State.HEALTHY
+    liveness: LivenessState = LivenessState.HEALTHY
     outages: int = 0
-    trouble: str = ""
-    looked_at: float | None = None
+    warning: str = ""
+    last_poll_at: float | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name.replace("/", "-")

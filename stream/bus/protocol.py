@@ -3,13 +3,13 @@
 A message travels as two ZeroMQ frames, the topic and a msgpack map of the fields below, so any
 language reads it without this package. Topics are prefixes that end in a slash:
 
-    mmgat/v1/hello/              who speaks: model, labels, thresholds; repeated to every newcomer
-    mmgat/v1/estimate/<source>/  one a window
-    mmgat/v1/event/<source>/     an instrument begins or ends
-    mmgat/v1/status/             once a second: counters, lag, level
+    mmgat/v2/hello/              who speaks: model, labels, thresholds; repeated to every newcomer
+    mmgat/v2/estimate/<source>/  one a window
+    mmgat/v2/event/<source>/     an instrument begins or ends
+    mmgat/v2/status/             once a second: counters, lag, level
 
 ``session`` is new with every start of the engine. ``seq`` counts up by one within a topic, so a
-subscriber sees what it lost. Fields may be added within v1; readers ignore those they do not know.
+subscriber sees what it lost. Fields may be added within v2; readers ignore those they do not know.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Final, Literal
 
 import msgspec
 
-from mmgat.stream.audio.liveness import State
+from mmgat.stream.audio.liveness import LivenessState
 from mmgat.stream.errors import ProtocolError
 
-PREFIX: Final = "mmgat/v1/"
+PREFIX: Final = "mmgat/v2/"
 HELLO_TOPIC: Final = PREFIX + "hello/"
 STATUS_TOPIC: Final = PREFIX + "status/"
 
@@ -78,7 +78,7 @@ class Estimate(Message, frozen=True, kw_only=True):
     Attributes:
         t0, t1: seconds of the window in the stream.
         scores: label -> 0..1, what sounds now: the newest second in the light of the graph.
-        recent: label -> 0..1, what sounded in the graph's seconds.
+        bag_scores: label -> 0..1, what sounded in the graph's seconds.
         active: labels that are on, by what the last windows say together and two thresholds.
         evidence: label -> attention times score of every node; ``evidence_t0`` has their starts.
         level_dbfs: RMS level of the window; silence is -200.
@@ -93,7 +93,7 @@ class Estimate(Message, frozen=True, kw_only=True):
     t0: float
     t1: float
     scores: dict[str, float]
-    recent: dict[str, float]
+    bag_scores: dict[str, float]
     active: list[str]
     evidence: dict[str, list[float]]
     evidence_t0: list[float]
@@ -108,8 +108,8 @@ class Event(Message, frozen=True, kw_only=True):
     """An instrument begins (``on``) or has ended (``off``); both carry the same ``id``.
 
     Attributes:
-        t: when it happened, seconds in the stream.
-        t0: when the instrument began; equals ``t`` for ``on``.
+        time_s: when it happened, seconds in the stream.
+        onset_s: when the instrument began; equals ``time_s`` for ``on``.
         score: of the estimate that decided.
     """
 
@@ -117,8 +117,8 @@ class Event(Message, frozen=True, kw_only=True):
     event: Literal["on", "off"]
     id: str
     label: str
-    t: float
-    t0: float
+    time_s: float
+    onset_s: float
     score: float
 
 
@@ -159,7 +159,7 @@ class Status(Message, frozen=True, kw_only=True):
     real_time_factor: float
     level_dbfs: float
     uptime_s: float
-    liveness: State = State.HEALTHY
+    liveness: LivenessState = LivenessState.HEALTHY
     outages: int = 0
     longest_callback_ms: float = 0.0
     drift_ppm: float | None = None

@@ -60,7 +60,7 @@ class _Later(logging.Handler):
 
 
 @contextlib.contextmanager
-def log_lines(*, later: bool) -> Iterator[None]:
+def configure_logging(*, later: bool) -> Iterator[None]:
     """Warnings of this package go to standard error, at most a few of a kind.
 
     Args:
@@ -70,7 +70,7 @@ def log_lines(*, later: bool) -> Iterator[None]:
     stderr.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler = _Later() if later else stderr
     handler.addFilter(RateLimit())
-    log = logging.getLogger("stream")
+    log = logging.getLogger("mmgat")
     log.addHandler(handler)
     try:
         yield

@@ -47,7 +47,7 @@ def recognizer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def told_plainly(command: Callable[P, int | None]) -> Callable[P, None]:
+def report_user_errors(command: Callable[P, int | None]) -> Callable[P, None]:
     """User-facing faults become one message and exit code 1; Ctrl+C is a normal end."""
 
     @wraps(command)

@@ -19,8 +19,8 @@ from mmgat.model.labels import LABELS
 from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
 from mmgat.stream.bus.protocol import Hello, ModelInfo, SourceInfo, Status
 from mmgat.stream.bus.publisher import Publisher
-from mmgat.stream.commands.logging import log_lines
-from mmgat.stream.commands.systemd import Supervisor
+from mmgat.stream.commands.logging import configure_logging
+from mmgat.stream.commands.systemd import SystemdNotifier
 from mmgat.stream.errors import SettingsError, StreamError
 from mmgat.stream.settings import DEFAULT_ADDRESS, RecordSettings, StreamSettings
 from mmgat.stream.sinks.console import EventPrinter, JsonLines, Summary
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Child = subprocess.Popen[bytes]
 POLL_S = 0.1
-TOO_LONG_S = 30.0  # stuck for so long, a supervisor had better start anew
+WATCHDOG_STALL_S = 30.0  # stuck for so long, a supervisor had better start anew
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Session:
         self.inputs, self.settings, self.options = inputs, settings, options
         self._engine: Engine | None = None
         self._quit = threading.Event()
-        self._supervisor = Supervisor()
+        self._supervisor = SystemdNotifier()
 
     def run(self) -> int:
         """Runs to the end; returns the exit code.
@@ -97,7 +97,7 @@ class Session:
                 stack.callback(publisher.close)
                 sinks.append(publisher)
             stack.enter_context(self._signals())
-            stack.enter_context(log_lines(later=options.dashboard))
+            stack.enter_context(configure_logging(later=options.dashboard))
             if options.dashboard and publisher:
                 dashboard = self._start_dashboard(publisher.connect_address)
                 stack.callback(_end, dashboard)
@@ -137,8 +137,8 @@ class Session:
         """Until the engine has ended; a dashboard keeps its last picture until it is quit."""
         while not engine.wait(POLL_S):
             dashboard = self._check(dashboard)
-            if engine.stuck_s < TOO_LONG_S:
-                self._supervisor.alive()
+            if engine.stuck_s < WATCHDOG_STALL_S:
+                self._supervisor.watchdog()
             if recorder:
                 recorder.note(engine.statuses())
             if self._quit.is_set():
@@ -219,7 +219,7 @@ class Session:
         )
 
     def _start_dashboard(self, address: str) -> Child:
-        command = [sys.executable, "-m", "mmgat.stream.dashboard", "--connect", address]
+        command = [sys.executable, "-P", "-m", "mmgat.stream.dashboard", "--connect", address]
         piped = any(item.source.kind == "stdin" for item in self.inputs)
         terminal = Path("/dev/tty") if piped else None
         with terminal.open("rb") if terminal else contextlib.nullcontext() as stdin:

@@ -11,7 +11,7 @@ import click
 from mmgat.stream.audio.inputs import Input, parse_channels
 from mmgat.stream.audio.source import PCM_FORMATS, AudioSource, FileSource, StdinSource
 from mmgat.stream.commands.config import configurable
-from mmgat.stream.commands.options import HELP_NAMES, recognizer_options, told_plainly
+from mmgat.stream.commands.options import HELP_NAMES, recognizer_options, report_user_errors
 from mmgat.stream.errors import SettingsError
 from mmgat.stream.settings import DEFAULT_ADDRESS, LivenessSettings, RecordSettings, StreamSettings
 
@@ -108,7 +108,7 @@ class _Listed(click.types.StringParamType):
 )
 @click.option("--diagnose", is_flag=True, help="Report on this machine, its devices and models.")
 @click.version_option(package_name="mmgat-stream")
-@told_plainly
+@report_user_errors
 def main(
     devices: tuple[str, ...],
     list_devices: bool,
@@ -178,13 +178,13 @@ def main(
         sources.append(StdinSource(rate, int(channels), pcm_format, sys.stdin.fileno()))
     elif devices or not files:
         from mmgat.stream.audio.device import DeviceSource
-        from mmgat.stream.audio.reconnect import GuardedSource
+        from mmgat.stream.audio.reconnect import ReconnectingSource
 
         liveness = LivenessSettings(exit_on_loss=exit_on_loss)
         highest = max((*mix, *apart), default=None)
         for device in devices or (None,):
             inner = DeviceSource(device, rate, highest, blocksize, _latency(latency))
-            sources.append(GuardedSource(inner, liveness))
+            sources.append(ReconnectingSource(inner, liveness))
     inputs = [Input(source, mix, apart) for source in sources]
 
     from mmgat.stream.commands.session import Session, SessionOptions

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 
 
-class Supervisor:
+class SystemdNotifier:
     """The supervisor of this process, if there is one.
 
     Args:
@@ -37,7 +37,7 @@ class Supervisor:
         """Everything is open; ``what`` is shown as its state."""
         self._say(f"READY=1\nSTATUS={what}")
 
-    def alive(self) -> None:
+    def watchdog(self) -> None:
         """A sign of life, sent on as often as it is wanted."""
         if self._period_s is not None and self._clock() >= self._next:
             self._next = self._clock() + self._period_s

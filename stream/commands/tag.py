@@ -14,7 +14,7 @@ import click
 from mmgat.model.labels import LABELS
 from mmgat.stream.audio.source import FileSource
 from mmgat.stream.bus.protocol import Estimate, Event
-from mmgat.stream.commands.options import HELP_NAMES, recognizer_options, told_plainly
+from mmgat.stream.commands.options import HELP_NAMES, recognizer_options, report_user_errors
 from mmgat.stream.errors import SourceError
 from mmgat.stream.settings import StreamSettings
 
@@ -60,8 +60,8 @@ def tag_file(path: Path, recognizer: Recognizer, settings: StreamSettings) -> di
                 segments.append(
                     {
                         "label": message.label,
-                        "t0": round(message.t0, 3),
-                        "t1": round(message.t, 3),
+                        "t0": round(message.onset_s, 3),
+                        "t1": round(message.time_s, 3),
                         "score": round(open_scores.pop(message.label), 4),
                     }
                 )
@@ -87,7 +87,7 @@ def file_scores(estimates: list[Estimate], settings: StreamSettings) -> dict[str
     totals = dict.fromkeys(LABELS, 0.0)
     for first in range(0, len(estimates), size):
         stretch = estimates[first : first + size]
-        bags = [estimate.recent for estimate in stretch[-n_phases:]]
+        bags = [estimate.bag_scores for estimate in stretch[-n_phases:]]
         for label in LABELS:
             totals[label] += len(stretch) * sum(bag[label] for bag in bags) / len(bags)
     return {label: round(total / max(len(estimates), 1), 6) for label, total in totals.items()}
@@ -126,7 +126,7 @@ class _Output:
 )
 @recognizer_options
 @click.version_option(package_name="mmgat-stream")
-@told_plainly
+@report_user_errors
 def main(
     files: tuple[Path, ...],
     form: str,

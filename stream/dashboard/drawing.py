@@ -13,12 +13,12 @@ from typing import Final, NamedTuple
 from rich.cells import cell_len, set_cell_size
 
 from mmgat.stream.bus.protocol import Estimate
-from mmgat.stream.dashboard.formatting import Note
+from mmgat.stream.dashboard.formatting import StatusItem
 
 MIX_STEPS: Final = 8
 
 
-class Ink(NamedTuple):
+class ColorRole(NamedTuple):
     """A colour by name, or ``step`` / ``MIX_STEPS`` of the way from it to ``other``."""
 
     name: str
@@ -30,27 +30,33 @@ class Span(NamedTuple):
     """Text in one ink."""
 
     text: str
-    ink: Ink
+    ink: ColorRole
 
 
 Line = list[Span]
 
-TEXT: Final = Ink("text")
-MUTED: Final = Ink("muted")
-FAINT: Final = Ink("faint")
-BRIGHT: Final = Ink("bright")
-SOUNDING: Final = Ink("sounding")
-OK: Final = Ink("ok")
-NOTICE: Final = Ink("notice")
-WARNING: Final = Ink("warning")
-ERROR: Final = Ink("error")
+TEXT: Final = ColorRole("text")
+MUTED: Final = ColorRole("muted")
+FAINT: Final = ColorRole("faint")
+BRIGHT: Final = ColorRole("bright")
+SOUNDING: Final = ColorRole("sounding")
+OK: Final = ColorRole("ok")
+NOTICE: Final = ColorRole("notice")
+WARNING: Final = ColorRole("warning")
+ERROR: Final = ColorRole("error")
 SEPARATOR: Final = " · "
 
 
-def mix(name: str, other: str, part: float) -> Ink:
+def mix(name: str, other: str, part: float) -> ColorRole:
     """The ink ``part`` (0 to 1) of the way from one to the other, in few steps."""
     step = round(min(1.0, max(0.0, part)) * MIX_STEPS)
-    return Ink(name) if step == 0 else Ink(other) if step == MIX_STEPS else Ink(name, other, step)
+    return (
+        ColorRole(name)
+        if step == 0
+        else ColorRole(other)
+        if step == MIX_STEPS
+        else ColorRole(name, other, step)
+    )
 
 
 def fit(text: str, width: int) -> str:
@@ -60,7 +66,9 @@ def fit(text: str, width: int) -> str:
     return set_cell_size(text, width)
 
 
-def bar(score: float, recent: float, threshold: float | None, width: int, ink: str) -> list[Ink]:
+def bar(
+    score: float, recent: float, threshold: float | None, width: int, ink: str
+) -> list[ColorRole]:
     """The inks of a bar of 0 to 1; a cell in part covered has a mixed ink.
 
     Args:
@@ -76,7 +84,7 @@ def bar(score: float, recent: float, threshold: float | None, width: int, ink: s
         under = "shadow" if shaded >= 0.5 else "track"
         inks.append(mix(under, ink, covered) if covered > 0 else mix("track", "shadow", shaded))
     if threshold is not None and width:
-        inks[tick_cell(threshold, width)] = Ink("tick")
+        inks[tick_cell(threshold, width)] = ColorRole("tick")
     return inks
 
 
@@ -85,7 +93,7 @@ def tick_cell(threshold: float, width: int) -> int:
     return min(width - 1, max(0, int(threshold * width)))
 
 
-def band(inks: Sequence[Ink], row: int, pitch: int) -> Line:
+def band(inks: Sequence[ColorRole], row: int, pitch: int) -> Line:
     """One of the ``pitch`` rows of a bar or strip, with a gap beneath the last."""
     last = row == pitch - 1
     glyph, tick = ("▆", "│") if pitch == 1 else ("▀", "╵") if last else ("█", "│")
@@ -107,7 +115,7 @@ def heading(left: str, right: str, width: int) -> Line:
     return [Span(left, MUTED), Span(" " + "─" * rule, FAINT), *tail]
 
 
-def flow(notes: Sequence[Note], width: int, height: int) -> list[Line]:
+def flow(notes: Sequence[StatusItem], width: int, height: int) -> list[Line]:
     """Notes one after the other on up to ``height`` lines; those that do not fit are left out."""
     lines: list[Line] = []
     room = 0
@@ -156,7 +164,7 @@ class EvidenceColumns:
                 found.append(last[1:])
             self._cells.append(found)
 
-    def strip(self, label: str) -> list[Ink]:
+    def strip(self, label: str) -> list[ColorRole]:
         """The inks of one label.
 
         Evidence times the number of nodes: full brightness is a score of 1 under even attention.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from mmgat.stream.audio.liveness import State
+from mmgat.stream.audio.liveness import LivenessState
 from mmgat.stream.bus.protocol import Estimate, Event, SourceInfo, Status
 from mmgat.stream.dashboard.state import Connection, DashboardState, SourceState
 
@@ -16,7 +16,7 @@ _CHANNELS: Final = {1: "mono", 2: "stereo"}
 
 
 @dataclass(frozen=True)
-class Note:
+class StatusItem:
     """A few words and whether they are a warning."""
 
     text: str
@@ -45,7 +45,7 @@ def instrument(label: str) -> str:
     return label.replace("_", " ")
 
 
-def standing(state: DashboardState, source: SourceState | None, now: float) -> str:
+def connection_text(state: DashboardState, source: SourceState | None, now: float) -> str:
     """How things stand, as a sentence without a full stop."""
     if source is None:
         return "connected, waiting for sound" if state.hello else f"waiting for {state.address}"
@@ -56,8 +56,8 @@ def standing(state: DashboardState, source: SourceState | None, now: float) -> s
             return "LIVE"
         case Connection.STALE:
             since = source.first_at if source.estimate_at is None else source.estimate_at
-            liveness = source.status.liveness if source.status else State.HEALTHY
-            if liveness is not State.HEALTHY:
+            liveness = source.status.liveness if source.status else LivenessState.HEALTHY
+            if liveness is not LivenessState.HEALTHY:
                 return f"NO AUDIO, {liveness}: nothing for {now - since:.0f} s"
             return f"stale: running, but no estimate for {now - since:.0f} s"
         case Connection.GONE:
@@ -68,7 +68,7 @@ def standing(state: DashboardState, source: SourceState | None, now: float) -> s
             return "FAILED"
 
 
-def hearing(estimate: Estimate | None) -> str:
+def estimate_text(estimate: Estimate | None) -> str:
     """What is special about a window, or ""."""
     if estimate is None:
         return ""
@@ -79,16 +79,16 @@ def hearing(estimate: Estimate | None) -> str:
     return "partial window" if estimate.partial else ""
 
 
-def identity(state: DashboardState, source: SourceState | None) -> list[Note]:
+def identity(state: DashboardState, source: SourceState | None) -> list[StatusItem]:
     """Which input and which model these are."""
     info = state.info(source.name) if source else None
-    notes = [Note(_input(info))] if info else []
+    notes = [StatusItem(_input(info))] if info else []
     if hello := state.hello:
         notes += [
-            Note(f"model {hello.model.name} {hello.model.version}"),
-            Note(f"hop {hello.hop_s:g} s"),
-            Note(counted(hello.nodes, "node")),
-            Note(hello.compute),
+            StatusItem(f"model {hello.model.name} {hello.model.version}"),
+            StatusItem(f"hop {hello.hop_s:g} s"),
+            StatusItem(counted(hello.nodes, "node")),
+            StatusItem(hello.compute),
         ]
     return notes
 
@@ -98,28 +98,28 @@ def _input(info: SourceInfo) -> str:
     return f"{info.kind} {info.sample_rate_hz / 1000:g} kHz {channels}"
 
 
-def health(state: DashboardState, source: SourceState | None) -> list[Note]:
+def health(state: DashboardState, source: SourceState | None) -> list[StatusItem]:
     """What went wrong, then how fast and how far the engine is."""
     status = source.status if source else None
     notes = _losses(state, status)
     if status:
         if not notes:
-            notes.append(Note("nothing lost"))
+            notes.append(StatusItem("nothing lost"))
         factor = status.real_time_factor
         too_slow = factor > 1
         notes += [
-            Note(f"lag {status.lag_ms:.0f} ms"),
-            Note(f"{factor:.2f} × real time" + (", too slow" if too_slow else ""), too_slow),
-            Note(f"waiting {1000 * _seconds(status, status.queued):.0f} ms"),
-            Note(f"heard {clock(_seconds(status, status.captured))}"),
-            Note(f"analysed {clock(_seconds(status, status.analysed))}"),
+            StatusItem(f"lag {status.lag_ms:.0f} ms"),
+            StatusItem(f"{factor:.2f} × real time" + (", too slow" if too_slow else ""), too_slow),
+            StatusItem(f"waiting {1000 * _seconds(status, status.queued):.0f} ms"),
+            StatusItem(f"heard {clock(_seconds(status, status.captured))}"),
+            StatusItem(f"analysed {clock(_seconds(status, status.analysed))}"),
         ]
         if status.discarded:
-            notes.append(Note(f"discarded {duration(_seconds(status, status.discarded))}"))
+            notes.append(StatusItem(f"discarded {duration(_seconds(status, status.discarded))}"))
         if status.longest_callback_ms:
-            notes.append(Note(f"longest callback {status.longest_callback_ms:.1f} ms"))
+            notes.append(StatusItem(f"longest callback {status.longest_callback_ms:.1f} ms"))
         if status.drift_ppm is not None:
-            notes.append(Note(f"clock {status.drift_ppm:+.0f} ppm"))
+            notes.append(StatusItem(f"clock {status.drift_ppm:+.0f} ppm"))
     return notes
 
 
@@ -128,7 +128,7 @@ def _seconds(status: Status, n_samples: int) -> float:
     return n_samples / status.sample_rate_hz if status.sample_rate_hz else 0.0
 
 
-def _losses(state: DashboardState, status: Status | None) -> list[Note]:
+def _losses(state: DashboardState, status: Status | None) -> list[StatusItem]:
     losses = []
     if status:
         if status.message:
@@ -145,19 +145,19 @@ def _losses(state: DashboardState, status: Status | None) -> list[Note]:
         losses.append(f"{counted(state.lost, 'message')} lost")
     if state.unreadable:
         losses.append(counted(state.unreadable, "unreadable message"))
-    return [Note(text, warning=True) for text in losses]
+    return [StatusItem(text, warning=True) for text in losses]
 
 
-def clipping(source: SourceState, now: float) -> Note | None:
+def clipping(source: SourceState, now: float) -> StatusItem | None:
     """A warning while the input clips, a reminder afterwards."""
     if source.clipped_at is not None and now - source.clipped_at < CLIP_SHOWN_S:
-        return Note("CLIPPING: turn the input down", warning=True)
+        return StatusItem("CLIPPING: turn the input down", warning=True)
     if source.status and source.status.clipped:
-        return Note(counted(source.status.clipped, "clipped sample"))
+        return StatusItem(counted(source.status.clipped, "clipped sample"))
     return None
 
 
-def told(event: Event) -> str:
+def event_text(event: Event) -> str:
     """An event as a line of the log."""
-    what = "began" if event.event == "on" else f"ended ({duration(event.t - event.t0)})"
-    return f"{clock(event.t)} {instrument(event.label)} {what}"
+    what = "began" if event.event == "on" else f"ended ({duration(event.time_s - event.onset_s)})"
+    return f"{clock(event.time_s)} {instrument(event.label)} {what}"

@@ -11,10 +11,10 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mmgat.stream.dashboard.drawing import MIX_STEPS, Ink, Line
+from mmgat.stream.dashboard.drawing import MIX_STEPS, ColorRole, Line
 from mmgat.stream.dashboard.state import DashboardState, SourceState
 
-INKS = (
+COLOR_ROLES = (
     "text", "muted", "faint", "bright", "sounding", "quiet", "track", "shadow", "tick", "dark",
     "ok", "notice", "warning", "error",
 )  # fmt: skip
@@ -33,14 +33,14 @@ class View:
 class Panel(Widget):
     """Draws ``lines`` of a view and repaints only when they have changed."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{name}" for name in INKS}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{name}" for name in COLOR_ROLES}
     ALLOW_SELECT = False
 
     def __init__(self) -> None:
         super().__init__()
         self._view: View | None = None
         self._lines: list[Line] = []
-        self._styles: dict[Ink, Style] = {}
+        self._styles: dict[ColorRole, Style] = {}
 
     @abstractmethod
     def lines(self, view: View, width: int, height: int) -> list[Line]:
@@ -72,7 +72,7 @@ class Panel(Widget):
                     for text, ink in self._lines[y]]  # fmt: skip
         return Strip(segments).adjust_cell_length(width, base)
 
-    def _style(self, ink: Ink) -> Style:
+    def _style(self, ink: ColorRole) -> Style:
         if ink not in self._styles:
             styles = self.get_component_styles(f"ink--{ink.name}")
             color = styles.color

@@ -180,12 +180,12 @@ def choose_rows(rows: tuple[str, ...], estimate: Estimate) -> tuple[str, ...]:
     Active labels come first, then those that sounded most in the graph's seconds. The first choice
     is in label order; afterwards a newcomer takes the row of the least relevant label.
     """
-    labels = list(estimate.recent)
+    labels = list(estimate.bag_scores)
 
     def relevance(label: str) -> float:
-        return estimate.recent.get(label, 0.0) + (label in estimate.active)
+        return estimate.bag_scores.get(label, 0.0) + (label in estimate.active)
 
-    kept = [label for label in rows if label in estimate.recent]
+    kept = [label for label in rows if label in estimate.bag_scores]
     if not kept:
         best = sorted(labels, key=relevance, reverse=True)[:N_ROWS]
         return tuple(label for label in labels if label in best)

@@ -16,8 +16,8 @@ from mmgat.stream.dashboard.drawing import (
     SOUNDING,
     TEXT,
     WARNING,
+    ColorRole,
     EvidenceColumns,
-    Ink,
     Line,
     Span,
     band,
@@ -27,15 +27,15 @@ from mmgat.stream.dashboard.drawing import (
     heading,
 )
 from mmgat.stream.dashboard.formatting import (
-    Note,
+    StatusItem,
     clipping,
     clock,
+    connection_text,
+    estimate_text,
+    event_text,
     health,
-    hearing,
     identity,
     instrument,
-    standing,
-    told,
 )
 from mmgat.stream.dashboard.panel import Panel, View
 from mmgat.stream.dashboard.state import Connection
@@ -69,7 +69,7 @@ class Header(Panel):
         source = view.source
         connection = source.connection(view.now) if source else Connection.WAITING
         ink = _STANDING_INKS[connection]
-        left = [Span(f"● {standing(view.state, source, view.now)}", ink)]
+        left = [Span(f"● {connection_text(view.state, source, view.now)}", ink)]
         if view.frozen:
             left.append(Span("   FROZEN (space resumes)", NOTICE))
         right = clock(source.estimate.t1) if source and source.estimate else ""
@@ -105,7 +105,7 @@ class LevelMeter(Panel):
         return [[Span(title, MUTED), *band(zones, 0, 1), *tail]]
 
 
-def _zone(ink: Ink, dbfs: float) -> Ink:
+def _zone(ink: ColorRole, dbfs: float) -> ColorRole:
     if ink.name != "ok":
         return ink
     return ERROR if dbfs > HOT_DBFS else WARNING if dbfs > HIGH_DBFS else ink
@@ -120,7 +120,7 @@ class Bars(Panel):
         unverified = hello.model.unverified if hello else []
         estimate = view.source.estimate if view.source else None
         left = "instruments"
-        if words := hearing(estimate):
+        if words := estimate_text(estimate):
             left += f" — {words}"
         right = "? no recorded training data" if set(unverified) & set(labels) else ""
         room = height - 1
@@ -149,7 +149,7 @@ class Bars(Panel):
         estimate = view.source.estimate if view.source else None
         active = estimate is not None and label in estimate.active
         score = estimate.scores.get(label, 0.0) if estimate else 0.0
-        recent = estimate.recent.get(label, 0.0) if estimate else 0.0
+        recent = estimate.bag_scores.get(label, 0.0) if estimate else 0.0
         name = instrument(label) + ("?" if model and label in model.unverified else "")
         name_width = 18 if width >= 44 else 13 if width >= 26 else max(4, width - 12)
         percent = f" {100 * score:3.0f}" if active else " " * 4
@@ -213,13 +213,13 @@ class EventLog(Panel):
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         events = view.source.events if view.source else ()
         if height == 1:
-            notes = [Note(_mark(event.event) + told(event)) for event in events[:8]]
-            return flow(notes or [Note("no events so far")], width, 1)
+            notes = [StatusItem(_mark(event.event) + event_text(event)) for event in events[:8]]
+            return flow(notes or [StatusItem("no events so far")], width, 1)
         lines = [heading("events", "", width)]
         for event in events[: height - 1]:
             on = event.event == "on"
             mark = Span(_mark(event.event), SOUNDING if on else FAINT)
-            lines.append([mark, Span(fit(told(event), width - 2), TEXT if on else MUTED)])
+            lines.append([mark, Span(fit(event_text(event), width - 2), TEXT if on else MUTED)])
         if not events:
             lines.append([Span("  no events so far", FAINT)])
         return lines

@@ -9,7 +9,7 @@ SPAN_S: Final = 300.0
 SPACING_S: Final = 1.0
 
 
-class RecentLoss:
+class DropRate:
     """The share of audio lost within the last five minutes, from counters that only grow."""
 
     def __init__(self) -> None:

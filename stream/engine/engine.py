@@ -24,9 +24,9 @@ from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
 from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.bus.protocol import Message, Status
 from mmgat.stream.engine.block_queue import BlockQueue, SampleAccount
-from mmgat.stream.engine.drop_rate import RecentLoss
+from mmgat.stream.engine.drop_rate import DropRate
 from mmgat.stream.errors import StreamError
-from mmgat.stream.pipeline import Pipeline, recognize_together
+from mmgat.stream.recognition.pipeline import Pipeline, recognize_batch
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import StreamSettings
 
@@ -36,16 +36,16 @@ RTF_TIME_S: Final = 2.0
 PORTION_S: Final = 0.1
 """Of what waits, so much is taken together: fewer, larger steps for whoever is behind."""
 
-MUCH_LOST: Final = 0.1
+DROP_WARNING_RATE: Final = 0.1
 """Share of the last minutes' audio whose loss the user has to do something about."""
 
-DEAF_S: Final = 10.0
+ALL_ZERO_S: Final = 10.0
 """Exact zeros from a device for so long are no silence: rooms and converters always make noise."""
 
-STUCK_S: Final = 10.0
+STALL_WARNING_S: Final = 10.0
 """A device or a round of analysis that has not come back after this is worth a word."""
 
-PATIENCE_S: Final = 0.5
+SHUTDOWN_TIMEOUT_S: Final = 0.5
 """For devices that do not let go at the end."""
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class Engine:
     @property
     def stuck_s(self) -> float:
         """For how long a device, or a round of analysis, has not come back."""
-        since = [self._round_began, *(source.looked_at for source in self._sources)]
+        since = [self._round_began, *(source.last_poll_at for source in self._sources)]
         return max(self._clock() - (at if at is not None else self._clock()) for at in since)
 
     def start(self) -> None:
@@ -164,7 +164,7 @@ class Engine:
                     stream.queue.put(stream.input.of(block))
         except Exception as error:
             self._fail(error, streams)
-            if source.vital:
+            if source.required:
                 self.stop()
         finally:
             for stream in streams:
@@ -183,7 +183,7 @@ class Engine:
             self.stop()
         finally:
             for capture in self._captures:
-                capture.join(PATIENCE_S if self._stopping.is_set() else None)
+                capture.join(SHUTDOWN_TIMEOUT_S if self._stopping.is_set() else None)
             self._ended.set()
 
     def _round(self) -> bool:
@@ -191,8 +191,8 @@ class Engine:
         begun = time.perf_counter()
         self._round_began = self._clock()
         heard_s = sum(stream.advance() for stream in self._streams) / len(self._streams)
-        recognize_together(self._recognizer, [stream.pipeline for stream in self._streams])
-        messages = [message for stream in self._streams for message in stream.pipeline.said()]
+        recognize_batch(self._recognizer, [stream.pipeline for stream in self._streams])
+        messages = [message for stream in self._streams for message in stream.pipeline.drain()]
         for message in messages:
             for sink in self._sinks:
                 sink(message)
@@ -233,7 +233,7 @@ class _Stream:
         self.done = False
         self._closing = False
         self._portion = round(PORTION_S * rate)
-        self._recent_loss = RecentLoss()
+        self._recent_loss = DropRate()
         self._taps = taps
 
     def advance(self) -> float:
@@ -292,18 +292,18 @@ class _Stream:
         source = self.source
         if self.error:
             return str(self.error)
-        if source.looked_at is not None and now - source.looked_at > STUCK_S:
-            return f"the audio system has not answered for {now - source.looked_at:.0f} s"
-        if source.trouble:
-            return source.trouble
-        if lost > MUCH_LOST:
+        if source.last_poll_at is not None and now - source.last_poll_at > STALL_WARNING_S:
+            return f"the audio system has not answered for {now - source.last_poll_at:.0f} s"
+        if source.warning:
+            return source.warning
+        if lost > DROP_WARNING_RATE:
             return (
                 f"{lost:.0%} of the last 5 minutes was dropped: this machine is too slow or too "
                 "busy; use a longer --hop, fewer inputs or --model compact"
             )
         if lost:
             return f"{lost:.1%} of the last 5 minutes was dropped: this machine was too busy"
-        if source.kind == "device" and self.pipeline.zeros_s >= DEAF_S:
+        if source.kind == "device" and self.pipeline.zeros_s >= ALL_ZERO_S:
             return (
                 f"nothing but zeros for {self.pipeline.zeros_s:.0f} s: is the input muted or "
                 "unplugged, or may this program not use the microphone?"

@@ -31,11 +31,11 @@ class _Track:
 
     misses: int = 1
     on_id: str = ""
-    t0: float = 0.0
+    onset_s: float = 0.0
     last_hit: float = 0.0
 
 
-class Decision:
+class EventDetector:
     """Turns each window's scores into the set of sounding labels and their events.
 
     A label turns on when the last ``n_windows`` windows, taken together, reach its threshold: one
@@ -100,7 +100,7 @@ class Decision:
             score = float(scores[index])
             if score >= self._off[index]:
                 if not track.on_id and track.misses:
-                    track.t0 = self._begins[-1]
+                    track.onset_s = self._begins[-1]
                 track.misses = 0
                 track.last_hit = min(centre + self._hop_s / 2, self._end_s)
             else:
@@ -108,8 +108,8 @@ class Decision:
             if not track.on_id and reached[index]:
                 self._n_events += 1
                 track.on_id = f"{LABELS[index]}-{self._n_events}"
-                track.t0 = max(track.t0, self._begins[0])
-                events.append(self._event("on", index, track.t0, score))
+                track.onset_s = max(track.onset_s, self._begins[0])
+                events.append(self._event("on", index, track.onset_s, score))
             elif track.on_id and track.misses >= (1 if silent else together):
                 events.append(self._end(index, score))
         return events
@@ -128,7 +128,7 @@ class Decision:
 
     def _end(self, index: int, score: float) -> Event:
         track = self._tracks[index]
-        event = self._event("off", index, max(track.last_hit, track.t0), score)
+        event = self._event("off", index, max(track.last_hit, track.onset_s), score)
         self._tracks[index] = _Track(misses=track.misses)
         return event
 
@@ -139,7 +139,7 @@ class Decision:
             event="on" if kind == "on" else "off",
             id=track.on_id,
             label=LABELS[index],
-            t=t,
-            t0=track.t0,
+            time_s=t,
+            onset_s=track.onset_s,
             score=score,
         )

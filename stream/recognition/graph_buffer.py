@@ -46,12 +46,12 @@ class GraphBuffer:
         return list(self._slots.values())
 
     @staticmethod
-    def together(buffers: Sequence[GraphBuffer]) -> Graphs:
+    def collate(buffers: Sequence[GraphBuffer]) -> Graphs:
         """Copies of the graphs, as the network takes them."""
         parts = zip(*((b.nodes, b.mask, b.steps, b.newest) for b in buffers), strict=True)
         return Graphs(*map(np.array, parts))  # quicker than np.stack
 
-    def make_room(self, start: int) -> None:
+    def begin_node(self, start: int) -> None:
         """The slot of a new node, whose embedding is to be ``put`` there.
 
         Nodes that now lie N seconds back or more, as after a gap, are forgotten. A node in the
@@ -77,7 +77,7 @@ class GraphBuffer:
         self.newest[:] = False
         self.newest[self._slot] = True
 
-    def put(self, row: npt.NDArray[np.float32]) -> None:
+    def set_embedding(self, row: npt.NDArray[np.float32]) -> None:
         """The embedding float32 [128] of the new node."""
         self.nodes[self._slot] = row
 

@@ -22,7 +22,7 @@ from mmgat.stream.audio.resampler import MonoResampler
 from mmgat.stream.audio.source import Block
 from mmgat.stream.audio.windows import Window, WindowAssembler
 from mmgat.stream.bus.protocol import Estimate, Event
-from mmgat.stream.recognition.event_detector import Decision
+from mmgat.stream.recognition.event_detector import EventDetector
 from mmgat.stream.recognition.recognizer import Recognition, Recognizer
 from mmgat.stream.settings import StreamSettings
 
@@ -50,7 +50,7 @@ class Pipeline:
     """Blocks of one source -> estimates and events.
 
     ``process`` and ``finish`` do all of it for one stream. Where several share a recogniser, blocks
-    are pushed and ``recognize_together`` takes a window of each; the numbers are the same.
+    are pushed and ``recognize_batch`` takes a window of each; the numbers are the same.
 
     Args:
         recognizer: may be shared; what it remembers of this stream is the pipeline's.
@@ -75,17 +75,17 @@ class Pipeline:
         self.level_dbfs = SILENCE_DBFS
         self.zeros_s = 0.0  # for how long nothing but digital silence has come
         self.latency_ms = 0.0
-        self.memory = recognizer.memory()
+        self.state = recognizer.new_state()
         self._recognize = recognizer
         self._source, self._rate, self._settings = source, sample_rate_hz, settings
         self._live, self._clock = live, clock
         self._resample = MonoResampler(sample_rate_hz)
         self._windows = WindowAssembler(round(settings.hop_s * SAMPLE_RATE_HZ))
         thresholds = recognizer.card.thresholds
-        self._decide = Decision(thresholds, settings.hop_s, source, settings.decision)
+        self._decide = EventDetector(thresholds, settings.hop_s, source, settings.decision)
         self._position = 0
         self._due: deque[_Due] = deque()
-        self._said: list[Estimate | Event] = []
+        self._messages: list[Estimate | Event] = []
 
     def process(self, block: Block) -> list[Estimate | Event]:
         """The messages that a block completes."""
@@ -123,10 +123,10 @@ class Pipeline:
             if (window := self._due[0].window) is not None:
                 return window
             self._due.popleft()
-            self._said += self._decide.finish()
+            self._messages += self._decide.finish()
         return None
 
-    def conclude(self, recognition: Recognition) -> None:
+    def complete(self, recognition: Recognition) -> None:
         """Takes what was recognised in that window."""
         due = self._due.popleft()
         window = due.window
@@ -144,7 +144,7 @@ class Pipeline:
             t0=window.start / SAMPLE_RATE_HZ,
             t1=window.end / SAMPLE_RATE_HZ,
             scores=_by_label(scores),
-            recent=_by_label(recognition.recent),
+            bag_scores=_by_label(recognition.bag_scores),
             active=self._decide.active,
             evidence=dict(zip(LABELS, _rounded(recognition.evidence.T), strict=True)),
             evidence_t0=[start / SAMPLE_RATE_HZ for start in recognition.node_starts],
@@ -154,20 +154,20 @@ class Pipeline:
             warming_up=self._decide.warming_up,
             latency_ms=self.latency_ms,
         )
-        self._said += [estimate, *events]
+        self._messages += [estimate, *events]
         self.n_windows += 1
         self.level_dbfs = level
         self.zeros_s = self.zeros_s + self._settings.hop_s if level == SILENCE_DBFS else 0.0
 
-    def said(self) -> list[Estimate | Event]:
+    def drain(self) -> list[Estimate | Event]:
         """The messages since the last call, in order."""
-        said, self._said = self._said, []
+        said, self._messages = self._messages, []
         return said
 
     def _recognize_due(self) -> list[Estimate | Event]:
         while self.window() is not None:
-            recognize_together(self._recognize, [self])
-        return self.said()
+            recognize_batch(self._recognize, [self])
+        return self.drain()
 
     def _repair(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Counts clipped samples, and replaces NaN and infinity by zero."""
@@ -179,13 +179,13 @@ class Pipeline:
         return np.where(finite, samples, np.float32(0.0))
 
 
-def recognize_together(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> None:
+def recognize_batch(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> None:
     """One window of every pipeline that has one due, in one call."""
     ready = [(p, window) for p in pipelines if (window := p.window()) is not None]
     if ready:
-        recognitions = recognizer([(pipeline.memory, window) for pipeline, window in ready])
+        recognitions = recognizer([(pipeline.state, window) for pipeline, window in ready])
         for (pipeline, _), recognition in zip(ready, recognitions, strict=True):
-            pipeline.conclude(recognition)
+            pipeline.complete(recognition)
 
 
 def level_dbfs(samples: npt.NDArray[np.float32]) -> float:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.model.backends.base import Network
-from mmgat.model.backends.loading import load_network
+from mmgat.model.backends.base import InferenceBackend
+from mmgat.model.backends.loading import load_backend
 from mmgat.model.card import Card
 from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
 from mmgat.stream.audio.windows import Window
@@ -25,18 +25,18 @@ class Recognition:
 
     Attributes:
         scores: float32 [L], the newest node in the light of the graph.
-        recent: float32 [L], the graph's seconds together.
-        evidence: float32 [n, L], oldest node first; its columns sum to ``recent``.
+        bag_scores: float32 [L], the graph's seconds together.
+        evidence: float32 [n, L], oldest node first; its columns sum to ``bag_scores``.
         node_starts: positions of the nodes, samples at 16 kHz.
     """
 
     scores: npt.NDArray[np.float32]
-    recent: npt.NDArray[np.float32]
+    bag_scores: npt.NDArray[np.float32]
     evidence: npt.NDArray[np.float32]
     node_starts: list[int]
 
 
-class StreamMemory:
+class StreamState:
     """What is remembered of one stream: the frames of its last window, and its sliding graphs.
 
     Nodes of one graph are one second apart, as in training. With a hop below a second several
@@ -70,30 +70,32 @@ class Recognizer:
         device: where the network computes.
     """
 
-    def __init__(self, card: Card, network: Network, settings: StreamSettings) -> None:
+    def __init__(self, card: Card, network: InferenceBackend, settings: StreamSettings) -> None:
         self.card, self.device = card, network.device
         self._network, self._settings = network, settings
 
-    def memory(self) -> StreamMemory:
-        """The memory of a stream that begins."""
-        return StreamMemory(self._settings)
+    def new_state(self) -> StreamState:
+        """The state of a stream that begins."""
+        return StreamState(self._settings)
 
-    def __call__(self, heard: Sequence[tuple[StreamMemory, Window]]) -> list[Recognition]:
+    def __call__(self, heard: Sequence[tuple[StreamState, Window]]) -> list[Recognition]:
         """Adds each window to its stream's graph and reads these graphs.
 
         Args:
             heard: at most one window a stream; those of one stream come in order of their starts.
         """
-        log_mel = np.array([memory.front_end(window) for memory, window in heard])
-        graphs = [memory.graph_of(window) for memory, window in heard]
+        log_mel = np.array([state.front_end(window) for state, window in heard])
+        graphs = [state.graph_of(window) for state, window in heard]
         for graph, (_, window) in zip(graphs, heard, strict=True):
-            graph.make_room(window.start)
-        rows, scores, evidence = self._network(log_mel, GraphBuffer.together(graphs))
+            graph.begin_node(window.start)
+        rows, scores, evidence = self._network(log_mel, GraphBuffer.collate(graphs))
         for graph, row in zip(graphs, rows, strict=True):
-            graph.put(row)
-        recent = evidence.sum(axis=1)
+            graph.set_embedding(row)
+        bag_scores = evidence.sum(axis=1)
         return [
-            Recognition(scores[i], recent[i], evidence[i].take(graph.slots, axis=0), graph.starts)
+            Recognition(
+                scores[i], bag_scores[i], evidence[i].take(graph.slots, axis=0), graph.starts
+            )
             for i, graph in enumerate(graphs)
         ]
 
@@ -107,11 +109,11 @@ def load_recognizer(
     """A recogniser by the model's name or checkpoint path, and a line on where it computes.
 
     Args:
-        model, compute, weights: as for ``load_network``.
+        model, compute, weights: as for ``load_backend``.
         settings: hop and nodes.
 
     Raises:
         ModelError: the checkpoint, the weights or the device are not to be had.
     """
-    card, network, where = load_network(model, compute, weights)
+    card, network, where = load_backend(model, compute, weights)
     return Recognizer(card, network, settings or StreamSettings()), where

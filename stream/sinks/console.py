@@ -51,9 +51,9 @@ class EventPrinter:
 
     def __call__(self, message: Message) -> None:
         if isinstance(message, Event):
-            since = f"  (since {clock(message.t0)})" if message.event == "off" else ""
+            since = f"  (since {clock(message.onset_s)})" if message.event == "off" else ""
             where = f"{message.source}  " if self._named else ""
-            told = f"{where}{clock(message.t)}  {message.label:18s}{message.event:3s}{since}"
+            told = f"{where}{clock(message.time_s)}  {message.label:18s}{message.event:3s}{since}"
             print(told, flush=True)
 
 
@@ -67,7 +67,7 @@ class Summary:
 
     def __call__(self, message: Message) -> None:
         if isinstance(message, Event) and message.event == "off":
-            self._seconds[message.source][message.label] += message.t - message.t0
+            self._seconds[message.source][message.label] += message.time_s - message.onset_s
 
     def of(self, source: str) -> str:
         """What sounded in a source, the longest first."""

@@ -137,11 +137,11 @@ class _Ear:
         """An instrument begins or has ended."""
         if event.event == "off":
             self._on.pop(event.id, None)
-            self._until = round((event.t + self._settings.after_s) * self._rate)
+            self._until = round((event.time_s + self._settings.after_s) * self._rate)
             return
         self._on[event.id] = event.label
         if self._taken is None:
-            start = round((event.t0 - self._settings.before_s) * self._rate)
+            start = round((event.onset_s - self._settings.before_s) * self._rate)
             self._begin(max(start, self._ring[0].position, self._free_from), [event.label])
         elif event.label not in self._taken.labels:
             self._taken.labels.append(event.label)

@@ -40,7 +40,7 @@ MAX_WAITING_BYTES: Final = 64_000_000
 STALE_S: Final = 60.0
 """A clip that nobody has written to for so long is one of a run that was killed."""
 
-PATIENCE_S: Final = 2.0
+SHUTDOWN_TIMEOUT_S: Final = 2.0
 """For the disk, at the end."""
 
 MAX_CHANNELS: Final = 8
@@ -132,7 +132,7 @@ class RecordingFolder:
     def close(self) -> None:
         """Writes what waits, as long as the disk takes it; callable more than once."""
         self._work.put(None)
-        self._thread.join(PATIENCE_S)
+        self._thread.join(SHUTDOWN_TIMEOUT_S)
 
     def _run(self) -> None:
         while (piece := self._work.get()) is not None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmgat.model.card import require_space
+from mmgat.model.card import check_embedding_space
 from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
 from mmgat.model.errors import CheckpointError
 from tests.conftest import untrained_card, untrained_mmgat
@@ -97,7 +97,7 @@ def test_rows_of_another_space_are_refused_with_both_names() -> None:
     with pytest.raises(
         CheckpointError, match=r"compact \(compact-2\), found rows of vggish \(relu"
     ):
-        require_space(untrained_card(), "vggish", "relu+pca+8bit")
+        check_embedding_space(untrained_card(), "vggish", "relu+pca+8bit")
 
 
 @pytest.mark.parametrize("name", ["compact", "vggish"])

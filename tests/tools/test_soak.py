@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmgat.stream.audio.liveness import State
+from mmgat.stream.audio.liveness import LivenessState
 from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer
 from mmgat.stream.settings import StreamSettings
 from tools.soak import KINDS, Fault, random_script, soak
@@ -47,7 +47,7 @@ def test_an_unplugged_device_is_opened_again_and_its_absence_is_a_loss(
     outcome = soak([Fault("unplug", 20.0, 10.0)], SECONDS, recognizer)
     assert outcome.account.balanced
     assert outcome.status.outages == 1
-    assert outcome.status.liveness is State.HEALTHY
+    assert outcome.status.liveness is LivenessState.HEALTHY
     assert outcome.account.dropped >= 10 * 48_000
 
 

@@ -66,7 +66,7 @@ def _latency(model: str, weights: Path | None) -> str:
             from mmgat.stream.bus.protocol import Estimate, from_frames
 
             with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-                socket.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/estimate/")
+                socket.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/estimate/")
                 socket.connect(publisher.address)
                 while socket.poll(5_000):
                     frames, now = socket.recv_multipart(), time.monotonic()

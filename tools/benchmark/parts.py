@@ -18,7 +18,7 @@ from tools.benchmark.timing import RATE_HZ, side_by_side, sound
 if TYPE_CHECKING:
     from mmgat.stream.audio.windows import Window
     from mmgat.stream.recognition.front_end import FrontEnd
-    from mmgat.stream.recognition.recognizer import Recognizer, StreamMemory
+    from mmgat.stream.recognition.recognizer import Recognizer, StreamState
 
 STRETCH = 20
 """Windows one after another, as of a file or of many inputs: the weights stay in the caches."""
@@ -60,15 +60,15 @@ def graph() -> Iterator[str]:
     import torch
 
     from mmgat.model.backends.base import Graphs
-    from mmgat.model.backends.onnx import OnnxNetwork
-    from mmgat.model.backends.torch import TorchNetwork
+    from mmgat.model.backends.onnx import OnnxBackend
+    from mmgat.model.backends.torch import TorchBackend
     from mmgat.model.card import checked_card
     from mmgat.model.checkpoint import load_checkpoint
 
     torch.set_num_threads(1)
     path, card = checked_card("vggish")
-    live = OnnxNetwork(path, card, lambda rows: rows)
-    in_torch = TorchNetwork(torch.nn.Identity(), load_checkpoint("vggish").mmgat)
+    live = OnnxBackend(path, card, lambda rows: rows)
+    in_torch = TorchBackend(torch.nn.Identity(), load_checkpoint("vggish").mmgat)
     rng = np.random.default_rng(0)
     for n_nodes in (10, 60):
         rows = rng.normal(size=(1, n_nodes, 128)).astype(np.float32)
@@ -105,8 +105,8 @@ def yamnet() -> Iterator[str]:
 
     for hop_s in (0.5, 1.0):
         recognizer, _ = load_recognizer("compact", StreamSettings(hop_s))  # on one thread
-        memory, starts = recognizer.memory(), itertools.count(0, round(16_000 * hop_s))
-        ours = partial(_recognition, recognizer, memory, starts, Window(0, 0, second))
+        state, starts = recognizer.new_state(), itertools.count(0, round(16_000 * hop_s))
+        ours = partial(_recognition, recognizer, state, starts, Window(0, 0, second))
         for _ in range(24):  # until all graphs are full
             ours()
         for stretch, turns in (
@@ -121,6 +121,6 @@ def yamnet() -> Iterator[str]:
 
 
 def _recognition(
-    recognizer: Recognizer, memory: StreamMemory, starts: Iterator[int], window: Window
+    recognizer: Recognizer, state: StreamState, starts: Iterator[int], window: Window
 ) -> None:
-    recognizer([(memory, replace(window, start=next(starts)))])
+    recognizer([(state, replace(window, start=next(starts)))])

@@ -11,7 +11,7 @@ import zmq
 address = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:5550"
 with zmq.Context() as context, context.socket(zmq.SUB) as socket:
     socket.connect(address)
-    socket.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/event/")
+    socket.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/event/")
     try:
         while True:
             topic, payload = socket.recv_multipart()

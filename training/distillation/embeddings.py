@@ -103,7 +103,7 @@ def run(
 
 
 def read_rows(path: Path) -> RowSet:
-    """Rows of the compact embedder with their targets, as ``mmgat.training.distillation.embeddings`` writes them.
+    """Reads embeddings of the compact embedder with their targets, as ``run`` wrote them.
 
     Raises:
         TrainingDataError: missing, damaged or of another format.

@@ -47,7 +47,7 @@ def evaluate(checkpoint: str, rows: Path, every_clip: bool = False) -> dict[str,
         ModelError: no such checkpoint, or of another embedder.
         TrainingDataError: no such rows.
     """
-    from mmgat.model.card import require_space
+    from mmgat.model.card import check_embedding_space
     from mmgat.model.checkpoint import load_checkpoint
     from mmgat.model.embedders.vggish import VARIANTS
     from mmgat.training.data.audioset import read_audioset
@@ -55,7 +55,7 @@ def evaluate(checkpoint: str, rows: Path, every_clip: bool = False) -> dict[str,
 
     loaded = load_checkpoint(checkpoint)
     openmic = rows.name == FILE_NAME
-    require_space(loaded.card, "vggish", VARIANTS[1 if openmic else 0])
+    check_embedding_space(loaded.card, "vggish", VARIANTS[1 if openmic else 0])
     if openmic:
         bags, of = read_openmic(rows.parent, "test"), "clips of the test split"
     else:

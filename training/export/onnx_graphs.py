@@ -21,7 +21,7 @@ from mmgat.model.card import checkpoint_path
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.base import EMBEDDING_SIZE
 from mmgat.model.embedders.compact import CompactEmbedder
-from mmgat.model.streaming_model import LiveNetwork
+from mmgat.model.streaming_model import StreamingModel
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.export.eight_bit import calibration_clips, in_eight_bits
 
@@ -34,7 +34,7 @@ SMALL_BYTES: Final = 1024
 def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
     """Writes the graphs beside a checkpoint, for few nodes and for many; returns their paths.
 
-    Both take and give what ``LiveNetwork`` does, for any number of streams and 5 to 64 nodes. Those
+    Both take and give what ``StreamingModel`` does, for any number of streams and 5 to 64 nodes. Those
     of a checkpoint with its embedder compute in 8 bits and hold their weights themselves. Those of
     one without it take the windows' rows in place of their log-mel, and their weights stay in the
     safetensors file: they name their places there.
@@ -60,7 +60,7 @@ def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
         clips = calibration_clips(data / "audio")
         embedder = CompactEmbedder()
         embedder.load_state_dict(checkpoint.embedder_state)
-    network = LiveNetwork(embedder, checkpoint.mmgat)
+    network = StreamingModel(embedder, checkpoint.mmgat)
     for written, small in zip(graph_paths(path), (sys.maxsize, 0), strict=True):
         checkpoint.mmgat.small = small
         graph = traced(network)
@@ -73,7 +73,7 @@ def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
     return graph_paths(path)
 
 
-def traced(network: LiveNetwork) -> onnx.ModelProto:
+def traced(network: StreamingModel) -> onnx.ModelProto:
     """The network's graph, weights in it, under their names.
 
     What ``mmgat.small`` says decides whether it computes graphs as wholes or from lists.

@@ -9,10 +9,10 @@ import pytest
 import soundfile
 import soxr
 
-from mmgat.model.backends.base import Answer, Floats, Graphs, Network
-from mmgat.model.backends.loading import load_network
-from mmgat.model.backends.onnx import OnnxNetwork, graph_paths
-from mmgat.model.backends.torch import TorchNetwork, load_torch_network
+from mmgat.model.backends.base import Floats, Graphs, InferenceBackend, Prediction
+from mmgat.model.backends.loading import load_backend
+from mmgat.model.backends.onnx import OnnxBackend, graph_paths
+from mmgat.model.backends.torch import TorchBackend, load_torch_backend
 from mmgat.model.card import checkpoint_path
 from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples
 from mmgat.model.errors import CheckpointError, ComputeError
@@ -44,20 +44,20 @@ def sliding(rows: Floats, n_nodes: int) -> Graphs:
     return Graphs(nodes, np.ones_like(steps, bool), steps, steps == n_nodes - 1)
 
 
-def one_by_one(network: Network, log_mel: Floats, graphs: Graphs) -> Answer:
+def one_by_one(network: InferenceBackend, log_mel: Floats, graphs: Graphs) -> Prediction:
     """As of one stream, a window at a time."""
     answers = [
         network(log_mel[i : i + 1], Graphs(*(part[i : i + 1] for part in graphs)))
         for i in range(len(log_mel))
     ]
-    return Answer(*map(np.concatenate, zip(*answers, strict=True)))
+    return Prediction(*map(np.concatenate, zip(*answers, strict=True)))
 
 
 @pytest.mark.parametrize("n_nodes", [3, 10, 20])
 def test_in_8_bits_real_sound_is_told_nearly_as_in_torch(
     n_nodes: int, examples_of_demo: Floats
 ) -> None:
-    in_8_bits, in_torch = load_network("compact")[1], load_torch_network(COMPACT, "cpu")[0]
+    in_8_bits, in_torch = load_backend("compact")[1], load_torch_backend(COMPACT, "cpu")[0]
     alone = sliding(np.zeros((len(examples_of_demo), 128), np.float32), 1)
     graphs = sliding(in_torch(examples_of_demo, alone).rows, n_nodes)
     newest = examples_of_demo[n_nodes - 1 :]
@@ -73,7 +73,7 @@ def test_in_8_bits_real_sound_is_told_nearly_as_in_torch(
 def test_what_is_said_of_a_stream_does_not_depend_on_the_others(
     n_nodes: int, examples_of_demo: Floats
 ) -> None:
-    network, rng = load_network("compact")[1], np.random.default_rng(0)
+    network, rng = load_backend("compact")[1], np.random.default_rng(0)
     graphs = sliding(rng.normal(size=(n_nodes + 4, 128)).astype(np.float32), n_nodes)
     together = network(examples_of_demo[:5], graphs)
     for found, expected in zip(
@@ -85,12 +85,12 @@ def test_what_is_said_of_a_stream_does_not_depend_on_the_others(
 def test_a_checkpoint_with_its_graphs_runs_in_onnx_runtime_and_one_without_in_torch(
     copied: Path,
 ) -> None:
-    card, network, where = load_network(str(copied))
+    card, network, where = load_backend(str(copied))
     assert (card.name, network.device) == ("compact", "cpu")
-    assert isinstance(network, OnnxNetwork)
+    assert isinstance(network, OnnxBackend)
     assert where == "computing on the CPU with ONNX Runtime"
     graph_paths(copied)[0].unlink()
-    assert isinstance(load_network(str(copied), "cpu")[1], TorchNetwork)
+    assert isinstance(load_backend(str(copied), "cpu")[1], TorchBackend)
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -98,14 +98,14 @@ def test_a_graph_of_other_weights_is_refused(which: int, copied: Path) -> None:
     graph = graph_paths(copied)[which]
     graph.write_bytes(graph.read_bytes().replace(b"weights_sha256", b"weights_other_"))
     with pytest.raises(CheckpointError, match="the graph of other weights.*found none.*export"):
-        load_network(str(copied))
+        load_backend(str(copied))
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_damaged_graph_is_refused(which: int, copied: Path) -> None:
     graph_paths(copied)[which].write_bytes(b"no graph")
     with pytest.raises(CheckpointError, match=r"expected the ONNX graph of 'compact' in .*onnx"):
-        load_network(str(copied))
+        load_backend(str(copied))
 
 
 def test_without_torch_what_needs_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,4 +114,4 @@ def test_without_torch_what_needs_it_says_so(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(
         ComputeError, match=r"torch for model 'compact' with .*mmgat-stream\[torch\]"
     ):
-        load_network("compact", "cuda")
+        load_backend("compact", "cuda")

@@ -87,7 +87,7 @@ def test_lists_give_the_values_of_whom_they_name() -> None:
     near = Scale.parse("near-3").neighbours(InstanceGraph.from_nodes(nodes))
     for bag in range(2):
         for node in range(9):
-            assert torch.equal(near.listed(nodes)[bag, node], nodes[bag, places(near)[bag, node]])
+            assert torch.equal(near.gather(nodes)[bag, node], nodes[bag, places(near)[bag, node]])
 
 
 @pytest.mark.parametrize("n_nodes", [2, SMALL, SMALL + 1])

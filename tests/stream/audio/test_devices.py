@@ -58,14 +58,14 @@ def test_what_is_played_into_the_sink_is_captured_recognised_and_published(
     try:
         with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
             subscriber.setsockopt(zmq.RCVTIMEO, 60_000)
-            subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/")
+            subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/")
             subscriber.connect(f"ipc://{tmp_path}/bus")
             while len(heard) < 6:
                 topic, payload = subscriber.recv_multipart()
                 message = msgpack.unpackb(payload)
-                if topic.startswith(b"mmgat/v1/estimate/") and message["level_dbfs"] > -50:
+                if topic.startswith(b"mmgat/v2/estimate/") and message["level_dbfs"] > -50:
                     heard.append(message)
-                if topic == b"mmgat/v1/status/" and message["windows"]:
+                if topic == b"mmgat/v2/status/" and message["windows"]:
                     status = message
     finally:
         player.kill()
@@ -95,7 +95,7 @@ def test_a_server_that_dies_and_comes_back_is_heard_again(
     try:
         with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
             subscriber.setsockopt(zmq.RCVTIMEO, 60_000)
-            subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/status/")
+            subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/status/")
             subscriber.connect(f"ipc://{tmp_path}/bus")
 
             def status(liveness: str) -> dict:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from mmgat.stream.audio.liveness import State
-from mmgat.stream.audio.reconnect import GuardedSource
+from mmgat.stream.audio.liveness import LivenessState
+from mmgat.stream.audio.reconnect import ReconnectingSource
 from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.errors import DeviceError, SourceError
 from mmgat.stream.settings import LivenessSettings
@@ -74,10 +74,10 @@ class ScriptedDevice(AudioSource):
 
 def guarded(
     reads: list[str], reopenings: list[bool], **settings: float
-) -> tuple[GuardedSource, ScriptedDevice]:
+) -> tuple[ReconnectingSource, ScriptedDevice]:
     clock = Clock()
     device = ScriptedDevice(Script(iter(reads), iter(reopenings)), clock)
-    guard = GuardedSource(device, LivenessSettings(first_pause_s=0.0, **settings), clock)
+    guard = ReconnectingSource(device, LivenessSettings(first_pause_s=0.0, **settings), clock)
     guard.open()
     return guard, device
 
@@ -87,7 +87,7 @@ def test_a_healthy_device_is_passed_on_as_it_is() -> None:
     blocks = [guard.read(), guard.read()]
     assert [(b.position, b.end) for b in blocks if b] == [(0, 100), (100, 200)]
     assert (guard.name, guard.sample_rate_hz, guard.channels) == ("mic", RATE_HZ, 1)
-    assert (guard.liveness, guard.outages, device.opened) == (State.HEALTHY, 0, 1)
+    assert (guard.liveness, guard.outages, device.opened) == (LivenessState.HEALTHY, 0, 1)
 
 
 def test_what_was_missed_is_a_jump_in_the_positions_as_long_as_it_took() -> None:
@@ -100,7 +100,7 @@ def test_what_was_missed_is_a_jump_in_the_positions_as_long_as_it_took() -> None
     assert second.position == 100 + 100 + 1000  # the failed read and the opening took 1.1 s
     assert third.position == second.end
     assert (guard.outages, device.opened) == (1, 2)
-    assert guard.liveness is State.HEALTHY
+    assert guard.liveness is LivenessState.HEALTHY
 
 
 def test_a_device_that_falls_silent_without_a_word_is_opened_again() -> None:
@@ -117,8 +117,8 @@ def test_while_it_is_lost_it_says_so() -> None:
     guard.read()
     with pytest.raises(StopIteration):  # the script ends with a device still missing
         guard.read()
-    assert guard.liveness is State.RECOVERING
-    assert guard.trouble == "no audio for 2 s: expected 'mic', found none"
+    assert guard.liveness is LivenessState.RECOVERING
+    assert guard.warning == "no audio for 2 s: expected 'mic', found none"
 
 
 def test_a_loss_that_nobody_wants_healed_is_an_error() -> None:
@@ -126,4 +126,4 @@ def test_a_loss_that_nobody_wants_healed_is_an_error() -> None:
     guard.read()
     with pytest.raises(SourceError, match="'mic' is lost: 'mic' stopped giving audio"):
         guard.read()
-    assert guard.liveness is State.FAILED
+    assert guard.liveness is LivenessState.FAILED

@@ -36,7 +36,7 @@ STATUS = Status(
 
 
 def event(t: float) -> Event:
-    return Event(source="lab", event="on", id="a-1", label="a", t=t, t0=t, score=0.9)
+    return Event(source="lab", event="on", id="a-1", label="a", time_s=t, onset_s=t, score=0.9)
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ def receive(subscriber: zmq.Socket) -> tuple[str, dict]:
 
 def test_a_late_subscriber_gets_the_hello(publisher: Publisher, subscriber: zmq.Socket) -> None:
     publisher(HELLO)
-    subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/hello/")
+    subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/hello/")
     topic, hello = receive(subscriber)
-    assert topic == "mmgat/v1/hello/"
+    assert topic == "mmgat/v2/hello/"
     assert hello["labels"] == ["a"]
     assert hello["session"] == publisher.session
 
@@ -72,22 +72,22 @@ def test_messages_come_in_order_and_their_seq_counts_up(
     publisher: Publisher, subscriber: zmq.Socket
 ) -> None:
     publisher(HELLO)
-    subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/")
-    while receive(subscriber)[0] != "mmgat/v1/hello/":
+    subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/")
+    while receive(subscriber)[0] != "mmgat/v2/hello/":
         pass  # once the hello is here, the publisher knows this subscription
     for t in range(5):
         publisher(event(t))
     events = []
     while len(events) < 5:
         topic, message = receive(subscriber)
-        if topic == "mmgat/v1/event/lab/":
+        if topic == "mmgat/v2/event/lab/":
             events.append(message)
-    assert [message["t"] for message in events] == [0, 1, 2, 3, 4]
+    assert [message["time_s"] for message in events] == [0, 1, 2, 3, 4]
     assert [message["seq"] for message in events] == [0, 1, 2, 3, 4]
 
 
 def test_status_comes_by_itself(subscriber: zmq.Socket) -> None:
-    subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/status/")
+    subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/status/")
     first, second = receive(subscriber)[1], receive(subscriber)[1]
     assert second["seq"] == first["seq"] + 1
     assert first["captured"] == first["analysed"] + first["dropped"]
@@ -95,8 +95,8 @@ def test_status_comes_by_itself(subscriber: zmq.Socket) -> None:
 
 def test_closing_sends_what_waits(publisher: Publisher, subscriber: zmq.Socket) -> None:
     publisher(HELLO)
-    subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v1/")
-    while receive(subscriber)[0] != "mmgat/v1/hello/":
+    subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/")
+    while receive(subscriber)[0] != "mmgat/v2/hello/":
         pass
     for t in range(100):
         publisher(event(t))
@@ -104,8 +104,8 @@ def test_closing_sends_what_waits(publisher: Publisher, subscriber: zmq.Socket) 
     times = []
     while len(times) < 100:
         topic, message = receive(subscriber)
-        if topic.startswith("mmgat/v1/event/"):
-            times.append(message["t"])
+        if topic.startswith("mmgat/v2/event/"):
+            times.append(message["time_s"])
     assert times == list(range(100))
 
 
@@ -133,11 +133,11 @@ def test_messages_survive_the_wire(message: Hello | Status | Event) -> None:
 @pytest.mark.parametrize(
     ("frames", "fault"),
     [
-        ([b"mmgat/v1/event/lab/"], "expected 2 frames"),
-        ([b"other/v1/x/", b""], "expected a topic under 'mmgat/v1/'"),
-        ([b"mmgat/v1/nosuch/", b""], "expected a topic under"),
-        ([b"mmgat/v1/event/lab/", b"\xc1"], "damaged message"),
-        ([b"mmgat/v1/event/lab/", msgpack.packb({"source": "lab"})], "damaged message"),
+        ([b"mmgat/v2/event/lab/"], "expected 2 frames"),
+        ([b"other/v1/x/", b""], "expected a topic under 'mmgat/v2/'"),
+        ([b"mmgat/v2/nosuch/", b""], "expected a topic under"),
+        ([b"mmgat/v2/event/lab/", b"\xc1"], "damaged message"),
+        ([b"mmgat/v2/event/lab/", msgpack.packb({"source": "lab"})], "damaged message"),
     ],
 )
 def test_foreign_frames_are_refused(frames: list[bytes], fault: str) -> None:

@@ -35,8 +35,8 @@ def event(seq: int, session: str = "a", source: str = "mic") -> Event:
         event="on",
         id=str(seq),
         label="piano",
-        t=0.0,
-        t0=0.0,
+        time_s=0.0,
+        onset_s=0.0,
         score=0.5,
     )
 
@@ -112,14 +112,14 @@ def test_new_session_counts_from_its_own_start() -> None:
 
 def test_goes_on_behind_a_foreign_message(publisher: Publisher) -> None:
     with Subscriber(publisher.address) as subscriber:
-        publisher.send([b"mmgat/v1/status/", b"\xc1"], event(0))
+        publisher.send([b"mmgat/v2/status/", b"\xc1"], event(0))
         with pytest.raises(ProtocolError, match="damaged"):
             subscriber.receive(5)
         assert subscriber.receive(5) == event(0)
 
 
 def test_only_the_topics_asked_for(publisher: Publisher) -> None:
-    with Subscriber(publisher.address, topics=("mmgat/v1/event/",)) as subscriber:
+    with Subscriber(publisher.address, topics=("mmgat/v2/event/",)) as subscriber:
         publisher.send(hello(), event(0))
         assert subscriber.receive(5) == event(0)
 
@@ -156,7 +156,7 @@ async def test_async_waiting_leaves_the_loop_free_and_can_be_cancelled(
 
 async def test_async_goes_on_behind_a_foreign_message(publisher: Publisher) -> None:
     async with AsyncSubscriber(publisher.address) as subscriber:
-        publisher.send([b"mmgat/v1/other/", b""], event(0))
+        publisher.send([b"mmgat/v2/other/", b""], event(0))
         with pytest.raises(ProtocolError, match="topic"):
             await asyncio.wait_for(subscriber.receive(), 5)
         assert await asyncio.wait_for(subscriber.receive(), 5) == event(0)

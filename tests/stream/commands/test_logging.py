@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from mmgat.stream.commands.logging import RateLimit, log_lines
+from mmgat.stream.commands.logging import RateLimit, configure_logging
 
 
 def test_a_line_that_repeats_is_held_back_and_counted() -> None:
@@ -29,7 +29,7 @@ def test_another_kind_of_line_passes() -> None:
 def test_lines_wait_while_something_else_draws(
     later: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with log_lines(later=later):
+    with configure_logging(later=later):
         logging.getLogger("mmgat.stream.audio.reconnect").warning("%s is back", "Scarlett")
         assert ("Scarlett is back" in capsys.readouterr().err) is not later
     assert ("Scarlett is back" in capsys.readouterr().err) is later

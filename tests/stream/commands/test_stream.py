@@ -50,7 +50,7 @@ def test_json_lines_have_what_the_readme_says(wav: Write, untrained_checkpoint: 
     found = estimates(stream("--file", clip, "--speed", "max", "--jsonl", "-", "--model", model))
     assert [(e["t0"], e["t1"]) for e in found] == [(i / 2, i / 2 + 1) for i in range(5)]
     first = found[0]
-    assert set(first["scores"]) == set(first["recent"]) == set(first["evidence"]) == set(LABELS)
+    assert set(first["scores"]) == set(first["bag_scores"]) == set(first["evidence"]) == set(LABELS)
     assert first["source"] == "clip.wav"
     assert isinstance(first["active"], list)
     assert len(found[2]["evidence"]["piano"]) == len(found[2]["evidence_t0"]) == 2

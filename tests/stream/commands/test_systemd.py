@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmgat.stream.commands.systemd import Supervisor
+from mmgat.stream.commands.systemd import SystemdNotifier
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def systemd(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 def test_it_hears_of_the_start_and_of_the_end(systemd: socket.socket) -> None:
-    supervisor = Supervisor({"NOTIFY_SOCKET": systemd.getsockname()})
+    supervisor = SystemdNotifier({"NOTIFY_SOCKET": systemd.getsockname()})
     supervisor.ready("mic")
-    supervisor.alive()  # nobody asked for signs of life
+    supervisor.watchdog()  # nobody asked for signs of life
     supervisor.stopping()
     assert systemd.recv(100) == b"READY=1\nSTATUS=mic"
     assert systemd.recv(100) == b"STOPPING=1"
@@ -31,10 +31,10 @@ def test_it_hears_of_the_start_and_of_the_end(systemd: socket.socket) -> None:
 def test_signs_of_life_come_three_times_a_period(systemd: socket.socket) -> None:
     now = 0.0
     environment = {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "3000000"}
-    supervisor = Supervisor(environment, lambda: now)
+    supervisor = SystemdNotifier(environment, lambda: now)
     for tenth in range(61):
         now = tenth / 10
-        supervisor.alive()
+        supervisor.watchdog()
     supervisor.stopping()
     told = []
     while (word := systemd.recv(100)) != b"STOPPING=1":
@@ -43,7 +43,7 @@ def test_signs_of_life_come_three_times_a_period(systemd: socket.socket) -> None
 
 
 def test_without_a_supervisor_nothing_happens() -> None:
-    supervisor = Supervisor({})
+    supervisor = SystemdNotifier({})
     supervisor.ready("mic")
-    supervisor.alive()
+    supervisor.watchdog()
     supervisor.stopping()

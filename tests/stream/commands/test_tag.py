@@ -11,7 +11,8 @@ def estimates(piano: list[float]) -> list[Estimate]:
     nothing = dict.fromkeys(LABELS, 0.0)
     return [
         Estimate(
-            source="lab", index=i, t0=i, t1=i + 1, scores=nothing, recent=nothing | {"piano": score},
+            source="lab", index=i, t0=i, t1=i + 1, scores=nothing,
+            bag_scores=nothing | {"piano": score},
             active=[], evidence={}, evidence_t0=[], level_dbfs=-20,
         )
         for i, score in enumerate(piano)

@@ -59,7 +59,7 @@ def estimate(t1: float = 10.0, sounding: tuple[str, ...] = (), **changes: Any) -
         "t0": t1 - 1,
         "t1": t1,
         "scores": scores,
-        "recent": scores,
+        "bag_scores": scores,
         "active": list(sounding),
         "evidence": {label: [0.1 if label in sounding else 0.0] * 10 for label in LABELS},
         "evidence_t0": [t1 - 10 + node for node in range(10)],
@@ -98,8 +98,8 @@ def event(kind: str, label: str, t: float, t0: float, **changes: Any) -> Event:
         "event": kind,
         "id": f"{label}-{t0}",
         "label": label,
-        "t": t,
-        "t0": t0,
+        "time_s": t,
+        "onset_s": t0,
         "score": 0.8,
     }
     return Event(**fields | changes)

@@ -40,7 +40,7 @@ async def test_shows_what_arrives_on_a_socket(publisher: Publisher) -> None:
             status(seq=3),
             status(seq=6),
             [b"mgat/v1/", b""],
-            [b"mmgat/v1/status/", b"\xc1"],
+            [b"mmgat/v2/status/", b"\xc1"],
         )
         await until_shown(
             pilot,

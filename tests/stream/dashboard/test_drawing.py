@@ -3,12 +3,21 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from mmgat.stream.dashboard.drawing import EvidenceColumns, Ink, band, bar, fit, flow, heading, mix
-from mmgat.stream.dashboard.formatting import Note
+from mmgat.stream.dashboard.drawing import (
+    ColorRole,
+    EvidenceColumns,
+    band,
+    bar,
+    fit,
+    flow,
+    heading,
+    mix,
+)
+from mmgat.stream.dashboard.formatting import StatusItem
 from tests.stream.dashboard.builders import estimate
 
 
-def names(inks: list[Ink]) -> list[str]:
+def names(inks: list[ColorRole]) -> list[str]:
     return [ink.name for ink in inks]
 
 
@@ -37,7 +46,7 @@ def test_scores_outside_0_to_1_or_not_a_number_stay_inside() -> None:
 
 
 def test_band_is_as_wide_as_its_inks_and_ends_with_a_gap() -> None:
-    inks = [Ink("track"), Ink("tick"), Ink("track")]
+    inks = [ColorRole("track"), ColorRole("tick"), ColorRole("track")]
     rows = ["".join(span.text for span in band(inks, row, 3)) for row in range(3)]
     assert rows == ["█│█", "█│█", "▀╵▀"]
 
@@ -54,25 +63,27 @@ def test_heading_fills_the_line(right: str) -> None:
 
 
 def test_flow_breaks_lines_and_leaves_out_the_rest() -> None:
-    lines = flow([Note("one"), Note("two"), Note("three"), Note("four")], 9, 2)
+    lines = flow(
+        [StatusItem("one"), StatusItem("two"), StatusItem("three"), StatusItem("four")], 9, 2
+    )
     assert ["".join(span.text for span in line) for line in lines] == ["one · two", "three"]
 
 
 def test_even_evidence_of_a_certain_score_is_full_brightness() -> None:
     certain = estimate(evidence={"piano": [0.1] * 10})
-    assert EvidenceColumns([certain], 10, 20).strip("piano") == [Ink("sounding")] * 20
+    assert EvidenceColumns([certain], 10, 20).strip("piano") == [ColorRole("sounding")] * 20
 
 
 def test_newest_second_is_at_the_right_edge() -> None:
     newest = estimate(evidence={"piano": [0.0] * 9 + [0.1]})
     strip = EvidenceColumns([newest], 10, 20).strip("piano")
-    assert strip == [Ink("dark")] * 18 + [Ink("sounding")] * 2
+    assert strip == [ColorRole("dark")] * 18 + [ColorRole("sounding")] * 2
 
 
 def test_first_seconds_fill_from_the_right() -> None:
     first = estimate(t1=1.0, evidence={"piano": [1.0]}, evidence_t0=[0.0])
     strip = EvidenceColumns([first], 10, 10).strip("piano")
-    assert strip == [Ink("dark")] * 9 + [Ink("sounding")]
+    assert strip == [ColorRole("dark")] * 9 + [ColorRole("sounding")]
 
 
 def test_phases_are_woven_together() -> None:
@@ -80,13 +91,13 @@ def test_phases_are_woven_together() -> None:
     odd = estimate(t1=10.5, evidence={"piano": [0.0] * 10})
     strip = EvidenceColumns([even, odd], 10, 20).strip("piano")
     # Half-second cells from 0.5 to 10.5: odd windows begin at whole seconds and a half.
-    assert strip == [Ink("dark"), Ink("sounding")] * 9 + [Ink("dark")] * 2
+    assert strip == [ColorRole("dark"), ColorRole("sounding")] * 9 + [ColorRole("dark")] * 2
 
 
 def test_strongest_window_stands_for_a_narrow_cell() -> None:
     one = estimate(evidence={"piano": [0.0] * 4 + [0.1] + [0.0] * 5})
-    assert EvidenceColumns([one], 10, 5).strip("piano")[2] == Ink("sounding")
+    assert EvidenceColumns([one], 10, 5).strip("piano")[2] == ColorRole("sounding")
 
 
 def test_no_estimates_no_light() -> None:
-    assert EvidenceColumns([], 10, 3).strip("piano") == [Ink("dark")] * 3
+    assert EvidenceColumns([], 10, 3).strip("piano") == [ColorRole("dark")] * 3

@@ -6,12 +6,12 @@ from mmgat.stream.bus.protocol import Message
 from mmgat.stream.dashboard.formatting import (
     clipping,
     clock,
+    connection_text,
     duration,
+    estimate_text,
+    event_text,
     health,
-    hearing,
     identity,
-    standing,
-    told,
 )
 from mmgat.stream.dashboard.state import DashboardState, advance
 from tests.stream.dashboard.builders import MIC, estimate, event, hello, status
@@ -60,10 +60,12 @@ def test_a_lost_device_is_named_as_that() -> None:
     state = DashboardState(address="")
     for message in (estimate(), status(liveness="recovering", message="no audio for 9 s")):
         state = advance(state, message, 0.0)
-    told = standing(state, state.sources[MIC], 9.0 - 6.5)
+    told = connection_text(state, state.sources[MIC], 9.0 - 6.5)
     assert told == "LIVE"
     state = advance(state, status(liveness="recovering"), 9.0)
-    assert standing(state, state.sources[MIC], 9.0) == "NO AUDIO, recovering: nothing for 9 s"
+    assert (
+        connection_text(state, state.sources[MIC], 9.0) == "NO AUDIO, recovering: nothing for 9 s"
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,8 +105,10 @@ def test_identity() -> None:
 
 def test_standing_while_nobody_speaks() -> None:
     state = DashboardState(address="tcp://studio:5550")
-    assert standing(state, None, 0.0) == "waiting for tcp://studio:5550"
-    assert standing(advance(state, hello(), 0.0), None, 0.0) == "connected, waiting for sound"
+    assert connection_text(state, None, 0.0) == "waiting for tcp://studio:5550"
+    assert (
+        connection_text(advance(state, hello(), 0.0), None, 0.0) == "connected, waiting for sound"
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +121,7 @@ def test_standing_while_nobody_speaks() -> None:
     ],
 )
 def test_hearing(changes: dict[str, bool], text: str) -> None:
-    assert hearing(estimate(**changes)) == text
+    assert estimate_text(estimate(**changes)) == text
 
 
 def test_clip_warning_turns_into_a_count() -> None:
@@ -132,5 +136,7 @@ def test_clip_warning_turns_into_a_count() -> None:
 
 
 def test_events_are_told_with_times() -> None:
-    assert told(event("on", "mallet_percussion", 61.0, 61.0)) == "01:01 mallet percussion began"
-    assert told(event("off", "piano", 72.5, 61.0)) == "01:12 piano ended (11.5 s)"
+    assert (
+        event_text(event("on", "mallet_percussion", 61.0, 61.0)) == "01:01 mallet percussion began"
+    )
+    assert event_text(event("off", "piano", 72.5, 61.0)) == "01:12 piano ended (11.5 s)"

@@ -61,7 +61,7 @@ def test_one_estimate_of_every_phase_is_kept() -> None:
 def test_events_are_newest_first_and_bounded() -> None:
     known = source(*(event("on", "piano", t, t) for t in range(N_EVENTS + 5)))
     assert len(known.events) == N_EVENTS
-    assert known.events[0].t == N_EVENTS + 4
+    assert known.events[0].time_s == N_EVENTS + 4
 
 
 def test_clipping_is_noticed_when_the_count_rises() -> None:
@@ -119,4 +119,4 @@ def test_newcomer_takes_one_row_and_the_others_stay() -> None:
 def test_small_differences_change_no_row() -> None:
     before = choose_rows((), estimate())
     recent = dict.fromkeys(LABELS, 0.1) | {"voice": 0.19}
-    assert choose_rows(before, estimate(recent=recent)) == before
+    assert choose_rows(before, estimate(bag_scores=recent)) == before

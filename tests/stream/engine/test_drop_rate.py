@@ -1,12 +1,12 @@
 import pytest
 
-from mmgat.stream.engine.drop_rate import RecentLoss
+from mmgat.stream.engine.drop_rate import DropRate
 
 MINUTE = 60
 
 
 def test_the_share_is_of_the_last_five_minutes() -> None:
-    loss = RecentLoss()
+    loss = DropRate()
     assert loss.update(1000.0, 0, 0) == 0
     for second in range(1, 60):
         assert loss.update(1000.0 + second, 100 * second, 0) == 0
@@ -18,7 +18,7 @@ def test_the_share_is_of_the_last_five_minutes() -> None:
 
 
 def test_asking_often_does_not_lengthen_its_memory() -> None:
-    loss = RecentLoss()
+    loss = DropRate()
     for tick in range(10_000):
         loss.update(tick / 100, tick, 0)
     assert len(loss._past) <= 102

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmgat.stream.audio.inputs import Input
-from mmgat.stream.audio.reconnect import GuardedSource
+from mmgat.stream.audio.reconnect import ReconnectingSource
 from mmgat.stream.audio.source import AudioSource, Block, FileSource
 from mmgat.stream.bus.protocol import Estimate, Event, Message, Status
 from mmgat.stream.engine.block_queue import SampleAccount
@@ -233,18 +233,18 @@ def test_one_lost_input_does_not_end_the_others_unless_it_is_vital(
             raise SourceError("the cable is out")
 
     shape = StreamSettings(hop_s=0.5, nodes=3)
-    for vital in (False, True):
+    for required in (False, True):
         lost = Lost(melody(1.0, RATE_HZ))
-        lost.name, lost.vital = "lost", vital
+        lost.name, lost.required = "lost", required
         endless = np.tile(melody(6.0, RATE_HZ), (20, 1))
-        other = ScriptedSource(endless if vital else melody(3.0, RATE_HZ), live=False)
+        other = ScriptedSource(endless if required else melody(3.0, RATE_HZ), live=False)
         engine = Engine([Input(lost), Input(other)], make_recognizer(shape), [], shape)
         engine.start()
         assert engine.wait(60)
         first, second = engine.statuses()
         assert (first.state, first.message) == ("failed", "the cable is out")
         assert isinstance(engine.error, SourceError)
-        if vital:
+        if required:
             assert second.analysed < len(endless)
         else:
             assert (second.state, second.analysed) == ("ended", 3 * RATE_HZ)
@@ -280,7 +280,7 @@ def test_a_device_that_does_not_answer_is_named_and_counts_as_stuck(
 ) -> None:
     now = 100.0
     shape = StreamSettings(hop_s=0.5, nodes=3)
-    guard = GuardedSource(Paused(melody(1.0, RATE_HZ)), clock=lambda: now)
+    guard = ReconnectingSource(Paused(melody(1.0, RATE_HZ)), clock=lambda: now)
     guard.probe()
     heard = threading.Event()
 

@@ -3,7 +3,7 @@ import numpy as np
 from mmgat.model.labels import INDEX, LABELS
 from mmgat.stream.audio.windows import HEARD_SAMPLES, Window
 from mmgat.stream.bus.protocol import Event
-from mmgat.stream.recognition.event_detector import Decision
+from mmgat.stream.recognition.event_detector import EventDetector
 from mmgat.stream.settings import DecisionSettings
 
 SAMPLES = np.zeros(HEARD_SAMPLES, np.float32)
@@ -12,7 +12,7 @@ THRESHOLDS = dict.fromkeys(LABELS, 0.5)
 
 def play(piano: list[float], **settings: float) -> tuple[list[Event], list[list[str]]]:
     """Events and active labels for one piano score a window, half a second apart."""
-    decision = Decision(THRESHOLDS, 0.5, "lab", DecisionSettings(**settings))  # type: ignore[arg-type]
+    decision = EventDetector(THRESHOLDS, 0.5, "lab", DecisionSettings(**settings))  # type: ignore[arg-type]
     events, active = [], []
     for index, score in enumerate(piano):
         scores = np.zeros(len(LABELS), np.float32)
@@ -24,7 +24,7 @@ def play(piano: list[float], **settings: float) -> tuple[list[Event], list[list[
 
 def test_an_instrument_is_on_from_its_first_hits_centre_until_its_last() -> None:
     events, active = play([0, 0, 0.9, 0.9, 0.9, 0, 0, 0])
-    assert [(e.event, e.label, e.t, e.t0) for e in events] == [
+    assert [(e.event, e.label, e.time_s, e.onset_s) for e in events] == [
         ("on", "piano", 1.25, 1.25),
         ("off", "piano", 2.75, 1.25),
     ]
@@ -39,20 +39,20 @@ def test_one_hit_is_not_enough() -> None:
 
 def test_a_sure_window_outweighs_a_doubtful_one_and_not_the_other_way_round() -> None:
     events, _ = play([0, 0.9, 0.3, 0.3])
-    assert [(e.event, e.t0) for e in events] == [("on", 0.75), ("off", 0.75)]
+    assert [(e.event, e.onset_s) for e in events] == [("on", 0.75), ("off", 0.75)]
     assert play([0, 0.6, 0.3, 0.3])[0] == []
 
 
 def test_what_hovered_below_the_threshold_began_with_the_windows_that_turned_it_on() -> None:
     events, _ = play([0, *[0.4] * 10, 0.9, 0.9])
-    assert events[0].t0 == 10 * 0.5 + 0.25
+    assert events[0].onset_s == 10 * 0.5 + 0.25
 
 
 def test_between_the_thresholds_nothing_changes() -> None:
     assert play([0.4] * 6)[0] == []
     events, _ = play([0.9, 0.9, *[0.4] * 6, 0, 0])
     assert [e.event for e in events] == ["on", "off"]
-    assert events[1].t == 3.75 + 0.5
+    assert events[1].time_s == 3.75 + 0.5
 
 
 def test_one_miss_does_not_end_it() -> None:
@@ -62,7 +62,7 @@ def test_one_miss_does_not_end_it() -> None:
 
 def test_what_sounds_throughout_lasts_from_the_first_sample_to_the_last() -> None:
     events, _ = play([0.9] * 4)
-    assert [(e.event, e.t) for e in events] == [("on", 0.0), ("off", 2.5)]
+    assert [(e.event, e.time_s) for e in events] == [("on", 0.0), ("off", 2.5)]
 
 
 def test_ids_differ_between_two_times_an_instrument_plays() -> None:
@@ -78,14 +78,14 @@ def test_the_warm_up_has_no_events() -> None:
 
 
 def test_no_instrument_begins_in_a_silent_window() -> None:
-    decision = Decision(dict.fromkeys(LABELS, 0.2), 0.5, "lab")
+    decision = EventDetector(dict.fromkeys(LABELS, 0.2), 0.5, "lab")
     sure = np.ones(len(LABELS), np.float32)
     decision.update(Window(0, 0, SAMPLES), sure)
     assert decision.update(Window(1, 8_000, SAMPLES), np.zeros_like(sure), silent=True) == []
 
 
 def test_the_first_silent_window_ends_what_is_on() -> None:
-    decision = Decision(THRESHOLDS, 0.5, "lab")
+    decision = EventDetector(THRESHOLDS, 0.5, "lab")
     loud = np.full(len(LABELS), 0.9, np.float32)
     for index in range(3):
         decision.update(Window(index, index * 8_000, SAMPLES), loud)

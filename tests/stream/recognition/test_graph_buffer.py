@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmgat.model.backends.base import Graphs
-from mmgat.model.backends.torch import TorchNetwork
+from mmgat.model.backends.torch import TorchBackend
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.stream.recognition.graph_buffer import GraphBuffer
 from tests.conftest import untrained_mmgat
@@ -27,8 +27,8 @@ def test_the_rolling_graph_has_the_last_seconds_nodes_at_every_step(
     for jump in jumps:
         step += jump  # 0 replaces the newest second, more than 1 is a gap
         rows[step] = rng.normal(size=128).astype(np.float32)
-        rolling.make_room(step * SECOND)
-        rolling.put(rows[step])
+        rolling.begin_node(step * SECOND)
+        rolling.set_embedding(rows[step])
 
         kept = {s: row for s, row in rows.items() if s > step - n_nodes}
         slots = rolling.slots
@@ -40,16 +40,16 @@ def test_the_rolling_graph_has_the_last_seconds_nodes_at_every_step(
 
 
 def test_the_network_says_of_the_ring_what_it_says_of_the_nodes_in_order() -> None:
-    network = TorchNetwork(CompactEmbedder(), untrained_mmgat())
+    network = TorchBackend(CompactEmbedder(), untrained_mmgat())
     rng = np.random.default_rng(3)
     log_mel = rng.normal(-2, 1, (12, 1, 96, 64)).astype(np.float32)
     ring = GraphBuffer(5)
     rows = np.zeros((12, 128), np.float32)
     for step, example in enumerate(log_mel):
-        ring.make_room(step * SECOND)
-        found = network(example, GraphBuffer.together([ring]))
+        ring.begin_node(step * SECOND)
+        found = network(example, GraphBuffer.collate([ring]))
         rows[step] = found.rows[0]
-        ring.put(rows[step])
+        ring.set_embedding(rows[step])
     newest = np.arange(5)[None] == 4
     seconds = np.arange(7, 12)[None]
     in_order = Graphs(rows[None, 7:], np.ones((1, 5), bool), seconds, newest)
@@ -61,12 +61,12 @@ def test_the_network_says_of_the_ring_what_it_says_of_the_nodes_in_order() -> No
 def test_a_gap_longer_than_the_graph_forgets_all_that_was_before() -> None:
     rolling = GraphBuffer(5)
     for step in (0, 1, 2, 9):
-        rolling.make_room(step * SECOND)
+        rolling.begin_node(step * SECOND)
     assert rolling.starts == [9 * SECOND]
 
 
 def test_a_node_from_before_the_newest_is_refused() -> None:
     rolling = GraphBuffer(5)
-    rolling.make_room(3 * SECOND)
+    rolling.begin_node(3 * SECOND)
     with pytest.raises(ValueError, match="at 3 s or later, found one at 2 s"):
-        rolling.make_room(2 * SECOND)
+        rolling.begin_node(2 * SECOND)

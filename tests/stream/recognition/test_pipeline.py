@@ -38,7 +38,7 @@ def run(
 
 def numbers(estimates: list[Estimate]) -> np.ndarray:
     return np.array(
-        [[*e.scores.values(), *e.recent.values(), e.level_dbfs, e.t0, e.t1] for e in estimates]
+        [[*e.scores.values(), *e.bag_scores.values(), e.level_dbfs, e.t0, e.t1] for e in estimates]
     )
 
 
@@ -58,8 +58,8 @@ def test_a_file_gives_what_its_samples_give_in_blocks_of_any_size(
     whole, events, _ = run(make_recognizer, samples, rate_hz, [len(samples)], shape)
     parts, part_events, _ = run(make_recognizer, samples, rate_hz, sizes, shape)
     np.testing.assert_allclose(numbers(parts), numbers(whole), atol=2e-6)
-    assert [(e.event, e.label, e.t) for e in part_events] == [
-        (e.event, e.label, e.t) for e in events
+    assert [(e.event, e.label, e.time_s) for e in part_events] == [
+        (e.event, e.label, e.time_s) for e in events
     ]
 
 
@@ -79,7 +79,7 @@ def test_every_second_has_its_evidence_and_it_sums_to_the_recent_score(
     last = estimates[-1]
     assert last.evidence_t0 == [3.0, 4.0, 5.0, 6.0]
     for label in LABELS:
-        assert sum(last.evidence[label]) == pytest.approx(last.recent[label], abs=1e-5)
+        assert sum(last.evidence[label]) == pytest.approx(last.bag_scores[label], abs=1e-5)
 
 
 def test_silence_names_no_instrument(make_recognizer: MakeRecognizer) -> None:
@@ -149,7 +149,7 @@ def test_behind_a_gap_times_go_on_and_all_that_was_on_has_ended(
         (55_000 / 16_000, False),
     ]
     on_before = {m.id for m in before if isinstance(m, Event)}
-    ended = {m.id for m in after if isinstance(m, Event) and m.event == "off" and m.t <= 2.5}
+    ended = {m.id for m in after if isinstance(m, Event) and m.event == "off" and m.time_s <= 2.5}
     assert on_before
     assert on_before == ended
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmgat.model.backends.torch import TorchNetwork
+from mmgat.model.backends.torch import TorchBackend
 from mmgat.model.checkpoint import save_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.model.errors import CheckpointError
@@ -19,14 +19,14 @@ SHAPE = StreamSettings(hop_s=0.5, nodes=3)
 
 def recognise(device: str) -> list[Recognition]:
     torch.manual_seed(0)
-    network = TorchNetwork(CompactEmbedder(), untrained_mmgat(), torch.device(device))
+    network = TorchBackend(CompactEmbedder(), untrained_mmgat(), torch.device(device))
     recognizer = Recognizer(untrained_card(), network, SHAPE)
     samples = melody(6.0, 16_000)[:, 0]
-    memory = recognizer.memory()
+    state = recognizer.new_state()
     return [
         recognition
         for window in windows_of(samples, 10)
-        for recognition in recognizer([(memory, window)])
+        for recognition in recognizer([(state, window)])
     ]
 
 
@@ -42,12 +42,11 @@ def test_streams_recognised_together_get_the_numbers_that_each_gets_alone(
     sounds = [windows_of(melody(5.0, 16_000, seed=seed)[:, 0], 8) for seed in range(3)]
     alone = []
     for windows in sounds:
-        memory = recognizer.memory()
-        alone.append([recognizer([(memory, window)])[0] for window in windows])
-    memories = [recognizer.memory() for _ in sounds]
+        state = recognizer.new_state()
+        alone.append([recognizer([(state, window)])[0] for window in windows])
+    states = [recognizer.new_state() for _ in sounds]
     together = [
-        recognizer(list(zip(memories, windows, strict=True)))
-        for windows in zip(*sounds, strict=True)
+        recognizer(list(zip(states, windows, strict=True))) for windows in zip(*sounds, strict=True)
     ]
     for stream, expected in enumerate(alone):
         for found, one in zip(together, expected, strict=True):

@@ -32,7 +32,9 @@ def ramp(start: int, end: int) -> np.ndarray:
 
 
 def event(kind: str, label: str, t: float) -> Event:
-    return Event(source="mic", event=kind, id=f"{label}-1", label=label, t=t, t0=t, score=0.9)  # type: ignore[arg-type]
+    return Event(
+        source="mic", event=kind, id=f"{label}-1", label=label, time_s=t, onset_s=t, score=0.9
+    )  # type: ignore[arg-type]
 
 
 class Session:

@@ -6,12 +6,12 @@ import onnx
 import pytest
 import torch
 
-from mmgat.model.backends.onnx import WEIGHTS_KEY, OnnxNetwork, graph_paths
-from mmgat.model.backends.torch import TorchEmbedder, TorchNetwork, load_torch_network
+from mmgat.model.backends.onnx import WEIGHTS_KEY, OnnxBackend, graph_paths
+from mmgat.model.backends.torch import TorchBackend, TorchEmbedder, load_torch_backend
 from mmgat.model.card import checkpoint_path
 from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
-from mmgat.model.streaming_model import LiveNetwork
+from mmgat.model.streaming_model import StreamingModel
 from mmgat.training.export.onnx_graphs import export, traced
 from tests.conftest import log_mel_of, random_graphs, untrained_card, untrained_mmgat
 
@@ -26,17 +26,17 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exact(tmp_path_factory: pytest.TempPathFactory) -> OnnxNetwork:
+def exact(tmp_path_factory: pytest.TempPathFactory) -> OnnxBackend:
     """The shipped compact network, traced and not in 8 bits."""
     checkpoint, embedder = load_checkpoint("compact"), CompactEmbedder()
     embedder.load_state_dict(checkpoint.embedder_state)
     weights = tmp_path_factory.mktemp("exact") / "exact.safetensors"
     for path, small in zip(graph_paths(weights), (sys.maxsize, 0), strict=True):
         checkpoint.mmgat.small = small
-        graph = traced(LiveNetwork(embedder, checkpoint.mmgat))
+        graph = traced(StreamingModel(embedder, checkpoint.mmgat))
         graph.metadata_props.add(key=WEIGHTS_KEY, value=checkpoint.card.sha256)
         onnx.save(graph, path)
-    return OnnxNetwork(weights, checkpoint.card)
+    return OnnxBackend(weights, checkpoint.card)
 
 
 @pytest.mark.timeout(300)
@@ -44,11 +44,11 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> OnnxNetwork:
     ("n_streams", "n_nodes"), [(1, 1), (1, 4), (1, 5), (1, 10), (3, 16), (2, 17), (5, 60)]
 )
 def test_a_traced_network_gives_the_numbers_of_torch(
-    exact: OnnxNetwork, n_streams: int, n_nodes: int
+    exact: OnnxBackend, n_streams: int, n_nodes: int
 ) -> None:
     graphs, log_mel = random_graphs(n_streams, n_nodes), log_mel_of(n_streams)
     found = exact(log_mel, graphs)
-    expected = load_torch_network(checkpoint_path("compact"), "cpu")[0](log_mel, graphs)
+    expected = load_torch_backend(checkpoint_path("compact"), "cpu")[0](log_mel, graphs)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert (found.evidence[~graphs.mask] == 0).all()
@@ -64,7 +64,7 @@ def test_without_its_embedder_graphs_begin_with_rows_and_refer_to_the_weights(
         assert str(Path(__file__).parents[2]).encode() not in path.read_bytes()
     graphs, rows = random_graphs(2, n_nodes), log_mel_of(2)[:, :2].reshape(2, 128)
     checkpoint = load_checkpoint(bare)
-    network = OnnxNetwork(bare, checkpoint.card, TorchEmbedder(torch.nn.Flatten()))
-    expected = TorchNetwork(torch.nn.Flatten(), checkpoint.mmgat)(rows, graphs)
+    network = OnnxBackend(bare, checkpoint.card, TorchEmbedder(torch.nn.Flatten()))
+    expected = TorchBackend(torch.nn.Flatten(), checkpoint.mmgat)(rows, graphs)
     for ours, theirs in zip(network(rows, graphs), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
