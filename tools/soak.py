@@ -289,7 +289,7 @@ def main(
     """Run the engine for hours of audio with faults; Linux only, for it reads /proc."""
     from mmgat.stream.recognition.recognizer import load_recognizer
 
-    logging.getLogger("stream").setLevel(logging.CRITICAL)  # faults are what is asked for
+    logging.getLogger("mmgat").setLevel(logging.CRITICAL)  # faults are what is asked for
     recognizer, _ = load_recognizer(model, StreamSettings(hop_s=1.0), "cpu")
     if scripts:
         for number in range(seed, seed + scripts):
