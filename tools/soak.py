@@ -218,7 +218,7 @@ def soak(
 
     settings = StreamSettings(hop_s=1.0)
     publisher = Publisher("tcp://127.0.0.1:*")
-    inputs = [Input(source, split=tuple(range(1, channels + 1)))]
+    inputs = [Input(source, split_channels=tuple(range(1, channels + 1)))]
     engine = Engine(inputs, recognizer, [publisher, watch], settings, [take], clock)
     begun = time.monotonic()
     with zmq.Context() as context, context.socket(zmq.SUB) as stuck:

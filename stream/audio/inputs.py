@@ -16,13 +16,13 @@ class Input:
 
     Attributes:
         source: where the audio comes from.
-        mix: channels heard together as one stream; () is all of them.
-        split: channels that are a stream each, instead of a mix.
+        mixdown_channels: channels averaged into one stream; () means all of them.
+        split_channels: channels that become one stream each, instead of a mixdown.
     """
 
     source: AudioSource
-    mix: tuple[int, ...] = ()
-    split: tuple[int, ...] = ()
+    mixdown_channels: tuple[int, ...] = ()
+    split_channels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,15 @@ def streams_of(inputs: Sequence[Input]) -> list[StreamInput]:
     streams = []
     for item in inputs:
         source = item.source
-        if (highest := max((*item.mix, *item.split), default=0)) > source.channels:
+        highest = max((*item.mixdown_channels, *item.split_channels), default=0)
+        if highest > source.channels:
             raise SourceError(
                 f"expected channels up to {source.channels} of {source.name!r}, found {highest}"
             )
-        for channel in item.split:
+        for channel in item.split_channels:
             streams.append(StreamInput(f"{source.name} {channel}", source, (channel - 1,)))
-        if not item.split:
-            mixed = tuple(channel - 1 for channel in item.mix) or None
+        if not item.split_channels:
+            mixed = tuple(channel - 1 for channel in item.mixdown_channels) or None
             streams.append(StreamInput(source.name, source, mixed))
     return _numbered(streams)
 

@@ -26,7 +26,8 @@ from mmgat.stream.settings import DEFAULT_ADDRESS, RecordSettings, StreamSetting
 from mmgat.stream.sinks.console import EventPrinter, JsonLines, Summary
 
 if TYPE_CHECKING:
-    from mmgat.stream.engine.engine import Engine, Sink, Tap
+    from mmgat.stream.engine.engine import Engine, Sink
+    from mmgat.stream.engine.stream import Tap
     from mmgat.stream.recognition.recognizer import Recognizer
     from mmgat.stream.sinks.recorder import Recorder
 

@@ -167,8 +167,8 @@ def main(
         )
     if channels and split and not use_stdin:
         raise SettingsError("expected --channels (mixed) or --split (each on its own), found both")
-    mix = parse_channels(channels) if channels and not split else ()
-    apart = parse_channels(split) if split else ()
+    mixdown_channels = parse_channels(channels) if channels and not split else ()
+    split_channels = parse_channels(split) if split else ()
     sources: list[AudioSource] = [FileSource(Path(path), paced=speed != "max") for path in files]
     if use_stdin:
         if rate is None or not channels.isdigit():
@@ -181,11 +181,11 @@ def main(
         from mmgat.stream.audio.reconnect import ReconnectingSource
 
         liveness = LivenessSettings(exit_on_loss=exit_on_loss)
-        highest = max((*mix, *apart), default=None)
+        highest = max((*mixdown_channels, *split_channels), default=None)
         for device in devices or (None,):
             inner = DeviceSource(device, rate, highest, blocksize, _latency(latency))
             sources.append(ReconnectingSource(inner, liveness))
-    inputs = [Input(source, mix, apart) for source in sources]
+    inputs = [Input(source, mixdown_channels, split_channels) for source in sources]
 
     from mmgat.stream.commands.session import Session, SessionOptions
 

@@ -17,44 +17,26 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from mmgat.model.errors import ModelError
-from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
-from mmgat.stream.audio.source import AudioSource, Block
+from mmgat.stream.audio.inputs import Input, streams_of
+from mmgat.stream.audio.source import AudioSource
 from mmgat.stream.bus.protocol import Message, Status
-from mmgat.stream.engine.block_queue import BlockQueue, SampleAccount
-from mmgat.stream.engine.drop_rate import DropRate
+from mmgat.stream.engine.block_queue import SampleAccount
+from mmgat.stream.engine.stream import Stream, Tap
 from mmgat.stream.errors import StreamError
-from mmgat.stream.recognition.pipeline import Pipeline, recognize_batch
+from mmgat.stream.recognition.pipeline import recognize_batch
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import StreamSettings
 
 RTF_TIME_S: Final = 2.0
 """Time constant over which the real-time factor is averaged."""
 
-PORTION_S: Final = 0.1
-"""Of what waits, so much is taken together: fewer, larger steps for whoever is behind."""
-
-DROP_WARNING_RATE: Final = 0.1
-"""Share of the last minutes' audio whose loss the user has to do something about."""
-
-ALL_ZERO_S: Final = 10.0
-"""Exact zeros from a device for so long are no silence: rooms and converters always make noise."""
-
-STALL_WARNING_S: Final = 10.0
-"""A device or a round of analysis that has not come back after this is worth a word."""
-
 SHUTDOWN_TIMEOUT_S: Final = 0.5
 """For devices that do not let go at the end."""
 
 log = logging.getLogger(__name__)
-
-
-class Tap(Protocol):
-    """Gets every block on its way to analysis, in order, on the analysis thread."""
-
-    def __call__(self, stream: str, rate_hz: int, live: bool, block: Block) -> None: ...
 
 
 class Sink(Protocol):
@@ -93,7 +75,7 @@ class Engine:
         self._news = threading.Event()
         shape = settings or StreamSettings()
         self._streams = [
-            _Stream(item, recognizer, shape, self._news, taps, clock) for item in streams_of(inputs)
+            Stream(item, recognizer, shape, self._news, taps, clock) for item in streams_of(inputs)
         ]
         self._sources = [item.source for item in inputs]
         self._stopping = threading.Event()
@@ -203,111 +185,10 @@ class Engine:
         self._round_began = None
         return bool(messages)
 
-    def _fail(self, error: Exception, streams: list[_Stream]) -> None:
+    def _fail(self, error: Exception, streams: list[Stream]) -> None:
         """Keeps the first fault; one that is ours, not the user's, is logged with its traceback."""
         for stream in streams:
             stream.error = stream.error or error
         if not isinstance(error, StreamError | ModelError | BrokenPipeError):
             log.error("the engine failed", exc_info=error)
         self.error = self.error or error
-
-
-class _Stream:
-    """One stream on its way: what waits, what is remembered, and what became of it."""
-
-    def __init__(
-        self,
-        item: StreamInput,
-        recognizer: Recognizer,
-        settings: StreamSettings,
-        news: threading.Event,
-        taps: Sequence[Tap],
-        clock: Callable[[], float],
-    ) -> None:
-        self.input, self.name, self.source = item, item.name, item.source
-        rate = self.source.sample_rate_hz
-        waiting = round(settings.queue_hops * settings.hop_s * rate)
-        self.queue = BlockQueue(waiting, self.source.live, news.set)
-        self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live, clock)
-        self.error: Exception | None = None
-        self.done = False
-        self._closing = False
-        self._portion = round(PORTION_S * rate)
-        self._recent_loss = DropRate()
-        self._taps = taps
-
-    def advance(self) -> float:
-        """Takes what waits until a window is due; returns how many seconds that was."""
-        n_samples = 0
-        while self.pipeline.window() is None:
-            ended = self.queue.ended
-            block = self.queue.take(self._portion)
-            if block is not None:
-                n_samples += len(block.samples)
-                for tap in self._taps:
-                    tap(self.name, self.source.sample_rate_hz, self.source.live, block)
-                self.pipeline.push(block)
-            elif ended and not self._closing:
-                self._closing = True
-                self.pipeline.end()
-            else:
-                self.done = ended
-                break
-        return n_samples / self.source.sample_rate_hz
-
-    def status(self, now: float, uptime_s: float, real_time_factor: float) -> Status:
-        """Counters now."""
-        source, pipeline, account = self.source, self.pipeline, self.queue.account
-        state: Literal["running", "ended", "failed"] = "ended" if self.done else "running"
-        if self.error:
-            state = "failed"
-        lost = self._recent_loss.update(now, account.captured, self.queue.overflowed)
-        return Status(
-            source=self.name,
-            state=state,
-            sample_rate_hz=source.sample_rate_hz,
-            captured=account.captured,
-            analysed=account.analysed,
-            dropped=account.dropped,
-            discarded=account.discarded,
-            queued=account.queued,
-            windows=pipeline.n_windows,
-            xruns=source.xruns,
-            longest_callback_ms=source.longest_callback_ms,
-            drift_ppm=source.drift_ppm,
-            liveness=source.liveness,
-            outages=source.outages,
-            nonfinite=pipeline.faults.nonfinite,
-            clipped=pipeline.faults.clipped,
-            lag_ms=pipeline.latency_ms,
-            real_time_factor=real_time_factor,
-            level_dbfs=pipeline.level_dbfs,
-            uptime_s=uptime_s,
-            lost_share=lost,
-            message=self._warning(now, lost),
-        )
-
-    def _warning(self, now: float, lost: float) -> str:
-        """The most pressing of what is wrong, in words."""
-        source = self.source
-        if self.error:
-            return str(self.error)
-        if source.last_poll_at is not None and now - source.last_poll_at > STALL_WARNING_S:
-            return f"the audio system has not answered for {now - source.last_poll_at:.0f} s"
-        if source.warning:
-            return source.warning
-        if lost > DROP_WARNING_RATE:
-            return (
-                f"{lost:.0%} of the last 5 minutes was dropped: this machine is too slow or too "
-                "busy; use a longer --hop, fewer inputs or --model compact"
-            )
-        if lost:
-            return f"{lost:.1%} of the last 5 minutes was dropped: this machine was too busy"
-        if source.kind == "device" and self.pipeline.zeros_s >= ALL_ZERO_S:
-            return (
-                f"nothing but zeros for {self.pipeline.zeros_s:.0f} s: is the input muted or "
-                "unplugged, or may this program not use the microphone?"
-            )
-        if self.pipeline.faults.nonfinite:
-            return f"{self.pipeline.faults.nonfinite} NaN or infinite samples replaced by zero"
-        return ""

@@ -136,7 +136,7 @@ def _try_streams(
 
     source = _channels(n_channels)
     split = tuple(range(1, n_channels + 1))
-    engine = Engine([Input(source, split=split)], recognizer, [note], settings)
+    engine = Engine([Input(source, split_channels=split)], recognizer, [note], settings)
     engine.start()
     engine.wait()
     dropped = sum(account.dropped for account in engine.accounts.values())

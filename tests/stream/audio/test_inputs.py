@@ -13,7 +13,7 @@ def source(name: str, channels: int) -> AudioSource:
 
 
 def test_a_source_is_one_stream_a_split_one_a_stream_for_each_channel() -> None:
-    streams = streams_of([Input(source("desk", 4)), Input(source("box", 8), split=(2, 5))])
+    streams = streams_of([Input(source("desk", 4)), Input(source("box", 8), split_channels=(2, 5))])
     assert [(s.name, s.channels) for s in streams] == [
         ("desk", None),
         ("box 2", (1,)),
@@ -27,7 +27,7 @@ def test_streams_of_the_same_name_are_numbered() -> None:
 
 
 def test_a_stream_hears_its_channels_only() -> None:
-    (mixed,) = streams_of([Input(source("desk", 3), mix=(1, 3))])
+    (mixed,) = streams_of([Input(source("desk", 3), mixdown_channels=(1, 3))])
     samples = np.arange(12, dtype=np.float32).reshape(4, 3)
     found = mixed.of(Block(7, samples, 1.0))
     np.testing.assert_array_equal(found.samples, samples[:, [0, 2]])
@@ -36,7 +36,7 @@ def test_a_stream_hears_its_channels_only() -> None:
 
 def test_channels_that_a_source_has_not_are_refused() -> None:
     with pytest.raises(SourceError, match="expected channels up to 2 of 'desk', found 3"):
-        streams_of([Input(source("desk", 2), mix=(1, 3))])
+        streams_of([Input(source("desk", 2), mixdown_channels=(1, 3))])
 
 
 @pytest.mark.parametrize(("text", "channels"), [("2", (1, 2)), ("1,3", (1, 3)), ("2,", (2,))])

@@ -1,0 +1,152 @@
+"""One stream inside the engine: its queue, its pipeline, and the counters it reports."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, Protocol
+
+from mmgat.stream.audio.inputs import StreamInput
+from mmgat.stream.audio.source import Block
+from mmgat.stream.bus.protocol import Status
+from mmgat.stream.engine.block_queue import BlockQueue
+from mmgat.stream.engine.drop_rate import DropRate
+from mmgat.stream.recognition.pipeline import Pipeline
+from mmgat.stream.recognition.recognizer import Recognizer
+from mmgat.stream.settings import StreamSettings
+
+PORTION_S: Final = 0.1
+"""Blocks that wait are joined up to this length (seconds), so a stream that is behind takes fewer
+and larger steps."""
+
+DROP_WARNING_RATE: Final = 0.1
+"""Share of the last minutes' audio whose loss the user has to do something about."""
+
+ALL_ZERO_S: Final = 10.0
+"""A device that gives exact zeros for this long (seconds) is muted: rooms and converters always
+make noise."""
+
+STALL_WARNING_S: Final = 10.0
+"""A device that has not answered for this long (seconds) is named in the status."""
+
+
+class Tap(Protocol):
+    """Receives every block on its way to analysis, in order, on the analysis thread."""
+
+    def __call__(self, stream: str, rate_hz: int, live: bool, block: Block) -> None: ...
+
+
+class Stream:
+    """The queue between capture and analysis of one stream, its pipeline, and its counters.
+
+    Args:
+        item: the stream's name, and its channels of a probed source.
+        recognizer: shared by all streams.
+        settings: hop, decision, and how much may wait.
+        news: set when a block has come, or the end.
+        taps: receive the blocks that are analysed.
+        clock: seconds, monotonic.
+
+    Attributes:
+        queue: where the capturing thread puts blocks.
+        pipeline: what the analysing thread does with them.
+        error: the fault that ended the stream, or None.
+        done: nothing is left to analyse.
+    """
+
+    def __init__(
+        self,
+        item: StreamInput,
+        recognizer: Recognizer,
+        settings: StreamSettings,
+        news: threading.Event,
+        taps: Sequence[Tap],
+        clock: Callable[[], float],
+    ) -> None:
+        self.input, self.name, self.source = item, item.name, item.source
+        rate = self.source.sample_rate_hz
+        waiting = round(settings.queue_hops * settings.hop_s * rate)
+        self.queue = BlockQueue(waiting, self.source.live, news.set)
+        self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live, clock)
+        self.error: Exception | None = None
+        self.done = False
+        self._closing = False
+        self._portion = round(PORTION_S * rate)
+        self._drop_rate = DropRate()
+        self._taps = taps
+
+    def advance(self) -> float:
+        """Takes waiting blocks until a window is due; returns their length in seconds."""
+        n_samples = 0
+        while self.pipeline.window() is None:
+            ended = self.queue.ended
+            block = self.queue.take(self._portion)
+            if block is not None:
+                n_samples += len(block.samples)
+                for tap in self._taps:
+                    tap(self.name, self.source.sample_rate_hz, self.source.live, block)
+                self.pipeline.push(block)
+            elif ended and not self._closing:
+                self._closing = True
+                self.pipeline.end()
+            else:
+                self.done = ended
+                break
+        return n_samples / self.source.sample_rate_hz
+
+    def status(self, now: float, uptime_s: float, real_time_factor: float) -> Status:
+        """The stream's counters at ``now`` (seconds, monotonic); callable from any thread."""
+        source, pipeline, account = self.source, self.pipeline, self.queue.account
+        state: Literal["running", "ended", "failed"] = "ended" if self.done else "running"
+        if self.error:
+            state = "failed"
+        drop_rate = self._drop_rate.update(now, account.captured, self.queue.overflowed)
+        return Status(
+            source=self.name,
+            state=state,
+            sample_rate_hz=source.sample_rate_hz,
+            captured=account.captured,
+            analysed=account.analysed,
+            dropped=account.dropped,
+            discarded=account.discarded,
+            queued=account.queued,
+            windows=pipeline.n_windows,
+            xruns=source.xruns,
+            longest_callback_ms=source.longest_callback_ms,
+            drift_ppm=source.drift_ppm,
+            liveness=source.liveness,
+            outages=source.outages,
+            nonfinite=pipeline.faults.nonfinite,
+            clipped=pipeline.faults.clipped,
+            lag_ms=pipeline.latency_ms,
+            real_time_factor=real_time_factor,
+            level_dbfs=pipeline.level_dbfs,
+            uptime_s=uptime_s,
+            lost_share=drop_rate,
+            message=self._warning(now, drop_rate),
+        )
+
+    def _warning(self, now: float, drop_rate: float) -> str:
+        """The most pressing fault in words, or ""."""
+        source = self.source
+        if self.error:
+            return str(self.error)
+        if source.last_poll_at is not None and now - source.last_poll_at > STALL_WARNING_S:
+            return f"the audio system has not answered for {now - source.last_poll_at:.0f} s"
+        if source.warning:
+            return source.warning
+        if drop_rate > DROP_WARNING_RATE:
+            return (
+                f"{drop_rate:.0%} of the last 5 minutes was dropped: this machine is too slow or "
+                "too busy; use a longer --hop, fewer inputs or --model compact"
+            )
+        if drop_rate:
+            return f"{drop_rate:.1%} of the last 5 minutes was dropped: this machine was too busy"
+        if source.kind == "device" and self.pipeline.zeros_s >= ALL_ZERO_S:
+            return (
+                f"nothing but zeros for {self.pipeline.zeros_s:.0f} s: is the input muted or "
+                "unplugged, or may this program not use the microphone?"
+            )
+        if self.pipeline.faults.nonfinite:
+            return f"{self.pipeline.faults.nonfinite} NaN or infinite samples replaced by zero"
+        return ""
