@@ -92,13 +92,12 @@ class ScriptedDevice(AudioSource):
         channels: with the same sound, a second apart.
     """
 
-    kind = "device"
     live = True
 
     def __init__(
         self, faults: Sequence[Fault], seconds: float, clock: Clock, channels: int = 1
     ) -> None:
-        super().__init__("scripted")
+        super().__init__("scripted", "device")
         self.taken = threading.Event()  # nothing waits for analysis
         self.taken.set()
         self.ended = False
@@ -109,7 +108,7 @@ class ScriptedDevice(AudioSource):
         self._minute = np.hstack([np.roll(minute, n * RATE_HZ, 0) for n in range(channels)])
 
     def probe(self) -> None:
-        self.sample_rate_hz, self.channels = RATE_HZ, self._minute.shape[1]
+        self._set_info(RATE_HZ, self._minute.shape[1])
 
     def open(self) -> None:
         for kind, why in (("unplug", "expected 'scripted', found none"),

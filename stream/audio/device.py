@@ -1,4 +1,4 @@
-"""Microphone and line-in: the audio of one of PortAudio's inputs."""
+"""Microphone and line-in: the audio of one of PortAudio's input devices."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from mmgat.stream.audio.device_list import (
     listed_elsewhere,
     portaudio,
 )
-from mmgat.stream.audio.source import AudioSource, Block
+from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import DeviceError
 
 RING_S = 2.0
 DRIFT_AFTER_S = 300.0
 POLL_S = 0.005
-SHUTDOWN_TIMEOUT_S = 0.25
+EMPTY_BLOCK_S = 0.25
+"""``read`` returns an empty block after this long (seconds) without frames."""
 
 _portaudio_lock = threading.RLock()
-"""Around all that opens, closes or restarts: PortAudio's functions are for one thread at a time."""
+"""Held while a stream opens, closes or PortAudio restarts: its functions allow one thread."""
 
 _open: set[DeviceSource] = set()
 
@@ -45,7 +46,7 @@ class ClockDrift:
         self._first: tuple[float, int] | None = None
 
     def update(self, now: float, frames: int) -> float | None:
-        """Millionths by which it is fast; None within the first five minutes.
+        """Returns by how many millionths it is fast; None within the first five minutes.
 
         Args:
             now: seconds, monotonic.
@@ -71,11 +72,8 @@ class DeviceSource(AudioSource):
         sample_rate_hz, channels: None for the device's own rate and for at most two channels.
         blocksize: frames a callback, 0 for the device's choice.
         latency: PortAudio's ``low``, ``high`` or seconds.
-
-    Raises (``probe``, ``open``): DeviceError.
     """
 
-    kind = "device"
     live = True
 
     def __init__(
@@ -86,7 +84,7 @@ class DeviceSource(AudioSource):
         blocksize: int = 0,
         latency: str | float = "low",
     ) -> None:
-        super().__init__(device or "default")
+        super().__init__(device or "default", "device")
         self._wanted = device
         self._wanted_rate, self._wanted_channels = sample_rate_hz, channels
         self._blocksize, self._latency = blocksize, latency
@@ -97,29 +95,45 @@ class DeviceSource(AudioSource):
         self._gaps: deque[tuple[int, int]] = deque()  # frames written before, frames missed
         self._paused_at = 0.0
         self._fault: DeviceError | None = None
+        self._xruns = 0
+        self._longest_callback_ms = 0.0
+        self._drift_ppm: float | None = None
+
+    @property
+    def health(self) -> SourceHealth:
+        """Overflows, the longest callback and the drift of the clock so far."""
+        return SourceHealth(self._xruns, self._longest_callback_ms, self._drift_ppm)
 
     def probe(self) -> None:
-        """Also settles on this device and rate: it is never another one that opens later."""
+        """Finds the device, and keeps to it and its rate: ``open`` never takes another one.
+
+        Raises:
+            DeviceError: no such device, several of that name, or too many channels.
+        """
         device = self._find()
         self._wanted = full_name(portaudio(), device)
         self._wanted_rate, self._wanted_channels = self.sample_rate_hz, self.channels
 
     def reopen(self) -> None:
-        """As ``open``, on PortAudio's newest list of devices; others that are open may pause."""
+        """Opens it anew on PortAudio's newest list of devices; others that are open may pause.
+
+        Raises:
+            DeviceError: the device is missing or refuses to open.
+        """
         self.close()
         with _portaudio_lock:
             _refresh()
             self.open()
 
     def pause(self) -> None:
-        """Gives the device back for a moment; ``resume`` goes on with it."""
+        """Closes the device for a moment; ``resume`` goes on with it."""
         self._close_stream()
         self._paused_at = time.monotonic()
 
     def resume(self) -> None:
-        """Goes on after ``pause``; what nobody heard is a jump in the positions.
+        """Goes on after ``pause``; the frames missed meanwhile are a jump in the positions.
 
-        If the device is gone, the next ``read`` says so.
+        If the device is gone, the next ``read`` raises ``DeviceError``.
         """
         try:
             self._open_stream(self._find())
@@ -130,9 +144,11 @@ class DeviceSource(AudioSource):
 
     def _find(self) -> dict[str, Any]:
         device = find_device(self._wanted)
-        self.name = device["name"].replace("/", "-")
-        self.sample_rate_hz = self._wanted_rate or int(device["default_samplerate"])
-        self.channels = self._wanted_channels or min(2, device["max_input_channels"])
+        self._set_info(
+            self._wanted_rate or int(device["default_samplerate"]),
+            self._wanted_channels or min(2, device["max_input_channels"]),
+            device["name"],
+        )
         if self.channels > device["max_input_channels"]:
             raise DeviceError(
                 f"expected at most {device['max_input_channels']} channels for "
@@ -141,6 +157,11 @@ class DeviceSource(AudioSource):
         return device
 
     def open(self) -> None:
+        """Opens the device and starts the callback.
+
+        Raises:
+            DeviceError: the device is missing or refuses to open.
+        """
         with _portaudio_lock:
             self._open()
             _open.add(self)
@@ -197,22 +218,27 @@ class DeviceSource(AudioSource):
     def _callback(self, indata: Any, frames: int, _time: Any, status: Any) -> None:
         begun = time.perf_counter()
         if status.input_overflow:
-            self.xruns += 1
+            self._xruns += 1
         start = self._written % len(self._ring)
         first = min(frames, len(self._ring) - start)
         self._ring[start : start + first] = indata[:first]
         self._ring[: frames - first] = indata[first:]
         self._written += frames
         took_ms = 1000 * (time.perf_counter() - begun)
-        if took_ms > self.longest_callback_ms:
-            self.longest_callback_ms = took_ms
+        if took_ms > self._longest_callback_ms:
+            self._longest_callback_ms = took_ms
 
     def read(self) -> Block | None:
-        patient_until = time.monotonic() + SHUTDOWN_TIMEOUT_S
+        """The frames since the last call; an empty block when none come for a quarter second.
+
+        Raises:
+            DeviceError: PortAudio says that the device has stopped.
+        """
+        empty_at = time.monotonic() + EMPTY_BLOCK_S
         while (written := self._written) == self._read:
             if self._stopped.wait(POLL_S):
                 return None
-            if time.monotonic() > patient_until:
+            if time.monotonic() > empty_at:
                 break
             if not self._is_running():
                 raise DeviceError(f"{self.name!r} stopped giving audio: is it still connected?")
@@ -221,7 +247,7 @@ class DeviceSource(AudioSource):
             self._missed += self._gaps.popleft()[1]
         if self._gaps:
             written = min(written, self._gaps[0][0])
-        self.drift_ppm = self._drift.update(captured_at, written + self._missed)
+        self._drift_ppm = self._drift.update(captured_at, written + self._missed)
         # Frames that the callback may be overwriting now are given up with those it has overwritten.
         oldest = written - len(self._ring) + len(self._ring) // 4
         first = max(self._read, oldest)
@@ -230,9 +256,11 @@ class DeviceSource(AudioSource):
         return Block(first + self._missed, samples, captured_at)
 
     def stop(self) -> None:
+        """Ends a waiting ``read``."""
         self._stopped.set()
 
     def close(self) -> None:
+        """Closes the device."""
         with _portaudio_lock:
             _open.discard(self)
             self._close_stream()

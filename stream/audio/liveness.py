@@ -5,7 +5,7 @@
     recovering --escalate_s since the last frames--> escalated
     recovering, escalated --frames--> healthy
 
-It opens nothing itself and knows no audio; ``guard.py`` acts on what it says.
+It opens nothing itself and knows no audio; ``reconnect.py`` acts on what it says.
 """
 
 from __future__ import annotations

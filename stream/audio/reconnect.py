@@ -1,4 +1,4 @@
-"""A live source that is opened again when it falls silent or goes away."""
+"""A wrapper that opens a live source again when it falls silent or goes away."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from mmgat.stream.audio.liveness import Liveness, LivenessState
-from mmgat.stream.audio.source import AudioSource, Block
+from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import SourceError
 from mmgat.stream.settings import LivenessSettings
 
@@ -19,19 +20,17 @@ log = logging.getLogger(__name__)
 
 
 class ReconnectingSource(AudioSource):
-    """A source whose faults heal: the same device at the same rate, never another one.
+    """Opens a lost source again: the same device at the same rate, never another one.
 
-    Positions go on with time: what nobody heard is a jump, so the account, the windows and the
-    graph all know of the gap.
+    Positions go on with time: what was missed is a jump, so the account, the windows and the graph
+    all know of the gap.
 
     Args:
         inner: the live source; this one opens, reopens and closes it.
-        settings: when to worry and how often to try.
+        settings: when it counts as lost, and how often to try to open it.
         clock: ``time.monotonic``, or another in tests.
-        pause: waits so many seconds between looks at a device that is away; by default until
-            ``stop`` at the most.
-
-    Raises (``read``): SourceError: it is lost and ``exit_on_loss`` is set.
+        pause: waits so many seconds between looks at a device that is away; the default returns
+            early after ``stop``.
     """
 
     live = True
@@ -43,8 +42,7 @@ class ReconnectingSource(AudioSource):
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
     ) -> None:
-        super().__init__(inner.name)
-        self.kind = inner.kind
+        super().__init__(inner.name, inner.kind)
         self._inner, self._settings, self._clock = inner, settings or LivenessSettings(), clock
         self.required = self._settings.exit_on_loss
         self._liveness = Liveness(self._settings, clock)
@@ -54,25 +52,53 @@ class ReconnectingSource(AudioSource):
         self._end, self._ended_at = 0, clock()
         self._ahead = 0  # of the inner source's positions
         self._returning = False
+        self._warning = ""
+        self._last_poll_at: float | None = None
+
+    @property
+    def health(self) -> SourceHealth:
+        """That of the inner source, with its liveness and outages."""
+        return replace(
+            self._inner.health,
+            liveness=self._liveness.state,
+            outages=self._liveness.outages,
+            warning=self._warning,
+            last_poll_at=self._last_poll_at,
+        )
 
     def probe(self) -> None:
+        """Probes the inner source.
+
+        Raises:
+            SourceError: it cannot be used.
+        """
         self._inner.probe()
-        self._take_description()
+        self.info = self._inner.info
 
     def open(self) -> None:
+        """Opens the inner source, and begins to watch it.
+
+        Raises:
+            SourceError: it cannot be opened.
+        """
         self._inner.open()
-        self._take_description()
+        self.info = self._inner.info
         self._is_open = True
         self._liveness = Liveness(self._settings, self._clock)
         self._ended_at = self._clock()
 
     def read(self) -> Block | None:
+        """Waits for the next block, however often the inner source has to be opened until then.
+
+        Raises:
+            SourceError: it is lost, and the settings say ``exit_on_loss``.
+        """
         while not self._stopped.is_set():
-            self.last_poll_at = self._clock()
+            self._last_poll_at = self._clock()
             block = self._next()
             if self._liveness.poll():
                 self._reopen()
-            self._take_health()
+            self._describe_outage()
             if self._liveness.state is LivenessState.FAILED:
                 raise SourceError(f"{self.name!r} is lost: {self._liveness.why}")
             if block is not None:
@@ -82,11 +108,13 @@ class ReconnectingSource(AudioSource):
         return None
 
     def stop(self) -> None:
+        """Ends a waiting ``read``, also while the inner source is away."""
         self._stopped.set()
         self._inner.stop()
 
     def close(self) -> None:
-        self.last_poll_at = None
+        """Closes the inner source."""
+        self._last_poll_at = None
         self._inner.close()
 
     def _next(self) -> Block | None:
@@ -124,15 +152,8 @@ class ReconnectingSource(AudioSource):
             self._is_open = True
             self._liveness.on_opened()
 
-    def _take_description(self) -> None:
-        self.name = self._inner.name
-        self.sample_rate_hz, self.channels = self._inner.sample_rate_hz, self._inner.channels
-
-    def _take_health(self) -> None:
+    def _describe_outage(self) -> None:
         liveness = self._liveness
-        self.xruns, self.outages = self._inner.xruns, liveness.outages
-        self.longest_callback_ms = self._inner.longest_callback_ms
-        self.drift_ppm = self._inner.drift_ppm
-        self.liveness, self.warning = liveness.state, ""
+        self._warning = ""
         if liveness.state is not LivenessState.HEALTHY:
-            self.warning = f"no audio for {liveness.no_audio_s:.0f} s: {liveness.why}"
+            self._warning = f"no audio for {liveness.no_audio_s:.0f} s: {liveness.why}"

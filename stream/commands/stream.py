@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
+from mmgat.stream.audio.file import FileSource
 from mmgat.stream.audio.inputs import Input, parse_channels
-from mmgat.stream.audio.source import PCM_FORMATS, AudioSource, FileSource, StdinSource
+from mmgat.stream.audio.source import AudioSource
+from mmgat.stream.audio.stdin import PCM_FORMATS, StdinSource
 from mmgat.stream.commands.config import configurable
 from mmgat.stream.commands.options import HELP_NAMES, recognizer_options, report_user_errors
 from mmgat.stream.errors import SettingsError

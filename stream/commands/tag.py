@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmgat.model.labels import LABELS
-from mmgat.stream.audio.source import FileSource
+from mmgat.stream.audio.file import FileSource
 from mmgat.stream.bus.protocol import Estimate, Event
 from mmgat.stream.commands.options import HELP_NAMES, recognizer_options, report_user_errors
 from mmgat.stream.errors import SourceError

@@ -98,7 +98,7 @@ class Engine:
     @property
     def stuck_s(self) -> float:
         """For how long a device, or a round of analysis, has not come back."""
-        since = [self._round_began, *(source.last_poll_at for source in self._sources)]
+        since = [self._round_began, *(source.health.last_poll_at for source in self._sources)]
         return max(self._clock() - (at if at is not None else self._clock()) for at in since)
 
     def start(self) -> None:

@@ -97,6 +97,7 @@ class Stream:
     def status(self, now: float, uptime_s: float, real_time_factor: float) -> Status:
         """The stream's counters at ``now`` (seconds, monotonic); callable from any thread."""
         source, pipeline, account = self.source, self.pipeline, self.queue.account
+        health = source.health
         state: Literal["running", "ended", "failed"] = "ended" if self.done else "running"
         if self.error:
             state = "failed"
@@ -111,11 +112,11 @@ class Stream:
             discarded=account.discarded,
             queued=account.queued,
             windows=pipeline.n_windows,
-            xruns=source.xruns,
-            longest_callback_ms=source.longest_callback_ms,
-            drift_ppm=source.drift_ppm,
-            liveness=source.liveness,
-            outages=source.outages,
+            xruns=health.xruns,
+            longest_callback_ms=health.longest_callback_ms,
+            drift_ppm=health.drift_ppm,
+            liveness=health.liveness,
+            outages=health.outages,
             nonfinite=pipeline.faults.nonfinite,
             clipped=pipeline.faults.clipped,
             lag_ms=pipeline.latency_ms,
@@ -128,13 +129,14 @@ class Stream:
 
     def _warning(self, now: float, drop_rate: float) -> str:
         """The most pressing fault in words, or ""."""
-        source = self.source
+        health = self.source.health
         if self.error:
             return str(self.error)
-        if source.last_poll_at is not None and now - source.last_poll_at > STALL_WARNING_S:
-            return f"the audio system has not answered for {now - source.last_poll_at:.0f} s"
-        if source.warning:
-            return source.warning
+        polled_at = health.last_poll_at
+        if polled_at is not None and now - polled_at > STALL_WARNING_S:
+            return f"the audio system has not answered for {now - polled_at:.0f} s"
+        if health.warning:
+            return health.warning
         if drop_rate > DROP_WARNING_RATE:
             return (
                 f"{drop_rate:.0%} of the last 5 minutes was dropped: this machine is too slow or "
@@ -142,7 +144,7 @@ class Stream:
             )
         if drop_rate:
             return f"{drop_rate:.1%} of the last 5 minutes was dropped: this machine was too busy"
-        if source.kind == "device" and self.pipeline.zeros_s >= ALL_ZERO_S:
+        if self.source.kind == "device" and self.pipeline.zeros_s >= ALL_ZERO_S:
             return (
                 f"nothing but zeros for {self.pipeline.zeros_s:.0f} s: is the input muted or "
                 "unplugged, or may this program not use the microphone?"

@@ -33,8 +33,9 @@ def latency() -> Iterator[str]:
 
 
 def _latency(model: str, weights: Path | None) -> str:
+    from mmgat.stream.audio.file import FileSource
     from mmgat.stream.audio.inputs import Input
-    from mmgat.stream.audio.source import Block, FileSource
+    from mmgat.stream.audio.source import Block
     from mmgat.stream.bus.publisher import Publisher
     from mmgat.stream.engine.engine import Engine
     from mmgat.stream.recognition.recognizer import load_recognizer
@@ -148,7 +149,7 @@ def _channels(n_channels: int) -> AudioSource:
     from mmgat.stream.audio.source import AudioSource, Block
 
     class Channels(AudioSource):
-        kind, live = "device", True
+        live = True
 
         def probe(self) -> None: ...
 
@@ -172,9 +173,7 @@ def _channels(n_channels: int) -> AudioSource:
 
         def close(self) -> None: ...
 
-    source = Channels("channels")
-    source.sample_rate_hz, source.channels = RATE_HZ, n_channels
-    return source
+    return Channels("channels", "device", RATE_HZ, n_channels)
 
 
 def _random_vggish(folder: Path) -> Path:

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from mmgat.stream.audio.inputs import Input, parse_channels, streams_of
-from mmgat.stream.audio.source import AudioSource, Block, StdinSource
+from mmgat.stream.audio.source import AudioSource, Block, SourceInfo
+from mmgat.stream.audio.stdin import StdinSource
 from mmgat.stream.errors import SettingsError, SourceError
 
 
 def source(name: str, channels: int) -> AudioSource:
     made = StdinSource(48_000, channels)
-    made.name = name
+    made.info = SourceInfo(name, "stdin", 48_000, channels)
     return made
 
 

@@ -35,17 +35,16 @@ class Script:
 
 
 class ScriptedDevice(AudioSource):
-    kind = "device"
     live = True
 
     def __init__(self, script: Script, clock: Clock) -> None:
-        super().__init__("mic")
+        super().__init__("mic", "device")
         self._script, self._clock = script, clock
         self._position = 0
         self.opened = 0
 
     def probe(self) -> None:
-        self.sample_rate_hz, self.channels = RATE_HZ, 1
+        self._set_info(RATE_HZ, 1)
 
     def open(self) -> None:
         self.probe()
@@ -87,7 +86,11 @@ def test_a_healthy_device_is_passed_on_as_it_is() -> None:
     blocks = [guard.read(), guard.read()]
     assert [(b.position, b.end) for b in blocks if b] == [(0, 100), (100, 200)]
     assert (guard.name, guard.sample_rate_hz, guard.channels) == ("mic", RATE_HZ, 1)
-    assert (guard.liveness, guard.outages, device.opened) == (LivenessState.HEALTHY, 0, 1)
+    assert (guard.health.liveness, guard.health.outages, device.opened) == (
+        LivenessState.HEALTHY,
+        0,
+        1,
+    )
 
 
 def test_what_was_missed_is_a_jump_in_the_positions_as_long_as_it_took() -> None:
@@ -99,8 +102,8 @@ def test_what_was_missed_is_a_jump_in_the_positions_as_long_as_it_took() -> None
     assert first.end == 100
     assert second.position == 100 + 100 + 1000  # the failed read and the opening took 1.1 s
     assert third.position == second.end
-    assert (guard.outages, device.opened) == (1, 2)
-    assert guard.liveness is LivenessState.HEALTHY
+    assert (guard.health.outages, device.opened) == (1, 2)
+    assert guard.health.liveness is LivenessState.HEALTHY
 
 
 def test_a_device_that_falls_silent_without_a_word_is_opened_again() -> None:
@@ -117,8 +120,8 @@ def test_while_it_is_lost_it_says_so() -> None:
     guard.read()
     with pytest.raises(StopIteration):  # the script ends with a device still missing
         guard.read()
-    assert guard.liveness is LivenessState.RECOVERING
-    assert guard.warning == "no audio for 2 s: expected 'mic', found none"
+    assert guard.health.liveness is LivenessState.RECOVERING
+    assert guard.health.warning == "no audio for 2 s: expected 'mic', found none"
 
 
 def test_a_loss_that_nobody_wants_healed_is_an_error() -> None:
@@ -126,4 +129,4 @@ def test_a_loss_that_nobody_wants_healed_is_an_error() -> None:
     guard.read()
     with pytest.raises(SourceError, match="'mic' is lost: 'mic' stopped giving audio"):
         guard.read()
-    assert guard.liveness is LivenessState.FAILED
+    assert guard.health.liveness is LivenessState.FAILED

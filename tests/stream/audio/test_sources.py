@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmgat.stream.audio.source import AudioSource, FileSource, StdinSource, pcm_to_float
+from mmgat.stream.audio.file import FileSource
+from mmgat.stream.audio.source import AudioSource
+from mmgat.stream.audio.stdin import StdinSource, pcm_to_float
 from mmgat.stream.errors import SourceError
 from tests.conftest import melody
 

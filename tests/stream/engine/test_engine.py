@@ -2,14 +2,16 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mmgat.stream.audio.file import FileSource
 from mmgat.stream.audio.inputs import Input
 from mmgat.stream.audio.reconnect import ReconnectingSource
-from mmgat.stream.audio.source import AudioSource, Block, FileSource
+from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.bus.protocol import Estimate, Event, Message, Status
 from mmgat.stream.engine.block_queue import SampleAccount
 from mmgat.stream.engine.engine import Engine
@@ -26,11 +28,8 @@ RATE_HZ = 16_000
 class ScriptedSource(AudioSource):
     """Gives blocks as fast as they are read, with what a live device does to them."""
 
-    kind = "device"
-
     def __init__(self, samples: Samples, block: int = 320, live: bool = True) -> None:
-        super().__init__("scripted")
-        self.sample_rate_hz, self.channels = RATE_HZ, 1
+        super().__init__("scripted", "device", RATE_HZ, 1)
         self.live = live
         self.closed = 0
         self._samples, self._block, self._position = samples, block, 0
@@ -202,7 +201,7 @@ def test_streams_share_the_engine_and_keep_their_order_and_accounts(
     class Named(ScriptedSource):
         def __init__(self, name: str, seconds: float, seed: int) -> None:
             super().__init__(melody(seconds, RATE_HZ, seed=seed), live=False)
-            self.name = name
+            self.info = replace(self.info, name=name)
 
     shape = StreamSettings(hop_s=0.5, nodes=3)
     messages: list[Message] = []
@@ -235,7 +234,7 @@ def test_one_lost_input_does_not_end_the_others_unless_it_is_vital(
     shape = StreamSettings(hop_s=0.5, nodes=3)
     for required in (False, True):
         lost = Lost(melody(1.0, RATE_HZ))
-        lost.name, lost.required = "lost", required
+        lost.info, lost.required = replace(lost.info, name="lost"), required
         endless = np.tile(melody(6.0, RATE_HZ), (20, 1))
         other = ScriptedSource(endless if required else melody(3.0, RATE_HZ), live=False)
         engine = Engine([Input(lost), Input(other)], make_recognizer(shape), [], shape)
