@@ -1,4 +1,4 @@
-"""Which inputs PortAudio (python-sounddevice, imported only when used) has, and which is meant."""
+"""The input devices of PortAudio (through python-sounddevice), and how one is chosen by name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mmgat.stream.errors import DeviceError
 
 LOOPBACK_WORDS = ("monitor of", ".monitor", "loopback", "stereo mix", "what u hear", "blackhole")
 
-LIST_PATIENCE_S = 10.0
+LIST_TIMEOUT_S = 10.0
 
 
 def portaudio() -> ModuleType:
-    """The sounddevice module.
+    """Imports the sounddevice module, which is done only where a device is used.
 
     Raises:
         DeviceError: PortAudio is not installed; the message names the package.
@@ -33,7 +33,11 @@ def portaudio() -> ModuleType:
 
 
 def list_devices() -> str:
-    """A table of the input devices; the default is marked, and what hears the machine itself."""
+    """Returns a table of the input devices; the default is marked, and so are loopbacks.
+
+    Raises:
+        DeviceError: PortAudio is not installed.
+    """
     sd = portaudio()
     default = sd.default.device[0]
     lines = []
@@ -48,29 +52,32 @@ def list_devices() -> str:
 
 
 def listed_elsewhere() -> str:
-    """The table of the input devices as a new process sees it; "" if it cannot say."""
+    """Returns the table of input devices that a new process sees; "" if it fails or hangs."""
     command = [sys.executable, "-P", "-m", "mmgat.stream.audio.device_list"]
     try:
-        told = subprocess.run(
-            command, capture_output=True, text=True, timeout=LIST_PATIENCE_S, check=True
+        listed = subprocess.run(
+            command, capture_output=True, text=True, timeout=LIST_TIMEOUT_S, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return told.stdout.rstrip("\n")
+    return listed.stdout.rstrip("\n")
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a device of this name gives what the machine plays, by what systems call these."""
+    """Whether a device of this name records what the machine itself plays."""
     return any(word in name.casefold() for word in LOOPBACK_WORDS)
 
 
 def find_device(wanted: str | None) -> dict[str, Any]:
-    """The input device of that index, name, part of a name, or ``name, host API``.
+    """Finds the input device of that index, name, part of a name, or ``name, host API``.
 
-    Case does not matter and an exact match wins. None is the system's default.
+    Case does not matter and an exact match wins. None means the system's default.
+
+    Returns:
+        PortAudio's description of the device.
 
     Raises:
-        DeviceError: none or several match; the message lists them.
+        DeviceError: no device matches, or several do; the message lists them.
     """
     sd = portaudio()
     inputs = _inputs(sd)
@@ -100,7 +107,7 @@ def _inputs(sd: ModuleType) -> list[dict[str, Any]]:
 
 
 def full_name(sd: ModuleType, device: dict[str, Any]) -> str:
-    """The form that says which device is meant: ``name, host API``."""
+    """Returns the unambiguous name of a device: ``name, host API``."""
     return f"{device['name']}, {sd.query_hostapis(device['hostapi'])['name']}"
 
 

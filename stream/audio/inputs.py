@@ -1,4 +1,4 @@
-"""What is listened to: sources, and the streams made of their channels."""
+"""Inputs: sources, and the streams made of their channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmgat.stream.errors import SettingsError, SourceError
 
 @dataclass(frozen=True)
 class Input:
-    """A source and which of its channels are heard; they count from 1.
+    """A source and which of its channels are recognised; they count from 1.
 
     Attributes:
         source: where the audio comes from.
@@ -41,17 +41,18 @@ class StreamInput:
 
     @property
     def n_channels(self) -> int:
+        """How many channels of the source it has."""
         return self.source.channels if self.channels is None else len(self.channels)
 
     def of(self, block: Block) -> Block:
-        """The block with this stream's channels only."""
+        """Returns the block with this stream's channels only."""
         if self.channels is None:
             return block
         return Block(block.position, block.samples[:, self.channels], block.captured_at)
 
 
 def streams_of(inputs: Sequence[Input]) -> list[StreamInput]:
-    """The streams of probed sources, in order; streams with the same name are numbered.
+    """Returns the streams of probed sources, in order; those of the same name are numbered.
 
     Raises:
         SourceError: a source has not as many channels.
@@ -73,10 +74,12 @@ def streams_of(inputs: Sequence[Input]) -> list[StreamInput]:
 
 
 def parse_channels(text: str) -> tuple[int, ...]:
-    """Channels from 1: ``2`` is the first two, ``1,3`` these, ``2,`` only the second.
+    """Reads a list of channels, counted from 1.
+
+    ``2`` means the first two, ``1,3`` these two, and ``2,`` only the second.
 
     Raises:
-        SettingsError: anything else.
+        SettingsError: the text is anything else.
     """
     try:
         numbers = [int(part) for part in text.split(",") if part.strip()]

@@ -1,11 +1,11 @@
-"""Whether a live source still gives audio, and when to open it anew: a state machine and a clock.
+"""A state machine that decides whether a live source still gives audio, and when to reopen it.
 
     healthy --alarm_s without frames, or the source's own report--> alarmed
-    alarmed --next look--> recovering (or failed, if nobody wants a recovery)
+    alarmed --next poll--> recovering (or failed, with ``exit_on_loss``)
     recovering --escalate_s since the last frames--> escalated
     recovering, escalated --frames--> healthy
 
-It opens nothing itself and knows no audio; ``reconnect.py`` acts on what it says.
+It opens nothing itself; ``reconnect.py`` acts on what it decides.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from mmgat.stream.settings import LivenessSettings
 
 
 class LivenessState(StrEnum):
+    """The states; the module's docstring draws how they follow each other."""
+
     HEALTHY = "healthy"
     ALARMED = "alarmed"
     RECOVERING = "recovering"
@@ -25,44 +27,44 @@ class LivenessState(StrEnum):
 
 
 class Liveness:
-    """The state of one source, from when it was opened.
+    """Decides for one source, from when it was opened.
 
     Args:
-        settings: the times.
+        settings: after which times it changes its state.
         clock: seconds, monotonic.
 
     Attributes:
         state: see the module.
-        why: what was last reported, in words; "" while healthy.
-        outages: how often audio was lost.
+        why: the last fault, in words; "" while healthy.
+        outages: how often audio stopped coming.
     """
 
     def __init__(self, settings: LivenessSettings, clock: Callable[[], float]) -> None:
         self.state, self.why, self.outages = LivenessState.HEALTHY, "", 0
         self._settings, self._clock = settings, clock
-        self._heard_at = clock()
+        self._last_audio_at = clock()
         self._next_try = 0.0
         self._pause_s = settings.first_pause_s
 
     @property
     def no_audio_s(self) -> float:
         """Seconds since the last frames."""
-        return self._clock() - self._heard_at
+        return self._clock() - self._last_audio_at
 
     def on_audio(self) -> None:
-        """Frames came."""
+        """Notes that frames have come: the source is healthy."""
         self.state, self.why = LivenessState.HEALTHY, ""
-        self._heard_at = self._clock()
+        self._last_audio_at = self._clock()
         self._pause_s = self._settings.first_pause_s
 
     def on_lost(self, why: str) -> None:
-        """The source said itself that it is gone."""
+        """Notes that the source itself reports its loss, with the fault in words."""
         self.why = why
         if self.state is LivenessState.HEALTHY:
             self.state, self.outages = LivenessState.ALARMED, self.outages + 1
 
     def poll(self) -> bool:
-        """Moves on with time; True when the source is to be opened now."""
+        """Moves on with time; returns whether the source is to be opened now."""
         now, settings = self._clock(), self._settings
         if self.state is LivenessState.HEALTHY and self.no_audio_s >= settings.alarm_s:
             self.on_lost(f"no audio for {settings.alarm_s:g} s")
@@ -78,11 +80,11 @@ class Liveness:
         )
 
     def on_opened(self) -> None:
-        """It opened; frames are awaited for as long as an alarm takes."""
+        """Notes that it opened; if no frames come within ``alarm_s``, it is opened again."""
         self._next_try = self._clock() + self._settings.alarm_s
 
     def on_open_failed(self, why: str) -> None:
-        """It did not open; the pause before the next attempt doubles."""
+        """Notes that it did not open; the pause before the next attempt doubles."""
         self.why = why
         self._next_try = self._clock() + self._pause_s
         self._pause_s = min(2 * self._pause_s, self._settings.longest_pause_s)

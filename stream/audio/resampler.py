@@ -1,4 +1,4 @@
-"""Any rate and number of channels -> mono at 16 kHz, as a stream."""
+"""Converts a stream of any rate and number of channels to mono at 16 kHz."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
 
 
 class MonoResampler:
-    """Mean of the channels, then soxr HQ in streaming form.
+    """Averages the channels, then resamples with soxr HQ in its streaming form.
 
     soxr is both fast and closest to how VGGish's published features were resampled. The result
     does not depend on how the stream is cut into blocks.
@@ -25,18 +25,19 @@ class MonoResampler:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets the past, as after a gap."""
+        """Forgets the past, as is needed after a gap."""
         if self.sample_rate_hz != SAMPLE_RATE_HZ:
             self._stream = soxr.ResampleStream(
                 self.sample_rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ"
             )
 
     def __call__(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Returns the samples at 16 kHz that these frames complete."""
         mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
         return self._push(mono, last=False)
 
     def flush(self) -> npt.NDArray[np.float32]:
-        """What the filter still holds; the stream starts anew."""
+        """Returns what the filter still holds, float32 [n]; then the stream starts anew."""
         rest = self._push(np.zeros(0, np.float32), last=True)
         self.reset()
         return rest

@@ -71,12 +71,12 @@ def _model(recognizer: Recognizer, where: str) -> Iterator[str]:
     yield f"model {card.name} {card.version} ({card.embedder}, {card.variant}), {where}"
     if card.unverified:
         yield f"unverified labels (no recorded training data): {', '.join(card.unverified)}"
-    memory = recognizer.memory()
+    state = recognizer.new_state()
     times = []
     noise = np.random.default_rng(0).normal(0, 0.1, HEARD_SAMPLES).astype(np.float32)
     for index in range(N_WINDOWS):
         begun = time.perf_counter()
-        recognizer([(memory, Window(index, index * WINDOW_SAMPLES, noise))])
+        recognizer([(state, Window(index, index * WINDOW_SAMPLES, noise))])
         times.append(1000 * (time.perf_counter() - begun))
     yield f"one window takes {statistics.median(times):.1f} ms (median of {N_WINDOWS})"
 

@@ -106,7 +106,9 @@ class Session:
             if talkative:
                 sinks.append(EventPrinter(named=len(streams) > 1))
 
-            engine, recognizer, where = self._prepare(sinks, [recorder.hear] if recorder else [])
+            engine, recognizer, where = self._prepare(
+                sinks, [recorder.on_block] if recorder else []
+            )
             hello = self._hello(recognizer, streams)
             if publisher:
                 publisher(hello)
@@ -141,12 +143,12 @@ class Session:
             if engine.stuck_s < WATCHDOG_STALL_S:
                 self._supervisor.watchdog()
             if recorder:
-                recorder.note(engine.statuses())
+                recorder.log_changes(engine.statuses())
             if self._quit.is_set():
                 self._supervisor.stopping()
                 engine.stop()
         if recorder:
-            recorder.note(engine.statuses())
+            recorder.log_changes(engine.statuses())
         while dashboard and not self._quit.wait(POLL_S):
             dashboard = self._check(dashboard)
 

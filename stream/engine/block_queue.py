@@ -1,4 +1,4 @@
-"""Between capture and analysis: a bounded queue in which every sample is accounted for."""
+"""A bounded queue between capture and analysis that accounts for every sample."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from mmgat.stream.audio.source import Block
 
 @dataclass(frozen=True)
 class SampleAccount:
-    """Samples of one source since its start: captured = analysed + dropped + discarded + queued."""
+    """Counts the frames of one stream since its start.
+
+    Always captured = analysed + dropped + discarded + queued.
+
+    Attributes:
+        captured: frames that the source gave, or should have given where positions jump.
+        analysed: frames taken by the analysis.
+        dropped: frames lost because the source or this queue could not keep them.
+        discarded: frames that were left when the stream was stopped.
+        queued: frames that wait.
+    """
 
     captured: int = 0
     analysed: int = 0
@@ -22,21 +32,22 @@ class SampleAccount:
 
     @property
     def balanced(self) -> bool:
+        """Whether the equation holds."""
         return self.captured == self.analysed + self.dropped + self.discarded + self.queued
 
 
 class BlockQueue:
-    """Blocks in order, at most ``capacity`` samples.
+    """Keeps blocks in order, at most ``capacity`` frames of them.
 
     Args:
-        capacity: samples that may wait.
+        capacity: frames that may wait.
         lossy: a full queue drops its oldest blocks (live sources) instead of making ``put`` wait.
-        changed: called when a block came, or the end.
+        changed: called when a block has come, or the end.
 
     Attributes:
-        overflowed: those of the dropped samples that were dropped here, because it was full.
+        overflowed: those of the dropped frames that were dropped because the queue was full.
 
-    A jump in the positions is counted as captured and dropped: those samples were there, and the
+    A jump in the positions is counted as captured and dropped: those frames existed, and the
     source could not keep them.
     """
 
@@ -58,7 +69,7 @@ class BlockQueue:
             return self._account
 
     def put(self, block: Block) -> None:
-        """Adds a block; on a closed queue it is discarded."""
+        """Adds a block; a closed queue counts it as discarded."""
         size = len(block.samples)
         with self._changed:
             gap = max(0, block.position - self._expected)
@@ -78,10 +89,10 @@ class BlockQueue:
         self._tell()
 
     def take(self, at_most: int = 0) -> Block | None:
-        """The oldest block, counted as analysed; None if nothing waits now.
+        """Takes the oldest block, counted as analysed; None if nothing waits now.
 
         Args:
-            at_most: blocks that follow it without a jump come with it, up to so many samples.
+            at_most: blocks that follow it without a jump are joined to it, up to so many frames.
         """
         with self._changed:
             taken: list[Block] = []
@@ -103,12 +114,12 @@ class BlockQueue:
 
     @property
     def ended(self) -> bool:
-        """Closed and empty."""
+        """Whether it is closed and empty."""
         with self._changed:
             return self._closed and not self._blocks
 
     def close(self, discard: bool = False) -> None:
-        """Ends the stream: what waits is still given out, or discarded."""
+        """Ends the stream; what waits can still be taken, unless it is discarded."""
         with self._changed:
             self._closed = True
             if discard:

@@ -1,4 +1,4 @@
-"""How much of the last minutes was lost because analysis did not keep up."""
+"""The share of the last minutes' audio that was lost because analysis did not keep up."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ SPACING_S: Final = 1.0
 
 
 class DropRate:
-    """The share of audio lost within the last five minutes, from counters that only grow."""
+    """Computes the share lost within the last five minutes from counters that only grow."""
 
     def __init__(self) -> None:
         self._past: deque[tuple[float, int, int]] = deque([(0.0, 0, 0)])
 
     def update(self, now: float, captured: int, lost: int) -> float:
-        """The share, 0 to 1, with the counters as they are at ``now`` (seconds, monotonic)."""
+        """Returns the share, 0 to 1, given the counters (frames) at ``now`` (seconds, monotonic)."""
         while len(self._past) > 1 and self._past[1][0] <= now - SPAN_S:
             self._past.popleft()
         _, captured_before, lost_before = self._past[0]

@@ -1,4 +1,4 @@
-"""The engine: a thread captures for every source, one analyses, bounded queues between them.
+"""The engine: one capturing thread for each source, one analysing thread, bounded queues between.
 
     source --capture--> BlockQueue --.
     source --capture--> BlockQueue ---analysis--> Pipelines, Recognizer --> sinks (publisher, ...)
@@ -6,8 +6,8 @@
 This is the only module with threads of its own besides the publisher's. Capture never waits for
 analysis of a live source; what is not analysed in time is dropped, oldest first, and counted.
 
-Analysis goes round: from each stream the next window, all of them through the networks together.
-So no stream waits for another's backlog, and the more wait, the cheaper each becomes.
+Analysis goes in rounds: it takes the next window of each stream, and all of them go through the
+networks together. So no stream waits for another's backlog, and the more wait, the cheaper is each.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RTF_TIME_S: Final = 2.0
 """Time constant over which the real-time factor is averaged."""
 
 SHUTDOWN_TIMEOUT_S: Final = 0.5
-"""For devices that do not let go at the end."""
+"""After a stop, a device that does not close within this time (seconds) is left behind."""
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Engine:
         recognizer: shared by all streams.
         sinks: where messages go.
         settings: hop, decision, and how much may wait.
-        taps: get the blocks that are analysed.
+        taps: receive the blocks that are analysed.
         clock: ``time.monotonic``, or another in tests; the blocks' times are this clock's.
 
     Raises:
@@ -92,17 +92,17 @@ class Engine:
 
     @property
     def accounts(self) -> dict[str, SampleAccount]:
-        """Where every sample of each stream went; balanced at every moment."""
+        """Stream name -> where every frame of it went; balanced at every moment."""
         return {stream.name: stream.queue.account for stream in self._streams}
 
     @property
     def stuck_s(self) -> float:
-        """For how long a device, or a round of analysis, has not come back."""
+        """For how many seconds a device, or a round of analysis, has not come back."""
         since = [self._round_began, *(source.health.last_poll_at for source in self._sources)]
         return max(self._clock() - (at if at is not None else self._clock()) for at in since)
 
     def start(self) -> None:
-        """Opens all sources and begins.
+        """Opens all sources and starts the threads.
 
         Raises:
             SourceError: one does not open; the others are closed again.
@@ -119,7 +119,10 @@ class Engine:
             thread.start()
 
     def stop(self) -> None:
-        """Asks for the end: what is already analysed is published, what waits is discarded."""
+        """Asks for the end, and returns at once.
+
+        What is already analysed is published, what waits is discarded.
+        """
         self._stopping.set()
         for source in self._sources:
             source.stop()
@@ -127,11 +130,11 @@ class Engine:
             stream.queue.close(discard=True)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Waits until all is published; False when the time-out passes first."""
+        """Waits until all is published; returns False when the time-out passes first."""
         return self._ended.wait(timeout_s)
 
     def statuses(self) -> list[Status]:
-        """Counters of every stream now; callable from any thread."""
+        """Returns the counters of every stream now; callable from any thread."""
         with self._asking:
             now = self._clock()
             uptime_s = now - self._started_at

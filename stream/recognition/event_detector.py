@@ -1,4 +1,4 @@
-"""From scores to instruments that begin and end: a few windows together, two thresholds (ours)."""
+"""Turns scores into instruments that begin and end, with two thresholds (ours)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mmgat.stream.audio.windows import Window
 from mmgat.stream.bus.protocol import Event
 from mmgat.stream.settings import DecisionSettings
 
-SURE: Final = 0.999
-"""Scores beyond it, or below its opposite, say no more than it does."""
+MAX_SCORE: Final = 0.999
+"""Scores are clipped to this, and to one minus this, before their log-odds are taken."""
 
 
 def log_odds(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Scores in [0, 1] -> their log-odds, bounded; any shape."""
-    bounded = np.clip(np.asarray(scores, np.float64), 1 - SURE, SURE)
+    """Returns the log-odds of scores in [0, 1], bounded; any shape."""
+    bounded = np.clip(np.asarray(scores, np.float64), 1 - MAX_SCORE, MAX_SCORE)
     return np.asarray(np.log(bounded / (1 - bounded)))
 
 
@@ -38,12 +38,12 @@ class _Track:
 class EventDetector:
     """Turns each window's scores into the set of sounding labels and their events.
 
-    A label turns on when the last ``n_windows`` windows, taken together, reach its threshold: one
-    that is in doubt counts against one that is sure, by the mean of their log-odds. It turns off
-    after as many windows below the lower threshold, or with the first silent one. A hit is a window
-    at the lower threshold. A window speaks for the hop around its centre, the first and the last one
-    of a stream also for its outer half: so an instrument begins half a hop before the centre of its
-    first hit, among the windows that turned it on, and ends half a hop after that of its last.
+    A label turns on when the mean log-odds of the last ``n_windows`` windows reach its threshold. It
+    turns off after as many windows below the lower threshold, or with the first silent window. A hit
+    is a window at or above the lower threshold. A window stands for the hop around its centre, the
+    first and the last one of a stream also for its outer half: so an instrument begins half a hop
+    before the centre of its first hit, among the windows that turned it on, and ends half a hop
+    after the centre of its last hit.
 
     Args:
         thresholds: label -> score, from the checkpoint's card.
@@ -72,29 +72,35 @@ class EventDetector:
 
     @property
     def warming_up(self) -> bool:
-        """No events yet: too few windows since the start or the last gap."""
+        """Whether too few windows have come since the start or the last gap for events."""
         return self._n_windows < self.settings.warm_up_windows
 
     @property
     def active(self) -> list[str]:
-        """Labels that are on, in label order."""
+        """The labels that are on, in label order."""
         return [label for label, t in zip(LABELS, self._tracks, strict=True) if t.on_id]
 
     def update(
         self, window: Window, scores: npt.NDArray[np.float32], silent: bool = False
     ) -> list[Event]:
-        """The events of one more window with scores [20]; a silent one has no instruments."""
+        """Returns the events of one more window.
+
+        Args:
+            window: follows the one before.
+            scores: float32 [20], 0 to 1.
+            silent: it is below the silence gate, and ends what is on.
+        """
         self._n_windows += 1
         if self.warming_up:
             return []
-        together = self.settings.n_windows
+        n_windows = self.settings.n_windows
         first, starts = self._n_windows == 1, window.start / SAMPLE_RATE_HZ
         centre = (window.start + window.end) / 2 / SAMPLE_RATE_HZ
         self._begins.append(starts if first else max(starts, centre - self._hop_s / 2))
         self._end_s = window.end / SAMPLE_RATE_HZ
         self._last.append(log_odds(scores))
-        heard_enough = len(self._last) == together and not silent
-        reached = (np.mean(self._last, axis=0) >= self._on) & heard_enough
+        complete = len(self._last) == n_windows and not silent
+        reached = (np.mean(self._last, axis=0) >= self._on) & complete
         events = []
         for index, track in enumerate(self._tracks):
             score = float(scores[index])
@@ -110,12 +116,12 @@ class EventDetector:
                 track.on_id = f"{LABELS[index]}-{self._n_events}"
                 track.onset_s = max(track.onset_s, self._begins[0])
                 events.append(self._event("on", index, track.onset_s, score))
-            elif track.on_id and track.misses >= (1 if silent else together):
+            elif track.on_id and track.misses >= (1 if silent else n_windows):
                 events.append(self._end(index, score))
         return events
 
     def finish(self) -> list[Event]:
-        """Ends whatever is on, at the end of the stream or at a gap; then starts anew."""
+        """Ends what is on, at the end of the stream or at a gap; then starts anew."""
         for track in self._tracks:
             if not track.misses:
                 track.last_hit = self._end_s

@@ -1,7 +1,7 @@
 """All stages of one stream in order, without threads or sockets: blocks in, messages out.
 
 Microphone, file and pipe go through this very object, so a file recognised at full speed gives the
-numbers that the same samples give block by block.
+same numbers as its samples block by block.
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ FULL_SCALE = 0.999
 
 @dataclass
 class Faults:
-    """Samples that were not as they should be, over all channels."""
+    """Counts samples that were not as they should be, over all channels.
+
+    Attributes:
+        nonfinite: NaN or infinite; they are replaced by zero.
+        clipped: at full scale.
+    """
 
     nonfinite: int = 0
     clipped: int = 0
@@ -40,25 +45,38 @@ class Faults:
 
 @dataclass(frozen=True)
 class _Due:
-    """A window to recognise; None is the end of what belongs together, at a gap or at the end."""
+    """A window to recognise; None stands for the end of the stream or of the part before a gap."""
 
     window: Window | None
     captured_at: float | None = None
 
 
 class Pipeline:
-    """Blocks of one source -> estimates and events.
+    """Turns blocks of one stream into estimates and events.
 
     ``process`` and ``finish`` do all of it for one stream. Where several share a recogniser, blocks
     are pushed and ``recognize_batch`` takes a window of each; the numbers are the same.
 
+    Example::
+
+        pipeline = Pipeline(recognizer, "desk", 48_000, StreamSettings())
+        messages = pipeline.process(Block(0, samples, 0.0)) + pipeline.finish()
+
     Args:
-        recognizer: may be shared; what it remembers of this stream is the pipeline's.
+        recognizer: may be shared; the state of this stream is the pipeline's.
         source: name in the messages.
         sample_rate_hz: of the blocks.
         settings: hop and decision; nodes are the recogniser's.
         live: report each estimate's latency.
         clock: ``time.monotonic``, or another in tests.
+
+    Attributes:
+        faults: samples that were not finite, or clipped.
+        n_windows: windows recognised so far.
+        level_dbfs: RMS level of the last window.
+        zeros_s: for how many seconds nothing but digital silence has come.
+        latency_ms: from the last sample of the last window until its estimate; 0 if not live.
+        state: what the recogniser remembers of this stream.
     """
 
     def __init__(
@@ -73,7 +91,7 @@ class Pipeline:
         self.faults = Faults()
         self.n_windows = 0
         self.level_dbfs = SILENCE_DBFS
-        self.zeros_s = 0.0  # for how long nothing but digital silence has come
+        self.zeros_s = 0.0
         self.latency_ms = 0.0
         self.state = recognizer.new_state()
         self._recognize = recognizer
@@ -88,20 +106,20 @@ class Pipeline:
         self._messages: list[Estimate | Event] = []
 
     def process(self, block: Block) -> list[Estimate | Event]:
-        """The messages that a block completes."""
+        """Returns the messages that a block completes."""
         self.push(block)
         return self._recognize_due()
 
     def finish(self) -> list[Estimate | Event]:
-        """The messages of what is still held, with the tail padded, and the end of all that is on."""
+        """Returns the messages of the padded tail, and ends all that is on."""
         self.end()
         return self._recognize_due()
 
     def push(self, block: Block) -> None:
-        """Takes a block; the windows it completes are due.
+        """Takes a block; the windows that it completes become due.
 
-        Where its position jumps, what was held is finished first and the stream goes on behind
-        the gap: nodes keep their times, and an instrument that was on ends at the gap.
+        Where its position jumps, the part before the gap is finished first and the stream goes on
+        behind it: nodes keep their times, and an instrument that was on ends at the gap.
         """
         if block.position != self._position:
             self.end()
@@ -112,13 +130,13 @@ class Pipeline:
             self._due.append(_Due(window, block.captured_at - behind))
 
     def end(self) -> None:
-        """The last samples are a padded window, and whatever is on ends behind it."""
+        """Makes the last samples a padded window that is due, and ends behind it what is on."""
         windows = self._windows.push(self._resample.flush()) + self._windows.flush()
         self._due.extend(_Due(window) for window in windows)
         self._due.append(_Due(None))
 
     def window(self) -> Window | None:
-        """The window to recognise next, if one is due."""
+        """Returns the window to recognise next, if one is due."""
         while self._due:
             if (window := self._due[0].window) is not None:
                 return window
@@ -127,7 +145,11 @@ class Pipeline:
         return None
 
     def complete(self, recognition: Recognition) -> None:
-        """Takes what was recognised in that window."""
+        """Takes the recognition of the window that is due, and makes messages of it.
+
+        Raises:
+            ValueError: no window is due.
+        """
         due = self._due.popleft()
         window = due.window
         if window is None:
@@ -160,9 +182,9 @@ class Pipeline:
         self.zeros_s = self.zeros_s + self._settings.hop_s if level == SILENCE_DBFS else 0.0
 
     def drain(self) -> list[Estimate | Event]:
-        """The messages since the last call, in order."""
-        said, self._messages = self._messages, []
-        return said
+        """Returns the messages since the last call, in order."""
+        messages, self._messages = self._messages, []
+        return messages
 
     def _recognize_due(self) -> list[Estimate | Event]:
         while self.window() is not None:
@@ -180,7 +202,7 @@ class Pipeline:
 
 
 def recognize_batch(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> None:
-    """One window of every pipeline that has one due, in one call."""
+    """Recognises one window of every pipeline that has one due, in one call."""
     ready = [(p, window) for p in pipelines if (window := p.window()) is not None]
     if ready:
         recognitions = recognizer([(pipeline.state, window) for pipeline, window in ready])
@@ -189,7 +211,7 @@ def recognize_batch(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> No
 
 
 def level_dbfs(samples: npt.NDArray[np.float32]) -> float:
-    """RMS level in dB relative to full scale; -200 for digital silence."""
+    """Returns the RMS level in dB relative to full scale; -200 for digital silence."""
     power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
     return max(SILENCE_DBFS, 10 * math.log10(power)) if power > 0 else SILENCE_DBFS
 

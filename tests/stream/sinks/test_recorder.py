@@ -50,7 +50,7 @@ class Session:
         while self._position < end:
             stop = min(self._position + RATE_HZ // 2, end)
             block = Block(self._position, ramp(self._position, stop), 50.0)
-            self.recorder.hear("mic", RATE_HZ, self._live, block)
+            self.recorder.on_block("mic", RATE_HZ, self._live, block)
             self._position = stop
 
     def skip(self, seconds: float) -> None:
