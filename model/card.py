@@ -118,15 +118,16 @@ def checked_card(model: str | Path) -> tuple[Path, Card]:
 
 
 def check_embedding_space(card: Card, embedder: str, variant: str) -> None:
-    """Refuses to read rows of one embedding space with a network trained on another.
+    """Refuses to read embeddings of one space with a network trained on another.
 
     Raises:
         CheckpointError: embedder or variant differ.
     """
     if (card.embedder, card.variant) != (embedder, variant):
         raise CheckpointError(
-            f"checkpoint {card.name!r} was trained on rows of {card.embedder} ({card.variant}), "
-            f"found rows of {embedder} ({variant}): use them with their own checkpoint"
+            f"checkpoint {card.name!r} was trained on embeddings of {card.embedder} "
+            f"({card.variant}), found those of {embedder} ({variant}): use them with their own "
+            "checkpoint"
         )
 
 

@@ -13,9 +13,10 @@ from typing import Final
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmgat.model.card import Card, checked_card, read_card, sha256_of
+from mmgat.model.embedders.registry import spec_of
 from mmgat.model.errors import CheckpointError
 from mmgat.model.mmgat import MMGAT, MMGATConfig
 
@@ -25,11 +26,29 @@ EMBEDDER_PREFIX: Final = "embedder."
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded model: its card, MMGAT ready for inference, and the embedder's tensors if carried."""
+    """A loaded model.
+
+    Attributes:
+        card: what the model is.
+        mmgat: ready for inference.
+        embedder_state: the embedder's tensors by name; empty if the checkpoint carries none.
+    """
 
     card: Card
     mmgat: MMGAT
     embedder_state: dict[str, Tensor]
+
+    def embedder(self, weights: Path | None = None) -> nn.Module:
+        """The embedder whose embeddings MMGAT reads, in evaluation mode.
+
+        Args:
+            weights: published weights of an embedder that the checkpoint does not carry, where
+                they do not lie in their usual place.
+
+        Raises:
+            ModelError: the card names another embedder, or its weights are not to be had.
+        """
+        return spec_of(self.card).load(self.embedder_state, self.card.variant, weights)
 
 
 def load_checkpoint(model: str | Path) -> Checkpoint:
@@ -38,7 +57,15 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
     Raises:
         CheckpointError: missing, damaged, foreign, or not what its card says.
     """
-    path, card = checked_card(model)
+    return read_checkpoint(*checked_card(model))
+
+
+def read_checkpoint(path: Path, card: Card) -> Checkpoint:
+    """The tensors of a safetensors file that ``checked_card`` has found whole.
+
+    Raises:
+        CheckpointError: they are not what the card says.
+    """
     try:
         tensors = load_file(path)
         config = MMGATConfig.from_dict(card.mmgat)

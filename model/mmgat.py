@@ -191,7 +191,7 @@ class MMGAT(nn.Module):
     def instances(
         self, graph: InstanceGraph, label_vectors: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What is said of every node: all that live recognition reports.
+        """Per-node logits and attention used for live inference.
 
         Args:
             label_vectors: what ``label_vectors()`` gives, where weights no longer change: a constant.

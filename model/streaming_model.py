@@ -1,4 +1,4 @@
-"""Embedder and MMGAT as one network, for live recognition: windows in, what they say out (ours)."""
+"""Embedder and MMGAT as one network, for live recognition: windows in, scores out (ours)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class StreamingModel(nn.Module):
     """B windows join B graphs, and MMGAT reads the graphs.
 
     Args:
-        embedder: log-mel [B, 96, 64] -> rows [B, 128].
-        mmgat: reads graphs of these rows.
+        embedder: log-mel [B, n_frames, n_bands] -> embeddings [B, D].
+        mmgat: reads graphs of these embeddings.
     """
 
     queries: Tensor
@@ -34,19 +34,19 @@ class StreamingModel(nn.Module):
         """One window more for each graph.
 
         Args:
-            log_mel: float32 [B, 96, 64], the windows.
-            nodes: float32 [B, N, 128], rows of the graphs; that of the new window is not there yet.
+            log_mel: float32 [B, n_frames, n_bands], the windows.
+            nodes: float32 [B, N, D], embeddings of the graphs; that of the new window is not there yet.
             mask: bool [B, N], which nodes there are, the new one among them.
             steps: int64 [B, N], their seconds.
             newest: bool [B, N], the place of the new one.
 
         Returns:
-            rows float32 [B, 128] of the windows; scores [B, 20] of the newest node in the light of
+            embeddings float32 [B, D] of the windows; scores [B, 20] of the newest node in the light of
             its graph; evidence [B, N, 20] of every node, 0 where there is none.
         """
-        rows: Tensor = self.embedder(log_mel)
+        embeddings: Tensor = self.embedder(log_mel)
         here = newest.unsqueeze(-1)
-        graph = self.mmgat.graph(torch.where(here, rows.unsqueeze(1), nodes), mask, steps)
+        graph = self.mmgat.graph(torch.where(here, embeddings.unsqueeze(1), nodes), mask, steps)
         _, logits, attention = self.mmgat.instances(graph, (self.queries, self.classes))
         scores = logits.sigmoid()
-        return rows, (scores * here).sum(1), attention * scores
+        return embeddings, (scores * here).sum(1), attention * scores

@@ -12,10 +12,12 @@ import soundfile
 import torch
 
 from mmgat.model.backends.base import Graphs
+from mmgat.model.backends.loading import LoadedModel
 from mmgat.model.backends.torch import TorchBackend
 from mmgat.model.card import Card
 from mmgat.model.checkpoint import save_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.registry import embedder_spec
 from mmgat.model.labels import LABELS
 from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.stream.recognition.recognizer import Recognizer
@@ -44,6 +46,13 @@ def untrained_mmgat(seed: int = 0, **config: object) -> MMGAT:
     return MMGAT(settings, torch.randn(len(LABELS), 24)).eval()
 
 
+def untrained_model(device: str = "cpu") -> LoadedModel:
+    """Always with the same weights."""
+    mmgat = untrained_mmgat()  # seeds the embedder too
+    backend = TorchBackend(CompactEmbedder(), mmgat, torch.device(device))
+    return LoadedModel(untrained_card(), embedder_spec("compact"), backend, "in a test")
+
+
 def random_graphs(n_streams: int, n_nodes: int) -> Graphs:
     """Nodes in any order, some of them missing."""
     rng = np.random.default_rng(n_nodes)
@@ -66,9 +75,7 @@ def make_recognizer() -> Callable[[StreamSettings], Recognizer]:
     """Untrained recognisers, all with the same weights."""
 
     def make(settings: StreamSettings) -> Recognizer:
-        mmgat = untrained_mmgat()  # seeds the embedder too
-        network = TorchBackend(CompactEmbedder(), mmgat)
-        return Recognizer(untrained_card(), network, settings)
+        return Recognizer(untrained_model(), settings)
 
     return make
 

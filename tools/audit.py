@@ -171,7 +171,7 @@ model_option = click.option("--model", default="compact", show_default=True, hel
 @model_option
 def noise(model: str) -> None:
     """Events on digital silence and steady noise at several levels."""
-    click.echo(json.dumps(false_events(load_recognizer(model)[0], noises())))
+    click.echo(json.dumps(false_events(load_recognizer(model), noises())))
 
 
 @main.command()
@@ -183,7 +183,7 @@ def noise(model: str) -> None:
 @model_option
 def sounds(folders: tuple[Path, ...], minutes: float, without: tuple[str, ...], model: str) -> None:
     """False events an hour over packages, each folder one line."""
-    recognizer, _ = load_recognizer(model)
+    recognizer = load_recognizer(model)
     for folder in folders:
         tracks = [
             track
@@ -206,7 +206,7 @@ def sounds(folders: tuple[Path, ...], minutes: float, without: tuple[str, ...], 
 @model_option
 def recordings(audio: Path, model: str) -> None:
     """False events over everyday sounds kept out of training; delays of naming and release."""
-    recognizer, _ = load_recognizer(model)
+    recognizer = load_recognizer(model)
     kept = [read(audio / row["path"]) for row in rows(audio) if split_of(row) == "audit"]
     found = {"everyday": false_events(recognizer, [joined(kept)])}
     measured = [(label, *delays(recognizer, label, solo)) for label, solo in solos(audio)]
@@ -237,7 +237,7 @@ def source(audio: Path, name: str, model: str) -> None:
     Up to 40 of every label of which another source has recordings for training. A model that was
     trained without the source hears it as a stranger's.
     """
-    recognizer, settings = load_recognizer(model)[0], StreamSettings()
+    recognizer, settings = load_recognizer(model), StreamSettings()
     solo = [row for row in rows(audio) if is_solo(row)]
     elsewhere = {
         row["labels"] for row in solo if row["split"] == "train" and source_of(row) != name

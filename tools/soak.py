@@ -289,7 +289,7 @@ def main(
     from mmgat.stream.recognition.recognizer import load_recognizer
 
     logging.getLogger("mmgat").setLevel(logging.CRITICAL)  # faults are what is asked for
-    recognizer, _ = load_recognizer(model, StreamSettings(hop_s=1.0), "cpu")
+    recognizer = load_recognizer(model, StreamSettings(hop_s=1.0), "cpu")
     if scripts:
         for number in range(seed, seed + scripts):
             outcome = soak(random_script(number, 600, 20), 600, recognizer)

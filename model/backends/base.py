@@ -14,7 +14,7 @@ class Graphs(NamedTuple):
     """B graphs of N nodes, each of which a window is joining.
 
     Attributes:
-        nodes: float32 [B, N, 128], rows; that of the new window is not there yet.
+        nodes: float32 [B, N, D], embeddings; that of the new window is not there yet.
         mask: bool [B, N], which nodes there are, the new one among them.
         steps: int64 [B, N], their seconds.
         newest: bool [B, N], the place of the new one.
@@ -27,15 +27,15 @@ class Graphs(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What is said of B windows and the graphs of N nodes they joined.
+    """Scores of B windows, and of the graphs of N nodes they joined.
 
     Attributes:
-        rows: float32 [B, 128], the windows' embeddings.
+        embeddings: float32 [B, D], of the windows.
         scores: float32 [B, 20] in [0, 1], the newest node in the light of its graph.
         evidence: float32 [B, N, 20], of every node; sums to the score of the whole graph.
     """
 
-    rows: Floats
+    embeddings: Floats
     scores: Floats
     evidence: Floats
 
@@ -50,5 +50,5 @@ class InferenceBackend(Protocol):
     device: str
 
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
-        """Reads the windows' examples, float32 [B, 96, 64], and the graphs they join."""
+        """Reads the windows' examples, float32 [B, n_frames, n_bands], and the graphs they join."""
         ...

@@ -46,7 +46,8 @@ class OnnxBackend:
     Args:
         weights: the checkpoint's safetensors file, with the graphs beside it.
         card: of that checkpoint.
-        embedder: log-mel [B, 96, 64] -> rows [B, 128], where the checkpoint does not carry it.
+        embedder: log-mel [B, n_frames, n_bands] -> embeddings [B, D], where the checkpoint does
+            not carry it.
 
     Raises:
         CheckpointError: a graph is damaged or belongs to other weights.
@@ -68,8 +69,8 @@ class OnnxBackend:
             arrays = {name: _padded(array) for name, array in arrays.items()}
         windows = self._embedder(log_mel) if self._embedder else log_mel
         session = self._whole if graphs.mask.size <= FEW else self._lists
-        rows, scores, evidence = session.run(None, {self._first_input: windows, **arrays})
-        return Prediction(rows, scores, evidence[:, :n_nodes])
+        embeddings, scores, evidence = session.run(None, {self._first_input: windows, **arrays})
+        return Prediction(embeddings, scores, evidence[:, :n_nodes])
 
 
 def _session(path: Path, card: Card) -> onnxruntime.InferenceSession:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,8 @@ from torch import Tensor, nn
 from mmgat.model.backends.base import Floats, Graphs, InferenceBackend, Prediction
 from mmgat.model.backends.compute import compute_device
 from mmgat.model.backends.onnx import OnnxBackend, has_graphs
-from mmgat.model.checkpoint import load_checkpoint
-from mmgat.model.embedders.compact import CompactEmbedder
-from mmgat.model.embedders.registry import embedder_of
+from mmgat.model.card import Card
+from mmgat.model.checkpoint import read_checkpoint
 from mmgat.model.mmgat import MMGAT
 from mmgat.model.streaming_model import StreamingModel
 
@@ -27,7 +25,7 @@ class TorchBackend:
     for what comes back.
 
     Args:
-        embedder, mmgat: in evaluation mode, rows in the same space.
+        embedder, mmgat: in evaluation mode, of the same embedding space.
         device: the CPU, if not given.
     """
 
@@ -40,10 +38,12 @@ class TorchBackend:
 
     @torch.inference_mode()
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
-        rows, scores, evidence = self._network(*(self._sent(part) for part in (log_mel, *graphs)))
-        packed = torch.cat([rows, scores, evidence.flatten(1)], dim=1).cpu().numpy()
-        rows, scores, flat = np.split(packed, np.cumsum([rows.shape[1], scores.shape[1]]), axis=1)
-        return Prediction(rows, scores, flat.reshape(evidence.shape))
+        inputs = [self._sent(part) for part in (log_mel, *graphs)]
+        embeddings, scores, evidence = self._network(*inputs)
+        packed = torch.cat([embeddings, scores, evidence.flatten(1)], dim=1).cpu().numpy()
+        sizes = np.cumsum([embeddings.shape[1], scores.shape[1]])
+        embeddings, scores, flat = np.split(packed, sizes, axis=1)
+        return Prediction(embeddings, scores, flat.reshape(evidence.shape))
 
     def _sent(self, array: npt.NDArray[np.generic]) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -60,19 +60,19 @@ class TorchEmbedder:
 
     @torch.inference_mode()
     def __call__(self, log_mel: Floats) -> Floats:
-        rows: Floats = self._embedder(torch.from_numpy(log_mel)).numpy()
-        return rows
+        embeddings: Floats = self._embedder(torch.from_numpy(log_mel)).numpy()
+        return embeddings
 
 
 def load_torch_backend(
-    path: Path, compute: str = "auto", weights: Path | None = None
+    path: Path, card: Card, compute: str = "auto", weights: Path | None = None
 ) -> tuple[InferenceBackend, str]:
-    """The network of a checkpoint, and a line on where it computes.
+    """The backend of a checkpoint, and a line on where it computes.
 
     On the CPU MMGAT runs in ONNX Runtime if its graphs stand beside a checkpoint without embedder.
 
     Args:
-        path: of the safetensors file.
+        path, card: the safetensors file and its card, found whole.
         compute: ``auto``, ``cpu`` or ``cuda``.
         weights: VGGish's published files, where torch.hub's cache has them not.
 
@@ -80,13 +80,8 @@ def load_torch_backend(
         ModelError: the checkpoint, the weights or the device are not to be had.
     """
     device, where = compute_device(compute)
-    checkpoint = load_checkpoint(path)
-    embedder = embedder_of(checkpoint, weights)
-    if device.type == "cpu":
-        # Small networks only lose by sharing their work; VGGish gains, but is not alone here.
-        small = checkpoint.card.embedder == CompactEmbedder.name
-        torch.set_num_threads(1 if small else min(4, os.cpu_count() or 1))
-    assert isinstance(embedder, nn.Module)
+    checkpoint = read_checkpoint(path, card)
+    embedder = checkpoint.embedder(weights)
     if device.type == "cpu" and has_graphs(path) and not checkpoint.embedder_state:
         network = OnnxBackend(path, checkpoint.card, TorchEmbedder(embedder))
         return network, f"{where}, MMGAT with ONNX Runtime"

@@ -1,25 +1,131 @@
-"""The protocol of an embedder: one log-mel example in, one 128-d row out."""
+"""What an embedder is: the sound it hears, the spectrogram it reads, and the space it maps to.
+
+Nothing here needs torch: live recognition in ONNX Runtime reads a specification, not a network.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 EMBEDDING_SIZE: Final = 128
+"""Entries of VGGish's embedding, and of the compact embedder's."""
 
 
-class Embedder(Protocol):
-    """Turns log-mel examples into graph nodes.
+@dataclass(frozen=True)
+class FrontEnd:
+    """A spectrogram whose frames depend on nothing but the samples under them.
 
-    ``name`` and ``variant`` together say which space the rows lie in; a checkpoint carries both and
-    is refused with any other.
+    Attributes:
+        sample_rate_hz: of the waveform.
+        frame_samples: samples under one frame.
+        hop_samples: from one frame's first sample to the next one's.
+        n_frames: frames an embedder reads at once.
+        n_bands: frequency bands of a frame.
+        repeats: where a stream begins within a window, its frames are repeated in place of those
+            that were never heard; otherwise those are of silence.
+        compute: float32 [..., T] mono -> float32 [..., 1 + (T - frame_samples) // hop_samples,
+            n_bands].
+    """
+
+    sample_rate_hz: int
+    frame_samples: int
+    hop_samples: int
+    n_frames: int
+    n_bands: int
+    compute: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+    repeats: bool = False
+
+    @property
+    def window_samples(self) -> int:
+        """Samples under all frames that an embedder reads at once."""
+        return self.frame_samples + (self.n_frames - 1) * self.hop_samples
+
+    @property
+    def lead_samples(self) -> int:
+        """Samples that an embedder hears before the second its node stands for."""
+        return max(0, self.window_samples - self.sample_rate_hz)
+
+    def fill(self, frames: npt.NDArray[np.float32], n_missing: int) -> npt.NDArray[np.float32]:
+        """Frames [n_frames, n_bands] with the first samples never heard, as ``repeats`` wants them.
+
+        Args:
+            n_missing: samples at the window's start that were never heard.
+        """
+        n_unheard = -(-n_missing // self.hop_samples)
+        n_heard = len(frames) - n_unheard
+        if not self.repeats or not n_unheard or n_heard <= 0:
+            return frames
+        return frames[n_unheard + (np.arange(len(frames)) - n_unheard) % n_heard]
+
+    def examples(self, windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Windows float32 [..., T] -> their first frames, float32 [..., n_frames, n_bands].
+
+        Raises:
+            ValueError: T is below ``window_samples``.
+        """
+        if windows.shape[-1] < self.window_samples:
+            raise ValueError(
+                f"expected windows of at least {self.n_frames} frames ({self.window_samples:,} "
+                f"samples), found {windows.shape[-1]:,} samples: pad with zeros"
+            )
+        return self.compute(windows[..., : self.window_samples])
+
+
+@dataclass(frozen=True)
+class EmbedderSpec:
+    """One embedder, by the name that stands in a checkpoint's card.
+
+    Attributes:
+        name: of the embedder.
+        variants: its embedding spaces; a checkpoint is made for one of them.
+        front_end: what it reads.
+        embedding_size: entries D of an embedding.
+        carried: whether a checkpoint carries the embedder's weights with MMGAT's.
+        loader: ``module:function`` that makes the network; imported only when torch computes. The
+            function takes the carried tensors by name, the variant, and a user's path to published
+            weights or None; it returns a module in evaluation mode, float32 [B, n_frames,
+            n_bands] -> float32 [B, D].
+
+    A node of the instance graph stands for one second. The embedder hears the window that ends
+    with that second if the window is longer, and begins with it if it is shorter.
     """
 
     name: str
-    variant: str
+    variants: tuple[str, ...]
+    front_end: FrontEnd
+    embedding_size: int
+    carried: bool
+    loader: str
 
-    def __call__(self, log_mel: Tensor) -> Tensor:
-        """float32 [B, 96, 64] -> float32 [B, 128]."""
-        ...
+    @property
+    def sample_rate_hz(self) -> int:
+        """Rate of the waveform that the embedder hears."""
+        return self.front_end.sample_rate_hz
+
+    @property
+    def window_samples(self) -> int:
+        """Samples that one embedding is computed from: the receptive field."""
+        return self.front_end.window_samples
+
+    def load(
+        self, state: Mapping[str, Tensor], variant: str, weights: Path | None = None
+    ) -> nn.Module:
+        """The network in torch.
+
+        Raises:
+            ModelError: the tensors do not fit, or published weights are not to be had.
+        """
+        module, _, function = self.loader.partition(":")
+        load: Any = getattr(import_module(module), function)
+        network: nn.Module = load(state, variant, weights)
+        return network

@@ -6,7 +6,9 @@ the depthwise networks that are cheaper on paper.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mmgat.model.embedders.base import EMBEDDING_SIZE
+from mmgat.model.errors import CheckpointError
 
 
 def _block(n_in: int, n_out: int, size: int, stride: int) -> nn.Sequential:
@@ -68,3 +71,19 @@ class CompactEmbedder(nn.Module):
             blocks.append(nn.Sequential(fuse_conv_bn_eval(conv, norm), relu))
         fused.blocks = nn.Sequential(*blocks)
         return fused.to(memory_format=torch.channels_last)
+
+
+def load_compact(
+    state: Mapping[str, Tensor], variant: str, weights: Path | None = None
+) -> CompactEmbedder:
+    """The compact embedder of a checkpoint's tensors, for evaluation.
+
+    Raises:
+        CheckpointError: the tensors are not this embedder's.
+    """
+    embedder = CompactEmbedder()
+    try:
+        embedder.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"the embedder in the checkpoint does not fit: {error}") from None
+    return embedder.fused()

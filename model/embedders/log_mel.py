@@ -1,4 +1,4 @@
-"""The front end both embedders read: VGGish's log-mel spectrogram, batched, in numpy.
+"""VGGish's log-mel spectrogram, batched, in numpy.
 
 Equal to ``torchvggish.vggish_input`` to 1e-5, with the mel matrix built once instead of at every
 call. Source: VGGish (Hershey et al. 2017), as published in tensorflow/models research/audioset.
@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from mmgat.model.embedders.base import FrontEnd
 
 SAMPLE_RATE_HZ: Final = 16_000
 FRAME_SAMPLES: Final = 400
@@ -99,16 +101,14 @@ def log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.log(mel, out=mel)
 
 
-def examples(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Windows [..., 15600 or more] -> the first 96 frames of each, [..., 96, 64].
+VGGISH_LOG_MEL: Final = FrontEnd(
+    sample_rate_hz=SAMPLE_RATE_HZ,
+    frame_samples=FRAME_SAMPLES,
+    hop_samples=FRAME_HOP_SAMPLES,
+    n_frames=EXAMPLE_FRAMES,
+    n_bands=N_MELS,
+    compute=log_mel,
+)
+"""0.975 s, 96 frames of 64 bands: what VGGish reads, and the compact embedder."""
 
-    Raises:
-        ValueError: they are too short.
-    """
-    frames = log_mel(windows)
-    if frames.shape[-2] < EXAMPLE_FRAMES:
-        raise ValueError(
-            f"expected windows of at least {EXAMPLE_FRAMES} frames (15,600 samples), "
-            f"found {frames.shape[-2]} frames: pad with zeros"
-        )
-    return frames[..., :EXAMPLE_FRAMES, :]
+examples: Final = VGGISH_LOG_MEL.examples

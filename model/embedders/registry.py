@@ -1,38 +1,72 @@
-"""The embedder that belongs to a checkpoint."""
+"""The embedders there are. A new one is a file with its network and an entry in ``BUILT_IN``.
+
+Packages of others add theirs under the entry point group ``mmgat.embedders``: an entry point's
+name is the embedder's, and it loads an ``EmbedderSpec``.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.metadata import entry_points
+from typing import Final
 
-from mmgat.model.card import check_embedding_space
-from mmgat.model.checkpoint import Checkpoint
-from mmgat.model.embedders.base import Embedder
-from mmgat.model.embedders.compact import CompactEmbedder
-from mmgat.model.embedders.vggish import load_vggish
+from mmgat.model.card import Card, check_embedding_space
+from mmgat.model.embedders.base import EMBEDDING_SIZE, EmbedderSpec
+from mmgat.model.embedders.log_mel import VGGISH_LOG_MEL
 from mmgat.model.errors import CheckpointError
 
+ENTRY_POINTS: Final = "mmgat.embedders"
 
-def embedder_of(checkpoint: Checkpoint, weights: Path | None = None) -> Embedder:
-    """The embedder whose rows a checkpoint's MMGAT reads, in evaluation mode.
+BUILT_IN: Final = (
+    EmbedderSpec(
+        name="compact",
+        variants=("compact-2",),
+        front_end=VGGISH_LOG_MEL,
+        embedding_size=EMBEDDING_SIZE,
+        carried=True,
+        loader="mmgat.model.embedders.compact:load_compact",
+    ),
+    EmbedderSpec(
+        name="vggish",
+        variants=("pre-activation+pca+8bit", "relu+pca+8bit"),
+        front_end=VGGISH_LOG_MEL,
+        embedding_size=EMBEDDING_SIZE,
+        carried=False,
+        loader="mmgat.model.embedders.vggish:load_published",
+    ),
+)
 
-    Args:
-        weights: VGGish's published files, where torch.hub's cache has them not.
+
+def embedder_spec(name: str) -> EmbedderSpec:
+    """The embedder of that name, of this package or of an installed plug-in.
 
     Raises:
-        ModelError: the card names another embedder, or its weights are not to be had.
+        CheckpointError: there is none; the message lists those there are.
     """
-    card = checkpoint.card
-    if card.embedder == "vggish":
-        return load_vggish(card.variant, weights)
-    if card.embedder != CompactEmbedder.name:
+    for spec in BUILT_IN:
+        if spec.name == name:
+            return spec
+    plug_ins = entry_points(group=ENTRY_POINTS)
+    for entry_point in plug_ins.select(name=name):
+        spec = entry_point.load()
+        if isinstance(spec, EmbedderSpec):
+            return spec
         raise CheckpointError(
-            f"expected an embedder of compact or vggish in the card of {card.name!r}, "
-            f"found {card.embedder!r}"
+            f"expected an EmbedderSpec from the plug-in {entry_point.value!r}, "
+            f"found {type(spec).__name__}: upgrade or uninstall that package"
         )
-    embedder = CompactEmbedder()
-    check_embedding_space(card, embedder.name, embedder.variant)
-    try:
-        embedder.load_state_dict(checkpoint.embedder_state)
-    except RuntimeError as error:
-        raise CheckpointError(f"the embedder in {card.name!r} does not fit: {error}") from None
-    return embedder.fused()
+    known = ", ".join(sorted({spec.name for spec in BUILT_IN} | plug_ins.names))
+    raise CheckpointError(
+        f"expected an embedder of {known}, found {name!r}: install the package that brings it"
+    )
+
+
+def spec_of(card: Card) -> EmbedderSpec:
+    """The embedder that made the embeddings a checkpoint's MMGAT reads.
+
+    Raises:
+        CheckpointError: it is not there, or makes no embeddings of the card's variant.
+    """
+    spec = embedder_spec(card.embedder)
+    if card.variant not in spec.variants:
+        check_embedding_space(card, spec.name, " or ".join(spec.variants))
+    return spec

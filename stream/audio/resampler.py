@@ -1,12 +1,10 @@
-"""Converts a stream of any rate and number of channels to mono at 16 kHz."""
+"""Converts a stream of any rate and number of channels to mono at the embedder's rate."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 import soxr
-
-from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
 
 
 class MonoResampler:
@@ -15,20 +13,20 @@ class MonoResampler:
     soxr is both fast and closest to how VGGish's published features were resampled. The result
     does not depend on how the stream is cut into blocks.
 
-    Shapes: float32 [frames, channels] at ``sample_rate_hz`` -> float32 [n] at 16 kHz; n may be 0,
-    for the filter looks some milliseconds ahead. ``flush`` gives the rest.
+    Shapes: float32 [frames, channels] at ``sample_rate_hz`` -> float32 [n] at ``target_hz``; n may
+    be 0, for the filter looks some milliseconds ahead. ``flush`` gives the rest.
     """
 
-    def __init__(self, sample_rate_hz: int) -> None:
-        self.sample_rate_hz = sample_rate_hz
+    def __init__(self, sample_rate_hz: int, target_hz: int) -> None:
+        self.sample_rate_hz, self.target_hz = sample_rate_hz, target_hz
         self._stream: soxr.ResampleStream | None = None
         self.reset()
 
     def reset(self) -> None:
         """Forgets the past, as is needed after a gap."""
-        if self.sample_rate_hz != SAMPLE_RATE_HZ:
+        if self.sample_rate_hz != self.target_hz:
             self._stream = soxr.ResampleStream(
-                self.sample_rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ"
+                self.sample_rate_hz, self.target_hz, 1, dtype="float32", quality="HQ"
             )
 
     def __call__(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -1,91 +1,138 @@
-"""One-second windows, one every hop, at positions counted in samples."""
+"""Overlapping windows, one every hop, at positions counted in samples."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
-
-WINDOW_SAMPLES: Final = SAMPLE_RATE_HZ
-"""A window spans one second."""
-
-HEARD_SAMPLES: Final = 15_600
-"""What an embedder hears of it: 96 frames. The last 25 ms of a window are heard by nobody, so it is
-released without waiting for them; that pays for the resampler's look-ahead."""
-
 
 @dataclass(frozen=True)
 class Window:
-    """One second of sound, as far as it is heard.
+    """The sound that one node of the graph is made of. The node stands for one second of it.
 
     Attributes:
         index: counts the windows of a stream.
-        start: position of the first sample in the stream, at 16 kHz.
-        samples: float32 [15600].
-        n_valid: samples that are sound; the rest is zero padding (only at an end).
+        start: position in the stream of the second's first sample.
+        samples: float32, what the embedder hears: ``lead`` samples before the second, and the
+            second as far as it is heard.
+        rate_hz: of the samples and positions.
+        lead: samples before the second.
+        n_valid: samples of the second that are sound; behind them is zero padding, at an end.
+        n_missing: so many first samples of the lead were never heard and are zero: the stream, or
+            what followed a gap, began later.
+        continues: the samples follow on from those of the window before.
     """
 
     index: int
     start: int
     samples: npt.NDArray[np.float32]
-    n_valid: int = HEARD_SAMPLES
+    rate_hz: int
+    lead: int
+    n_valid: int
+    n_missing: int = 0
+    continues: bool = False
 
     @property
     def partial(self) -> bool:
-        return self.n_valid < HEARD_SAMPLES
+        """The second has less sound than the embedder hears of it."""
+        return self.n_valid < len(self.samples) - self.lead
 
     @property
     def end(self) -> int:
         """Behind the last sample: a second after the start, or where the sound ended before."""
-        return self.start + (self.n_valid if self.partial else WINDOW_SAMPLES)
+        return self.start + (self.n_valid if self.partial else self.rate_hz)
+
+    @property
+    def start_s(self) -> float:
+        """Seconds in the stream at which the second begins."""
+        return self.start / self.rate_hz
+
+    @property
+    def end_s(self) -> float:
+        """Seconds in the stream at which the second, or the sound in it, ends."""
+        return self.end / self.rate_hz
+
+    @property
+    def heard_until_s(self) -> float:
+        """Seconds in the stream behind the last sample that is needed for the window."""
+        return (self.start + self.n_valid) / self.rate_hz
+
+    @property
+    def second(self) -> npt.NDArray[np.float32]:
+        """float32 [n_valid], the sound of the second itself."""
+        return self.samples[self.lead : self.lead + self.n_valid]
 
 
 class WindowAssembler:
     """Cuts a stream of samples into overlapping windows.
 
+    A window is complete with the last sample that the embedder hears, so a window of 0.975 s is
+    released 25 ms before its second ends, which pays for the resampler's look-ahead.
+
     Args:
-        hop_samples: from one window's start to the next, at most a window.
+        hop_samples: from one window's start to the next, at most a second.
+        window_samples: what the embedder hears. Up to a second, windows begin with their second;
+            longer ones end with it.
+        rate_hz: of the samples.
     """
 
-    def __init__(self, hop_samples: int) -> None:
-        self._hop = hop_samples
+    def __init__(self, hop_samples: int, window_samples: int, rate_hz: int) -> None:
+        self._hop, self._size, self._rate = hop_samples, window_samples, rate_hz
+        self._lead = max(0, window_samples - rate_hz)
+        self._in_second = window_samples - self._lead  # so much of a second is heard
         self._index = 0
         self.restart(0)
 
     def restart(self, position: int) -> None:
         """Continues at another position after a gap; what was held is forgotten."""
-        self._held: npt.NDArray[np.float32] = np.zeros(0, np.float32)
-        self._held_start = position
-        self._start = position  # of the next window
+        self._held = np.zeros(self._lead, np.float32)
+        self._held_start = position - self._lead
+        self._start = position  # of the next window's second
+        self._began = position
         self._covered = position  # up to here samples have been in a window
+        self._continues = False
 
     def push(self, samples: npt.NDArray[np.float32]) -> list[Window]:
         """The windows that these samples complete."""
         self._held = np.concatenate([self._held, samples])
         windows = []
-        while self._held_start + len(self._held) >= self._start + HEARD_SAMPLES:
-            windows.append(self._next(HEARD_SAMPLES))
-        passed = min(self._start - self._held_start, len(self._held))
+        while self._held_end >= self._start + self._in_second:
+            windows.append(self._next(self._in_second))
+        passed = min(self._start - self._lead - self._held_start, len(self._held))
         self._held, self._held_start = self._held[passed:], self._held_start + passed
         return windows
 
     def flush(self) -> list[Window]:
         """The last samples as a padded window, if no window has had them yet."""
-        end = self._held_start + len(self._held)
+        end = self._held_end
         windows = [self._next(end - self._start)] if end > self._covered else []
         self.restart(end)
         return windows
 
+    @property
+    def _held_end(self) -> int:
+        return self._held_start + len(self._held)
+
     def _next(self, n_valid: int) -> Window:
-        first = self._start - self._held_start
-        samples = np.zeros(HEARD_SAMPLES, np.float32)
-        samples[:n_valid] = self._held[first : first + n_valid]
-        window = Window(self._index, self._start, samples, n_valid)
+        first = self._start - self._lead - self._held_start
+        n_heard = self._lead + n_valid
+        samples = np.zeros(self._size, np.float32)
+        samples[:n_heard] = self._held[first : first + n_heard]
+        n_missing = max(0, self._began - (self._start - self._lead))
+        window = Window(
+            index=self._index,
+            start=self._start,
+            samples=samples,
+            rate_hz=self._rate,
+            lead=self._lead,
+            n_valid=n_valid,
+            n_missing=n_missing,
+            continues=self._continues,
+        )
         self._covered = window.end
         self._start += self._hop
         self._index += 1
+        self._continues = True
         return window

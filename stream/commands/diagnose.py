@@ -17,7 +17,7 @@ from mmgat.stream.audio.device import DeviceSource
 from mmgat.stream.audio.device_list import list_devices
 from mmgat.stream.audio.inputs import Input
 from mmgat.stream.audio.source import AudioSource
-from mmgat.stream.audio.windows import HEARD_SAMPLES, WINDOW_SAMPLES, Window
+from mmgat.stream.audio.windows import WindowAssembler
 from mmgat.stream.engine.engine import Engine
 from mmgat.stream.errors import DeviceError
 from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer
@@ -47,11 +47,11 @@ def report(device: str | None, model: str, weights: Path | None, compute: str) -
         yield str(error)
     yield ""
     try:
-        recognizer, where = load_recognizer(model, StreamSettings(), compute, weights)
+        recognizer = load_recognizer(model, StreamSettings(), compute, weights)
     except ModelError as error:
         yield str(error)
-        recognizer, where = load_recognizer()
-    yield from _model(recognizer, where)
+        recognizer = load_recognizer()
+    yield from _model(recognizer)
     yield ""
     try:
         yield from _listen(DeviceSource(device), recognizer)
@@ -66,17 +66,18 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _model(recognizer: Recognizer, where: str) -> Iterator[str]:
-    card = recognizer.card
-    yield f"model {card.name} {card.version} ({card.embedder}, {card.variant}), {where}"
+def _model(recognizer: Recognizer) -> Iterator[str]:
+    card, embedder = recognizer.model.card, recognizer.model.embedder
+    space = f"({card.embedder}, {card.variant})"
+    yield f"model {card.name} {card.version} {space}, {recognizer.model.computes}"
     if card.unverified:
         yield f"unverified labels (no recorded training data): {', '.join(card.unverified)}"
-    state = recognizer.new_state()
+    state, rate = recognizer.new_state(), embedder.sample_rate_hz
+    noise = np.random.default_rng(0).normal(0, 0.1, N_WINDOWS * rate).astype(np.float32)
     times = []
-    noise = np.random.default_rng(0).normal(0, 0.1, HEARD_SAMPLES).astype(np.float32)
-    for index in range(N_WINDOWS):
+    for window in WindowAssembler(rate, embedder.window_samples, rate).push(noise):
         begun = time.perf_counter()
-        recognizer([(state, Window(index, index * WINDOW_SAMPLES, noise))])
+        recognizer([(state, window)])
         times.append(1000 * (time.perf_counter() - begun))
     yield f"one window takes {statistics.median(times):.1f} ms (median of {N_WINDOWS})"
 

@@ -106,9 +106,7 @@ class Session:
             if talkative:
                 sinks.append(EventPrinter(named=len(streams) > 1))
 
-            engine, recognizer, where = self._prepare(
-                sinks, [recorder.on_block] if recorder else []
-            )
+            engine, recognizer = self._prepare(sinks, [recorder.on_block] if recorder else [])
             hello = self._hello(recognizer, streams)
             if publisher:
                 publisher(hello)
@@ -117,24 +115,25 @@ class Session:
             if talkative:
                 published = f", publishing on {publisher.address}" if publisher else ""
                 names = ", ".join(stream.name for stream in streams)
-                _say(f"{names}: {where}, model {recognizer.card.name}{published}")
+                model = recognizer.model
+                _say(f"{names}: {model.computes}, model {model.card.name}{published}")
             if not self._quit.is_set():
                 engine.start()
                 self._supervisor.ready(", ".join(stream.name for stream in streams))
                 self._watch(engine, dashboard, recorder)
         return self._closing_words(engine, summary)
 
-    def _prepare(self, sinks: list[Sink], taps: list[Tap]) -> tuple[Engine, Recognizer, str]:
+    def _prepare(self, sinks: list[Sink], taps: list[Tap]) -> tuple[Engine, Recognizer]:
         """Loads the model, which takes seconds, and builds the engine."""
+        from mmgat.model.backends.threads import limit_threads
         from mmgat.stream.engine.engine import Engine
         from mmgat.stream.recognition.recognizer import load_recognizer
 
         settings, options = self.settings, self.options
-        recognizer, where = load_recognizer(
-            options.model, settings, options.compute, options.weights
-        )
+        recognizer = load_recognizer(options.model, settings, options.compute, options.weights)
+        limit_threads(recognizer.model.embedder)
         self._engine = Engine(self.inputs, recognizer, sinks, settings, taps)
-        return self._engine, recognizer, where
+        return self._engine, recognizer
 
     def _watch(self, engine: Engine, dashboard: Child | None, recorder: Recorder | None) -> None:
         """Until the engine has ended; a dashboard keeps its last picture until it is quit."""
@@ -195,7 +194,7 @@ class Session:
         return self._engine.statuses() if self._engine else []
 
     def _hello(self, recognizer: Recognizer, streams: Sequence[StreamInput]) -> Hello:
-        card = recognizer.card
+        card = recognizer.model.card
         return Hello(
             version=version("mmgat-stream"),
             model=ModelInfo(
@@ -218,7 +217,7 @@ class Session:
             ],
             hop_s=self.settings.hop_s,
             nodes=self.settings.nodes,
-            compute=recognizer.device,
+            compute=recognizer.model.backend.device,
         )
 
     def _start_dashboard(self, address: str) -> Child:

@@ -148,9 +148,11 @@ def main(
 
     from tqdm import tqdm
 
+    from mmgat.model.backends.threads import limit_threads
     from mmgat.stream.recognition.recognizer import load_recognizer
 
-    recognizer, _ = load_recognizer(model, settings, compute, weights)
+    recognizer = load_recognizer(model, settings, compute, weights)
+    limit_threads(recognizer.model.embedder)
     output = _Output(form)
     failed = []
     for path in tqdm(files, unit="file", disable=not sys.stderr.isatty() or len(files) == 1):

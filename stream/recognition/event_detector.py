@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
 from mmgat.model.labels import LABELS
 from mmgat.stream.audio.windows import Window
 from mmgat.stream.bus.protocol import Event
@@ -94,10 +93,10 @@ class EventDetector:
         if self.warming_up:
             return []
         n_windows = self.settings.n_windows
-        first, starts = self._n_windows == 1, window.start / SAMPLE_RATE_HZ
-        centre = (window.start + window.end) / 2 / SAMPLE_RATE_HZ
+        first, starts = self._n_windows == 1, window.start_s
+        centre = (window.start_s + window.end_s) / 2
         self._begins.append(starts if first else max(starts, centre - self._hop_s / 2))
-        self._end_s = window.end / SAMPLE_RATE_HZ
+        self._end_s = window.end_s
         self._last.append(log_odds(scores))
         complete = len(self._last) == n_windows and not silent
         reached = (np.mean(self._last, axis=0) >= self._on) & complete

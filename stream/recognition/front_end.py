@@ -1,38 +1,42 @@
-"""Log-mel frames of overlapping windows, every frame computed once."""
+"""Spectrogram frames of overlapping windows, every frame computed once."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.model.embedders.log_mel import FRAME_HOP_SAMPLES, N_MELS, log_mel
-from mmgat.stream.audio.windows import HEARD_SAMPLES, Window
+from mmgat.model.embedders.base import FrontEnd
+from mmgat.stream.audio.windows import Window
 
 
-class FrontEnd:
-    """Windows of one stream, in order -> log-mel examples.
+class IncrementalFrontEnd:
+    """Windows of one stream, in order -> what the embedder reads.
 
-    At a hop of half a second, half of a window's frames are those of the window before; they are
+    At a hop of half a second, most of a window's frames are those of the window before; they are
     kept, and only the rest is computed.
+
+    Args:
+        front_end: the embedder's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, front_end: FrontEnd) -> None:
+        self._front_end = front_end
         self._before: Window | None = None
-        self._frames = np.zeros((0, N_MELS), np.float32)
+        self._frames = np.zeros((0, front_end.n_bands), np.float32)
 
     def __call__(self, window: Window) -> npt.NDArray[np.float32]:
-        """float32 [96, 64] of a window."""
+        """float32 [n_frames, n_bands] of a window."""
         n_known = self._n_known(window)
-        frames = log_mel(window.samples[n_known * FRAME_HOP_SAMPLES :])
+        frames = self._front_end.compute(window.samples[n_known * self._front_end.hop_samples :])
         if n_known:
             frames = np.concatenate([self._frames[-n_known:], frames])
         self._before, self._frames = window, frames
-        return frames
+        return self._front_end.fill(frames, window.n_missing)
 
     def _n_known(self, window: Window) -> int:
         """How many first frames of a window are the last ones of the window before."""
-        if self._before is None or self._before.partial:
+        if self._before is None or self._before.partial or not window.continues:
             return 0
-        shift = window.start - self._before.start
-        overlaps = 0 < shift < HEARD_SAMPLES and shift % FRAME_HOP_SAMPLES == 0
-        return len(self._frames) - shift // FRAME_HOP_SAMPLES if overlaps else 0
+        shift, hop = window.start - self._before.start, self._front_end.hop_samples
+        overlaps = 0 < shift < len(window.samples) and shift % hop == 0
+        return max(0, len(self._frames) - shift // hop) if overlaps else 0

@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.backends.base import Graphs
-from mmgat.model.embedders.base import EMBEDDING_SIZE
-from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
 
 
 class GraphBuffer:
@@ -21,16 +19,19 @@ class GraphBuffer:
 
     Args:
         n_nodes: N.
+        embedding_size: entries of an embedding.
+        rate_hz: of the positions of nodes; so many samples are a step.
 
     Attributes:
         nodes, mask, steps, newest: as in ``Graphs``, of this graph.
     """
 
-    def __init__(self, n_nodes: int) -> None:
-        self.nodes = np.zeros((n_nodes, EMBEDDING_SIZE), np.float32)
+    def __init__(self, n_nodes: int, embedding_size: int, rate_hz: int) -> None:
+        self.nodes = np.zeros((n_nodes, embedding_size), np.float32)
         self.mask = np.zeros(n_nodes, bool)
         self.steps = np.zeros(n_nodes, np.int64)
         self.newest = np.zeros(n_nodes, bool)
+        self._rate = rate_hz
         self._slots: dict[int, int] = {}  # step -> slot, oldest first
         self._starts = [0] * n_nodes  # of the node in every slot
         self._slot = self._next = 0  # of the newest node, of the one after it
@@ -52,18 +53,18 @@ class GraphBuffer:
         return Graphs(*map(np.array, parts))  # quicker than np.stack
 
     def begin_node(self, start: int) -> None:
-        """The slot of a new node, whose embedding is to be ``put`` there.
+        """The slot of a new node, whose embedding ``set_embedding`` stores.
 
         Nodes that now lie N seconds back or more, as after a gap, are forgotten. A node in the
         same second as the newest takes its place.
 
         Args:
-            start: position of its window in samples at 16 kHz; whole seconds are its step.
+            start: position of its second in samples; whole seconds are its step.
 
         Raises:
             ValueError: it lies before the newest node.
         """
-        step = start // SAMPLE_RATE_HZ
+        step = start // self._rate
         newest = next(reversed(self._slots), -1)
         if step < newest:
             raise ValueError(f"expected a node at {newest} s or later, found one at {step} s")
@@ -77,9 +78,9 @@ class GraphBuffer:
         self.newest[:] = False
         self.newest[self._slot] = True
 
-    def set_embedding(self, row: npt.NDArray[np.float32]) -> None:
-        """The embedding float32 [128] of the new node."""
-        self.nodes[self._slot] = row
+    def set_embedding(self, embedding: npt.NDArray[np.float32]) -> None:
+        """Stores the embedding, float32 [D], of the node that ``begin_node`` made."""
+        self.nodes[self._slot] = embedding
 
     def _forget(self, last_step: int) -> None:
         for step in [step for step in self._slots if step <= last_step]:

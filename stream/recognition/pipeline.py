@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
 from mmgat.model.labels import LABELS
 from mmgat.stream.audio.resampler import MonoResampler
 from mmgat.stream.audio.source import Block
@@ -97,9 +96,12 @@ class Pipeline:
         self._recognize = recognizer
         self._source, self._rate, self._settings = source, sample_rate_hz, settings
         self._live, self._clock = live, clock
-        self._resample = MonoResampler(sample_rate_hz)
-        self._windows = WindowAssembler(round(settings.hop_s * SAMPLE_RATE_HZ))
-        thresholds = recognizer.card.thresholds
+        embedder = recognizer.model.embedder
+        self._model_rate = embedder.sample_rate_hz
+        hop_samples = round(settings.hop_s * self._model_rate)
+        self._resample = MonoResampler(sample_rate_hz, self._model_rate)
+        self._windows = WindowAssembler(hop_samples, embedder.window_samples, self._model_rate)
+        thresholds = recognizer.model.card.thresholds
         self._decide = EventDetector(thresholds, settings.hop_s, source, settings.decision)
         self._position = 0
         self._due: deque[_Due] = deque()
@@ -123,10 +125,10 @@ class Pipeline:
         """
         if block.position != self._position:
             self.end()
-            self._windows.restart(round(block.position * SAMPLE_RATE_HZ / self._rate))
+            self._windows.restart(round(block.position * self._model_rate / self._rate))
         self._position = block.end
         for window in self._windows.push(self._resample(self._repair(block.samples))):
-            behind = block.end / self._rate - (window.start + window.n_valid) / SAMPLE_RATE_HZ
+            behind = block.end / self._rate - window.heard_until_s
             self._due.append(_Due(window, block.captured_at - behind))
 
     def end(self) -> None:
@@ -154,7 +156,7 @@ class Pipeline:
         window = due.window
         if window is None:
             raise ValueError("expected a recognition of the window that is due, found none due")
-        level = level_dbfs(window.samples[: window.n_valid])
+        level = level_dbfs(window.second)
         silent = level < self._settings.decision.silence_dbfs
         scores = np.zeros_like(recognition.scores) if silent else recognition.scores
         events = self._decide.update(window, scores, silent)
@@ -163,13 +165,13 @@ class Pipeline:
         estimate = Estimate(
             source=self._source,
             index=window.index,
-            t0=window.start / SAMPLE_RATE_HZ,
-            t1=window.end / SAMPLE_RATE_HZ,
+            t0=window.start_s,
+            t1=window.end_s,
             scores=_by_label(scores),
             bag_scores=_by_label(recognition.bag_scores),
             active=self._decide.active,
             evidence=dict(zip(LABELS, _rounded(recognition.evidence.T), strict=True)),
-            evidence_t0=[start / SAMPLE_RATE_HZ for start in recognition.node_starts],
+            evidence_t0=[start / self._model_rate for start in recognition.node_starts],
             level_dbfs=level,
             silent=silent,
             partial=window.partial,

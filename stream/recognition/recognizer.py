@@ -1,4 +1,4 @@
-"""Windows -> log-mel -> sliding graph -> the network -> scores and evidence."""
+"""Windows -> spectrogram -> sliding graph -> the network -> scores and evidence."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.model.backends.base import InferenceBackend
-from mmgat.model.backends.loading import load_backend
-from mmgat.model.card import Card
-from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
+from mmgat.model.backends.loading import LoadedModel, load_model
+from mmgat.model.embedders.base import EmbedderSpec
 from mmgat.stream.audio.windows import Window
-from mmgat.stream.recognition.front_end import FrontEnd
+from mmgat.stream.recognition.front_end import IncrementalFrontEnd
 from mmgat.stream.recognition.graph_buffer import GraphBuffer
 from mmgat.stream.settings import StreamSettings
 
 
 @dataclass(frozen=True)
 class Recognition:
-    """What MMGAT says after one more window; L = 20 labels, n nodes so far.
+    """MMGAT's output for one more window; L = 20 labels, n nodes so far.
 
     Attributes:
         scores: float32 [L], the newest node in the light of the graph.
         bag_scores: float32 [L], the graph's seconds together.
         evidence: float32 [n, L], oldest node first; its columns sum to ``bag_scores``.
-        node_starts: positions of the nodes, samples at 16 kHz.
+        node_starts: positions of the nodes, in samples at the embedder's rate.
     """
 
     scores: npt.NDArray[np.float32]
@@ -37,17 +35,20 @@ class Recognition:
 
 
 class StreamState:
-    """What is remembered of one stream: the frames of its last window, and its sliding graphs.
+    """State of one stream: the frames of its last window, and its sliding graphs.
 
     Nodes of one graph are one second apart, as in training. With a hop below a second several
     graphs interleave, one a phase.
     """
 
-    def __init__(self, settings: StreamSettings) -> None:
-        self.front_end = FrontEnd()
-        self._hop = round(settings.hop_s * SAMPLE_RATE_HZ)
-        n_phases = SAMPLE_RATE_HZ // self._hop
-        self._graphs = [GraphBuffer(settings.nodes) for _ in range(n_phases)]
+    def __init__(self, embedder: EmbedderSpec, settings: StreamSettings) -> None:
+        rate = embedder.sample_rate_hz
+        self.front_end = IncrementalFrontEnd(embedder.front_end)
+        self._hop = round(settings.hop_s * rate)
+        self._graphs = [
+            GraphBuffer(settings.nodes, embedder.embedding_size, rate)
+            for _ in range(rate // self._hop)
+        ]
 
     def graph_of(self, window: Window) -> GraphBuffer:
         """The graph of the window's phase."""
@@ -62,35 +63,35 @@ class Recognizer:
     (``python -m tools.benchmark streams``).
 
     Args:
-        card: of the model.
-        network: its embedder and MMGAT.
+        model: card, embedder and backend.
         settings: hop and nodes.
 
     Attributes:
-        device: where the network computes.
+        model: as given.
     """
 
-    def __init__(self, card: Card, network: InferenceBackend, settings: StreamSettings) -> None:
-        self.card, self.device = card, network.device
-        self._network, self._settings = network, settings
+    def __init__(self, model: LoadedModel, settings: StreamSettings | None = None) -> None:
+        self.model = model
+        self._settings = settings or StreamSettings()
 
     def new_state(self) -> StreamState:
         """The state of a stream that begins."""
-        return StreamState(self._settings)
+        return StreamState(self.model.embedder, self._settings)
 
-    def __call__(self, heard: Sequence[tuple[StreamState, Window]]) -> list[Recognition]:
+    def __call__(self, windows: Sequence[tuple[StreamState, Window]]) -> list[Recognition]:
         """Adds each window to its stream's graph and reads these graphs.
 
         Args:
-            heard: at most one window a stream; those of one stream come in order of their starts.
+            windows: at most one of each stream; those of one stream come in order of their starts.
         """
-        log_mel = np.array([state.front_end(window) for state, window in heard])
-        graphs = [state.graph_of(window) for state, window in heard]
-        for graph, (_, window) in zip(graphs, heard, strict=True):
+        log_mel = np.array([state.front_end(window) for state, window in windows])
+        graphs = [state.graph_of(window) for state, window in windows]
+        for graph, (_, window) in zip(graphs, windows, strict=True):
             graph.begin_node(window.start)
-        rows, scores, evidence = self._network(log_mel, GraphBuffer.collate(graphs))
-        for graph, row in zip(graphs, rows, strict=True):
-            graph.set_embedding(row)
+        prediction = self.model.backend(log_mel, GraphBuffer.collate(graphs))
+        embeddings, scores, evidence = prediction
+        for graph, embedding in zip(graphs, embeddings, strict=True):
+            graph.set_embedding(embedding)
         bag_scores = evidence.sum(axis=1)
         return [
             Recognition(
@@ -105,15 +106,14 @@ def load_recognizer(
     settings: StreamSettings | None = None,
     compute: str = "auto",
     weights: Path | None = None,
-) -> tuple[Recognizer, str]:
-    """A recogniser by the model's name or checkpoint path, and a line on where it computes.
+) -> Recognizer:
+    """A recogniser by the model's name or checkpoint path.
 
     Args:
-        model, compute, weights: as for ``load_backend``.
+        model, compute, weights: as for ``load_model``.
         settings: hop and nodes.
 
     Raises:
         ModelError: the checkpoint, the weights or the device are not to be had.
     """
-    card, network, where = load_backend(model, compute, weights)
-    return Recognizer(card, network, settings or StreamSettings()), where
+    return Recognizer(load_model(model, compute, weights), settings)

@@ -93,9 +93,9 @@ def test_an_unknown_model_is_refused_with_the_shipped_names() -> None:
         load_checkpoint("nosuch")
 
 
-def test_rows_of_another_space_are_refused_with_both_names() -> None:
+def test_embeddings_of_another_space_are_refused_with_both_names() -> None:
     with pytest.raises(
-        CheckpointError, match=r"compact \(compact-2\), found rows of vggish \(relu"
+        CheckpointError, match=r"compact \(compact-2\), found those of vggish \(relu"
     ):
         check_embedding_space(untrained_card(), "vggish", "relu+pca+8bit")
 

@@ -10,13 +10,13 @@ SECOND = 16_000
 
 
 def test_digital_silence_causes_no_event() -> None:
-    recognizer, _ = load_recognizer("compact")
+    recognizer = load_recognizer("compact")
     found = false_events(recognizer, [np.zeros(20 * SECOND, np.float32)])
     assert found == {"hours": 0.006, "false events an hour": 0.0, "labels": {}}
 
 
 def test_what_is_never_named_has_no_delays() -> None:
-    recognizer, _ = load_recognizer("compact")
+    recognizer = load_recognizer("compact")
     assert delays(recognizer, "cello", np.zeros(3 * SECOND, np.float32)) == (None, None)
 
 

@@ -25,7 +25,7 @@ faults = st.lists(
 
 @pytest.fixture(scope="module")
 def recognizer() -> Recognizer:
-    return load_recognizer("compact", StreamSettings(hop_s=1.0), "cpu")[0]
+    return load_recognizer("compact", StreamSettings(hop_s=1.0), "cpu")
 
 
 def test_without_faults_every_sample_is_analysed(recognizer: Recognizer) -> None:

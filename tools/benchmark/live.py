@@ -55,7 +55,7 @@ def _latency(model: str, weights: Path | None) -> str:
     settings = StreamSettings()
     if weights is not None:
         weights = _random_vggish(weights)
-    recognizer, _ = load_recognizer(model, settings, "cpu", weights)
+    recognizer = load_recognizer(model, settings, "cpu", weights)
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
         soundfile.write(file.name, sound(LATENCY_S), RATE_HZ)
         source = Timed(Path(file.name), paced=True)
@@ -104,7 +104,7 @@ def _most_streams(model: str, weights: Path | None) -> str:
     from mmgat.stream.settings import StreamSettings
 
     settings = StreamSettings(hop_s=1.0)
-    recognizer, where = load_recognizer(model, settings, "cpu", weights)
+    recognizer = load_recognizer(model, settings, "cpu", weights)
     good, step, rising = 0, 4, True
     told = ""
     while rising or step >= max(1, good // 8):
@@ -118,7 +118,7 @@ def _most_streams(model: str, weights: Path | None) -> str:
         step = 2 * step if rising else step // 2
         if not step:
             break
-    return f"{told} ({where})"
+    return f"{told} ({recognizer.model.computes})"
 
 
 def _try_streams(

@@ -17,7 +17,7 @@ from tools.benchmark.timing import RATE_HZ, side_by_side, sound
 
 if TYPE_CHECKING:
     from mmgat.stream.audio.windows import Window
-    from mmgat.stream.recognition.front_end import FrontEnd
+    from mmgat.stream.recognition.front_end import IncrementalFrontEnd
     from mmgat.stream.recognition.recognizer import Recognizer, StreamState
 
 STRETCH = 20
@@ -29,29 +29,42 @@ def stages() -> Iterator[str]:
     import resampy
     from torchvggish.vggish_input import waveform_to_examples
 
+    from mmgat.model.embedders.log_mel import VGGISH_LOG_MEL
     from mmgat.stream.audio.resampler import MonoResampler
-    from mmgat.stream.audio.windows import HEARD_SAMPLES, Window
-    from mmgat.stream.recognition.front_end import FrontEnd
+    from mmgat.stream.recognition.front_end import IncrementalFrontEnd
 
-    second = sound(1.0, 16_000)[:HEARD_SAMPLES]
+    window = _window(VGGISH_LOG_MEL.window_samples, 16_000)
+    second = window.samples
     for hop_s in (0.25, 0.5, 1.0):
-        front_end, starts = FrontEnd(), itertools.count(0, round(16_000 * hop_s))
+        front_end, starts = (
+            IncrementalFrontEnd(VGGISH_LOG_MEL),
+            itertools.count(0, round(16_000 * hop_s)),
+        )
         ours, theirs = side_by_side(
-            partial(_front_end_step, front_end, starts, Window(0, 0, second)),
+            partial(_front_end_step, front_end, starts, window),
             lambda: waveform_to_examples(second.astype(np.float64), 16_000),
         )
         yield (
             f"front end, a window at hop {hop_s:g}: {ours:.2f} ms, torchvggish {theirs:.2f}: "
             f"x{theirs / ours:.1f}"
         )
-    samples, resample = sound(1.0)[:, None], MonoResampler(RATE_HZ)
+    samples, resample = sound(1.0)[:, None], MonoResampler(RATE_HZ, 16_000)
     ours, theirs = side_by_side(
         lambda: resample(samples), lambda: resampy.resample(samples[:, 0], RATE_HZ, 16_000)
     )
     yield f"1 s from 48 to 16 kHz: {ours:.2f} ms, resampy {theirs:.2f}: x{theirs / ours:.1f}"
 
 
-def _front_end_step(front_end: FrontEnd, starts: Iterator[int], window: Window) -> None:
+def _window(n_samples: int, rate_hz: int) -> Window:
+    """A window of noise and tones, as in the middle of a stream."""
+    from mmgat.stream.audio.windows import Window
+
+    lead = max(0, n_samples - rate_hz)
+    samples = sound(n_samples / rate_hz, rate_hz)[:n_samples]
+    return Window(0, 0, samples, rate_hz, lead, n_samples - lead, continues=True)
+
+
+def _front_end_step(front_end: IncrementalFrontEnd, starts: Iterator[int], window: Window) -> None:
     front_end(replace(window, start=next(starts)))
 
 
@@ -86,7 +99,7 @@ def yamnet() -> Iterator[str]:
     """One window through front end, embedder and MMGAT beside YAMNet's TensorFlow Lite."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from mmgat.stream.audio.windows import HEARD_SAMPLES, Window
+    from mmgat.model.backends.threads import limit_threads
     from mmgat.stream.recognition.recognizer import load_recognizer
     from mmgat.stream.settings import StreamSettings
 
@@ -96,7 +109,7 @@ def yamnet() -> Iterator[str]:
     net = Interpreter(path, num_threads=1)
     net.allocate_tensors()
     into, out = net.get_input_details()[0]["index"], net.get_output_details()[0]["index"]
-    second = sound(1.0, 16_000)[:HEARD_SAMPLES]
+    second = sound(1.0, 16_000)[:15_600]
 
     def theirs() -> np.ndarray:
         net.set_tensor(into, second[None])
@@ -104,9 +117,13 @@ def yamnet() -> Iterator[str]:
         return net.get_tensor(out).copy()
 
     for hop_s in (0.5, 1.0):
-        recognizer, _ = load_recognizer("compact", StreamSettings(hop_s))  # on one thread
-        state, starts = recognizer.new_state(), itertools.count(0, round(16_000 * hop_s))
-        ours = partial(_recognition, recognizer, state, starts, Window(0, 0, second))
+        recognizer = load_recognizer("compact", StreamSettings(hop_s))
+        embedder = recognizer.model.embedder
+        limit_threads(embedder)
+        rate = embedder.sample_rate_hz
+        state, starts = recognizer.new_state(), itertools.count(0, round(rate * hop_s))
+        window = _window(embedder.window_samples, rate)
+        ours = partial(_recognition, recognizer, state, starts, window)
         for _ in range(24):  # until all graphs are full
             ours()
         for stretch, turns in (

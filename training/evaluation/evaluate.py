@@ -79,13 +79,12 @@ def evaluate_irmas(checkpoint: str, folder: Path, weights: Path | None = None) -
     import numpy as np
 
     from mmgat.model.checkpoint import load_checkpoint
-    from mmgat.model.embedders.registry import embedder_of
     from mmgat.model.labels import INDEX
     from mmgat.training.data.irmas import COVERED, embed_clips, test_clips
     from mmgat.training.evaluation.benchmark_metrics import irmas_clip_scores, irmas_scores
 
     loaded = load_checkpoint(checkpoint)
-    bags = embed_clips(test_clips(folder), embedder_of(loaded, weights))
+    bags = embed_clips(test_clips(folder), loaded.embedder(weights))
     found, instance = _report_on(loaded, bags)
     columns = [INDEX[label] for label in COVERED]
     clips = [

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from mmgat.model.checkpoint import Checkpoint
 from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples, log_mel
-from mmgat.model.embedders.registry import embedder_of
 from mmgat.model.labels import LABELS
 from mmgat.training.errors import TrainingDataError
 
@@ -51,7 +50,7 @@ def evidence_beside_log_mel(path: Path, checkpoint: Checkpoint) -> Figure:
     audio = read_mono(path)
     n_seconds = min(len(audio) // SAMPLE_RATE_HZ, LONGEST_S)
     windows = audio[: n_seconds * SAMPLE_RATE_HZ].reshape(n_seconds, SAMPLE_RATE_HZ)
-    rows = embedder_of(checkpoint)(torch.from_numpy(examples(windows)))
+    rows = checkpoint.embedder()(torch.from_numpy(examples(windows)))
     output = checkpoint.mmgat.read(rows.unsqueeze(0))
     best = output.bag_scores[0].topk(SHOWN).indices
 

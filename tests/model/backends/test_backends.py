@@ -10,10 +10,10 @@ import soundfile
 import soxr
 
 from mmgat.model.backends.base import Floats, Graphs, InferenceBackend, Prediction
-from mmgat.model.backends.loading import load_backend
+from mmgat.model.backends.loading import load_model
 from mmgat.model.backends.onnx import OnnxBackend, graph_paths
 from mmgat.model.backends.torch import TorchBackend, load_torch_backend
-from mmgat.model.card import checkpoint_path
+from mmgat.model.card import checked_card, checkpoint_path
 from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples
 from mmgat.model.errors import CheckpointError, ComputeError
 from mmgat.stream.commands.stream import demo_clip
@@ -57,12 +57,17 @@ def one_by_one(network: InferenceBackend, log_mel: Floats, graphs: Graphs) -> Pr
 def test_in_8_bits_real_sound_is_told_nearly_as_in_torch(
     n_nodes: int, examples_of_demo: Floats
 ) -> None:
-    in_8_bits, in_torch = load_backend("compact")[1], load_torch_backend(COMPACT, "cpu")[0]
+    in_8_bits, in_torch = (
+        load_model("compact").backend,
+        load_torch_backend(*checked_card("compact"), "cpu")[0],
+    )
     alone = sliding(np.zeros((len(examples_of_demo), 128), np.float32), 1)
-    graphs = sliding(in_torch(examples_of_demo, alone).rows, n_nodes)
+    graphs = sliding(in_torch(examples_of_demo, alone).embeddings, n_nodes)
     newest = examples_of_demo[n_nodes - 1 :]
     found, expected = one_by_one(in_8_bits, newest, graphs), in_torch(newest, graphs)
-    off = np.linalg.norm(found.rows - expected.rows) / np.linalg.norm(expected.rows)
+    off = np.linalg.norm(found.embeddings - expected.embeddings) / np.linalg.norm(
+        expected.embeddings
+    )
     assert 0 < off < 0.05
     assert np.abs(found.scores - expected.scores).mean() < 0.005
     assert np.abs(found.evidence.sum(1) - expected.evidence.sum(1)).mean() < 0.005
@@ -73,7 +78,7 @@ def test_in_8_bits_real_sound_is_told_nearly_as_in_torch(
 def test_what_is_said_of_a_stream_does_not_depend_on_the_others(
     n_nodes: int, examples_of_demo: Floats
 ) -> None:
-    network, rng = load_backend("compact")[1], np.random.default_rng(0)
+    network, rng = load_model("compact").backend, np.random.default_rng(0)
     graphs = sliding(rng.normal(size=(n_nodes + 4, 128)).astype(np.float32), n_nodes)
     together = network(examples_of_demo[:5], graphs)
     for found, expected in zip(
@@ -85,12 +90,12 @@ def test_what_is_said_of_a_stream_does_not_depend_on_the_others(
 def test_a_checkpoint_with_its_graphs_runs_in_onnx_runtime_and_one_without_in_torch(
     copied: Path,
 ) -> None:
-    card, network, where = load_backend(str(copied))
-    assert (card.name, network.device) == ("compact", "cpu")
-    assert isinstance(network, OnnxBackend)
-    assert where == "computing on the CPU with ONNX Runtime"
+    model = load_model(str(copied))
+    assert (model.card.name, model.backend.device) == ("compact", "cpu")
+    assert isinstance(model.backend, OnnxBackend)
+    assert model.computes == "computing on the CPU with ONNX Runtime"
     graph_paths(copied)[0].unlink()
-    assert isinstance(load_backend(str(copied), "cpu")[1], TorchBackend)
+    assert isinstance(load_model(str(copied), "cpu").backend, TorchBackend)
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -98,14 +103,14 @@ def test_a_graph_of_other_weights_is_refused(which: int, copied: Path) -> None:
     graph = graph_paths(copied)[which]
     graph.write_bytes(graph.read_bytes().replace(b"weights_sha256", b"weights_other_"))
     with pytest.raises(CheckpointError, match="the graph of other weights.*found none.*export"):
-        load_backend(str(copied))
+        load_model(str(copied))
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_damaged_graph_is_refused(which: int, copied: Path) -> None:
     graph_paths(copied)[which].write_bytes(b"no graph")
     with pytest.raises(CheckpointError, match=r"expected the ONNX graph of 'compact' in .*onnx"):
-        load_backend(str(copied))
+        load_model(str(copied))
 
 
 def test_without_torch_what_needs_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,4 +119,4 @@ def test_without_torch_what_needs_it_says_so(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(
         ComputeError, match=r"torch for model 'compact' with .*mmgat-stream\[torch\]"
     ):
-        load_backend("compact", "cuda")
+        load_model("compact", "cuda")

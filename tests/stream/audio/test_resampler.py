@@ -8,7 +8,7 @@ from tests.conftest import melody
 
 
 def run(samples: np.ndarray, rate_hz: int, sizes: list[int]) -> np.ndarray:
-    resample = MonoResampler(rate_hz)
+    resample = MonoResampler(rate_hz, 16_000)
     parts, position, turn = [], 0, 0
     while position < len(samples):
         end = position + (sizes[turn % len(sizes)] if sizes else len(samples))
@@ -42,7 +42,7 @@ def test_channels_are_averaged() -> None:
 
 def test_after_a_flush_nothing_of_the_past_is_left() -> None:
     samples = melody(0.2, 44_100)
-    resample = MonoResampler(44_100)
+    resample = MonoResampler(44_100, 16_000)
     once = np.concatenate([resample(samples), resample.flush()])
     again = np.concatenate([resample(samples), resample.flush()])
     np.testing.assert_array_equal(once, again)

@@ -1,12 +1,19 @@
 import numpy as np
 
 from mmgat.model.labels import INDEX, LABELS
-from mmgat.stream.audio.windows import HEARD_SAMPLES, Window
+from mmgat.stream.audio.windows import Window
 from mmgat.stream.bus.protocol import Event
 from mmgat.stream.recognition.event_detector import EventDetector
 from mmgat.stream.settings import DecisionSettings
 
-SAMPLES = np.zeros(HEARD_SAMPLES, np.float32)
+SAMPLES = np.zeros(15_600, np.float32)
+
+
+def window(index: int) -> Window:
+    """One every half a second."""
+    return Window(index, index * 8_000, SAMPLES, 16_000, 0, 15_600)
+
+
 THRESHOLDS = dict.fromkeys(LABELS, 0.5)
 
 
@@ -17,7 +24,7 @@ def play(piano: list[float], **settings: float) -> tuple[list[Event], list[list[
     for index, score in enumerate(piano):
         scores = np.zeros(len(LABELS), np.float32)
         scores[INDEX["piano"]] = score
-        events += decision.update(Window(index, index * 8_000, SAMPLES), scores)
+        events += decision.update(window(index), scores)
         active.append(decision.active)
     return events + decision.finish(), active
 
@@ -80,15 +87,15 @@ def test_the_warm_up_has_no_events() -> None:
 def test_no_instrument_begins_in_a_silent_window() -> None:
     decision = EventDetector(dict.fromkeys(LABELS, 0.2), 0.5, "lab")
     sure = np.ones(len(LABELS), np.float32)
-    decision.update(Window(0, 0, SAMPLES), sure)
-    assert decision.update(Window(1, 8_000, SAMPLES), np.zeros_like(sure), silent=True) == []
+    decision.update(window(0), sure)
+    assert decision.update(window(1), np.zeros_like(sure), silent=True) == []
 
 
 def test_the_first_silent_window_ends_what_is_on() -> None:
     decision = EventDetector(THRESHOLDS, 0.5, "lab")
     loud = np.full(len(LABELS), 0.9, np.float32)
     for index in range(3):
-        decision.update(Window(index, index * 8_000, SAMPLES), loud)
-    events = decision.update(Window(3, 24_000, SAMPLES), np.zeros_like(loud), silent=True)
+        decision.update(window(index), loud)
+    events = decision.update(window(3), np.zeros_like(loud), silent=True)
     assert {event.event for event in events} == {"off"}
     assert decision.active == []

@@ -1,29 +1,80 @@
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mmgat.model.embedders.log_mel import examples
-from mmgat.stream.audio.windows import HEARD_SAMPLES, Window, WindowAssembler
-from mmgat.stream.recognition.front_end import FrontEnd
+from mmgat.model.embedders.base import FrontEnd
+from mmgat.model.embedders.log_mel import VGGISH_LOG_MEL
+from mmgat.stream.audio.windows import Window, WindowAssembler
+from mmgat.stream.recognition.front_end import IncrementalFrontEnd
 from tests.conftest import melody
 
 
-def alone(window: Window) -> np.ndarray:
-    return examples(window.samples)
+def energies(waveform: np.ndarray) -> np.ndarray:
+    """Energy of frames of 640 samples, one every 320, in two halves."""
+    frames = np.lib.stride_tricks.sliding_window_view(waveform, 640)[::320]
+    return (frames.reshape(len(frames), 2, 320) ** 2).sum(axis=-1).astype(np.float32)
 
 
-@pytest.mark.parametrize("hop", [4_000, 8_000, 16_000])
-def test_a_sliding_window_has_the_frames_it_has_alone(hop: int) -> None:
-    assembler, front_end = WindowAssembler(hop), FrontEnd()
-    windows = assembler.push(melody(3.4, 16_000)[:, 0]) + assembler.flush()
-    assert windows[-1].partial
+LONG = FrontEnd(32_000, 640, 320, 198, 2, energies)
+"""Hears 1.99 s."""
+
+
+REPEATING = replace(LONG, repeats=True)
+
+
+@pytest.mark.parametrize(
+    "front_end", [VGGISH_LOG_MEL, LONG, REPEATING], ids=["vggish", "two seconds", "repeating"]
+)
+@pytest.mark.parametrize("hop_s", [0.25, 0.5, 1.0])
+def test_a_sliding_window_has_the_frames_it_has_alone(hop_s: float, front_end: FrontEnd) -> None:
+    rate = front_end.sample_rate_hz
+    assembler = WindowAssembler(round(hop_s * rate), front_end.window_samples, rate)
+    incremental = IncrementalFrontEnd(front_end)
+    windows = assembler.push(melody(3.4, rate)[:, 0]) + assembler.flush()
+    assembler.restart(5 * rate)
+    windows += assembler.push(melody(2.6, rate, seed=1)[:, 0])
     for window in windows:
-        np.testing.assert_allclose(front_end(window), alone(window), atol=1e-6)
+        alone = front_end.fill(front_end.examples(window.samples), window.n_missing)
+        np.testing.assert_allclose(incremental(window), alone, atol=1e-6)
+
+
+def test_only_frames_that_are_new_are_computed() -> None:
+    computed: list[int] = []
+
+    def counting(compute: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+        def count(waveform: np.ndarray) -> np.ndarray:
+            frames = compute(waveform)
+            computed.append(len(frames))
+            return frames
+
+        return count
+
+    front_end = FrontEnd(32_000, 640, 320, 198, 2, counting(energies))
+    assembler = WindowAssembler(16_000, front_end.window_samples, 32_000)
+    incremental = IncrementalFrontEnd(front_end)
+    for window in assembler.push(np.zeros(96_000, np.float32)):
+        incremental(window)
+    assert computed == [198, 50, 50, 50, 50]
 
 
 def test_behind_a_gap_nothing_of_the_padded_window_before_is_kept() -> None:
-    front_end = FrontEnd()
-    padded = np.zeros(HEARD_SAMPLES, np.float32)
+    front_end = IncrementalFrontEnd(VGGISH_LOG_MEL)
+    padded = np.zeros(15_600, np.float32)
     padded[:8_000] = melody(0.5, 16_000)[:, 0]
-    front_end(Window(0, 0, padded, n_valid=8_000))
-    after = Window(1, 8_000, melody(1.0, 16_000, seed=1)[:HEARD_SAMPLES, 0])
-    np.testing.assert_allclose(front_end(after), alone(after), atol=1e-6)
+    front_end(Window(0, 0, padded, 16_000, 0, n_valid=8_000))
+    samples = melody(1.0, 16_000, seed=1)[:15_600, 0]
+    after = Window(1, 8_000, samples, 16_000, 0, n_valid=15_600)
+    np.testing.assert_allclose(front_end(after), VGGISH_LOG_MEL.examples(samples), atol=1e-6)
+
+
+def test_at_the_start_what_was_heard_so_far_is_repeated_in_place_of_silence() -> None:
+    samples = melody(2.0, 32_000)[:, 0]
+    front_end = IncrementalFrontEnd(REPEATING)
+    first, _, full = WindowAssembler(16_000, REPEATING.window_samples, 32_000).push(samples)
+    frames = front_end(first)
+    assert first.n_missing == first.lead == 31_680
+    np.testing.assert_array_equal(frames[:99], frames[99:])
+    assert frames.any(axis=1).all()
+    assert full.n_missing == 0

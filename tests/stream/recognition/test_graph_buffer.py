@@ -21,7 +21,7 @@ SECOND = 16_000
 def test_the_rolling_graph_has_the_last_seconds_nodes_at_every_step(
     n_nodes: int, jumps: list[int], seed: int
 ) -> None:
-    rolling, rng = GraphBuffer(n_nodes), np.random.default_rng(seed)
+    rolling, rng = GraphBuffer(n_nodes, 128, SECOND), np.random.default_rng(seed)
     rows: dict[int, np.ndarray] = {}
     step = 0
     for jump in jumps:
@@ -43,12 +43,12 @@ def test_the_network_says_of_the_ring_what_it_says_of_the_nodes_in_order() -> No
     network = TorchBackend(CompactEmbedder(), untrained_mmgat())
     rng = np.random.default_rng(3)
     log_mel = rng.normal(-2, 1, (12, 1, 96, 64)).astype(np.float32)
-    ring = GraphBuffer(5)
+    ring = GraphBuffer(5, 128, SECOND)
     rows = np.zeros((12, 128), np.float32)
     for step, example in enumerate(log_mel):
         ring.begin_node(step * SECOND)
         found = network(example, GraphBuffer.collate([ring]))
-        rows[step] = found.rows[0]
+        rows[step] = found.embeddings[0]
         ring.set_embedding(rows[step])
     newest = np.arange(5)[None] == 4
     seconds = np.arange(7, 12)[None]
@@ -59,14 +59,14 @@ def test_the_network_says_of_the_ring_what_it_says_of_the_nodes_in_order() -> No
 
 
 def test_a_gap_longer_than_the_graph_forgets_all_that_was_before() -> None:
-    rolling = GraphBuffer(5)
+    rolling = GraphBuffer(5, 128, SECOND)
     for step in (0, 1, 2, 9):
         rolling.begin_node(step * SECOND)
     assert rolling.starts == [9 * SECOND]
 
 
 def test_a_node_from_before_the_newest_is_refused() -> None:
-    rolling = GraphBuffer(5)
+    rolling = GraphBuffer(5, 128, SECOND)
     rolling.begin_node(3 * SECOND)
     with pytest.raises(ValueError, match="at 3 s or later, found one at 2 s"):
         rolling.begin_node(2 * SECOND)

@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmgat.model.backends.loading import load_backend
+from mmgat.model.backends.loading import load_model
 from mmgat.model.backends.onnx import OnnxBackend, graph_paths
 from mmgat.model.backends.torch import load_torch_backend
+from mmgat.model.card import checked_card
 from mmgat.model.checkpoint import save_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.training.errors import TrainingDataError
@@ -39,7 +40,10 @@ def test_in_8_bits_any_checkpoint_with_its_embedder_says_nearly_the_same(
     for written in graph_paths(path):
         assert written.stat().st_size < path.stat().st_size / 2
         assert str(Path(__file__).parents[2]).encode() not in written.read_bytes()
-    network, expected = load_backend(str(path))[1], load_torch_backend(path, "cpu")[0]
+    network, expected = (
+        load_model(str(path)).backend,
+        load_torch_backend(*checked_card(path), "cpu")[0],
+    )
     assert isinstance(network, OnnxBackend)
     for n_nodes in (7, 20):
         graphs, log_mel = random_graphs(2, n_nodes), log_mel_of(2)

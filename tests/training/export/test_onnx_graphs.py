@@ -8,7 +8,7 @@ import torch
 
 from mmgat.model.backends.onnx import WEIGHTS_KEY, OnnxBackend, graph_paths
 from mmgat.model.backends.torch import TorchBackend, TorchEmbedder, load_torch_backend
-from mmgat.model.card import checkpoint_path
+from mmgat.model.card import checked_card
 from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.model.streaming_model import StreamingModel
@@ -48,7 +48,7 @@ def test_a_traced_network_gives_the_numbers_of_torch(
 ) -> None:
     graphs, log_mel = random_graphs(n_streams, n_nodes), log_mel_of(n_streams)
     found = exact(log_mel, graphs)
-    expected = load_torch_backend(checkpoint_path("compact"), "cpu")[0](log_mel, graphs)
+    expected = load_torch_backend(*checked_card("compact"), "cpu")[0](log_mel, graphs)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert (found.evidence[~graphs.mask] == 0).all()
