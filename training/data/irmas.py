@@ -15,10 +15,9 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from mmgat.model.embedders.base import Embedder
 from mmgat.model.embedders.log_mel import EXAMPLE_FRAMES, SAMPLE_RATE_HZ, log_mel
 from mmgat.model.labels import INDEX, LABELS, N_LABELS
 from mmgat.training.data.bags import RowSet, padded
@@ -125,7 +124,7 @@ def hold_out(
 
 
 def embed_clips(
-    clips: Sequence[IrmasClip], embedder: Embedder, cache: Path | None = None
+    clips: Sequence[IrmasClip], embedder: nn.Module, cache: Path | None = None
 ) -> RowSet:
     """Rows of every clip with their targets.
 
@@ -141,7 +140,9 @@ def embed_clips(
     names = np.array([f"{clip.path.parent.name}/{clip.path.name}" for clip in clips])
     if cache is not None and cache.is_file():
         with np.load(cache) as file:
-            if file["names"].tolist() != names.tolist() or str(file["space"]) != embedder.variant:
+            if file["names"].tolist() != names.tolist() or str(file["space"]) != str(
+                embedder.variant
+            ):
                 raise TrainingDataError(
                     f"expected rows of these {len(clips)} clips in {cache}, found others: "
                     "delete the file to make them again"
@@ -152,7 +153,9 @@ def embed_clips(
         if cache is not None:
             lengths = np.array([len(bag) for bag in rows])
             every_row = torch.cat(rows).numpy()
-            np.savez(cache, names=names, space=embedder.variant, rows=every_row, lengths=lengths)
+            np.savez(
+                cache, names=names, space=str(embedder.variant), rows=every_row, lengths=lengths
+            )
     bag, weight = torch.zeros(len(clips), N_LABELS), torch.zeros(len(clips), N_LABELS)
     for index, clip in enumerate(clips):
         present = [INDEX[label] for label in clip.labels]
@@ -171,7 +174,7 @@ def download_irmas(folder: Path) -> None:
 
 
 @torch.inference_mode()
-def _embed(path: Path, embedder: Embedder) -> Tensor:
+def _embed(path: Path, embedder: nn.Module) -> Tensor:
     try:
         sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
@@ -186,4 +189,5 @@ def _embed(path: Path, embedder: Embedder) -> Tensor:
     frames = log_mel(samples)
     n_examples = len(frames) // EXAMPLE_FRAMES
     examples = frames[: EXAMPLE_FRAMES * n_examples].reshape(n_examples, EXAMPLE_FRAMES, -1)
-    return embedder(torch.from_numpy(examples)).cpu()
+    rows: Tensor = embedder(torch.from_numpy(examples))
+    return rows.cpu()

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.training.data.mixtures import make_mixtures, read_mixtures
 from mmgat.training.errors import TrainingDataError
-from tests.training.compact.conftest import cache, data, teachers  # noqa: F401
+from tests.training.distillation.conftest import cache, data, teachers  # noqa: F401
 
 
 def test_both_kinds_of_rows_are_of_the_same_clips(data: Path, cache: Path, tmp_path: Path) -> None:  # noqa: F811
