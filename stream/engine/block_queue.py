@@ -18,8 +18,8 @@ class SampleAccount:
 
     Attributes:
         captured: frames that the source gave, or should have given where positions jump.
-        analysed: frames taken by the analysis.
-        dropped: frames lost because the source or this queue could not keep them.
+        analysed: frames taken by the analysis, without those whose window it skipped.
+        dropped: frames lost because the source could not keep them, or analysis did not keep up.
         discarded: frames that were left when the stream was stopped.
         queued: frames that wait.
     """
@@ -45,7 +45,8 @@ class BlockQueue:
         changed: called when a block has come, or the end.
 
     Attributes:
-        overflowed: those of the dropped frames that were dropped because the queue was full.
+        overflowed: those of the dropped frames that analysis did not keep up with: the queue was full,
+            or their window was skipped.
 
     A jump in the positions is counted as captured and dropped: those frames existed, and the
     source could not keep them.
@@ -72,20 +73,19 @@ class BlockQueue:
         """Adds a block; a closed queue counts it as discarded."""
         size = len(block.samples)
         with self._changed:
-            gap = max(0, block.position - self._expected)
-            self._expected = block.end
-            self._add(captured=gap + size, dropped=gap)
             if not self._lossy:
                 self._changed.wait_for(lambda: self._closed or self._has_room(size))
+            gap = max(0, block.position - self._expected)
+            self._expected = block.end
             if self._closed:
-                self._add(discarded=size)
+                self._add(captured=gap + size, dropped=gap, discarded=size)
                 return
             while self._blocks and not self._has_room(size):
                 oldest = len(self._blocks.popleft().samples)
                 self._add(queued=-oldest, dropped=oldest)
                 self.overflowed += oldest
             self._blocks.append(block)
-            self._add(queued=size)
+            self._add(captured=gap + size, dropped=gap, queued=size)
         self._tell()
 
     def take(self, at_most: int = 0) -> Block | None:
@@ -111,6 +111,13 @@ class BlockQueue:
             self._add(queued=-size, analysed=size)
             self._changed.notify_all()
             return block
+
+    def count_skipped(self, n_frames: int) -> None:
+        """Counts frames that were taken as dropped: the window that stands for them is skipped."""
+        with self._changed:
+            skipped = min(n_frames, self._account.analysed)
+            self._add(analysed=-skipped, dropped=skipped)
+            self.overflowed += skipped
 
     @property
     def ended(self) -> bool:

@@ -4,7 +4,8 @@
     source --capture--> BlockQueue ---analysis--> Pipelines, Recognizer --> sinks (publisher, ...)
 
 This is the only module with threads of its own besides the publisher's. Capture never waits for
-analysis of a live source; what is not analysed in time is dropped, oldest first, and counted.
+analysis of a live source; windows that are not analysed in time are skipped, oldest first, and
+counted.
 
 Analysis goes in rounds: it takes the next window of each stream, and all of them go through the
 networks together. So no stream waits for another's backlog, and the more wait, the cheaper is each.
@@ -74,6 +75,7 @@ class Engine:
         self._recognizer, self._sinks = recognizer, sinks
         self._news = threading.Event()
         shape = settings or StreamSettings()
+        self._hop_s = shape.hop_s
         self._streams = [
             Stream(item, recognizer, shape, self._news, taps, clock) for item in streams_of(inputs)
         ]
@@ -175,15 +177,18 @@ class Engine:
         """The next window of every stream, recognised and emitted; False if nothing was due."""
         begun = time.perf_counter()
         self._round_began = self._clock()
-        heard_s = sum(stream.advance() for stream in self._streams) / len(self._streams)
-        recognize_batch(self._recognizer, [stream.pipeline for stream in self._streams])
+        for stream in self._streams:
+            stream.advance()
+        pipelines = [stream.pipeline for stream in self._streams]
+        n_windows = recognize_batch(self._recognizer, pipelines)
         messages = [message for stream in self._streams for message in stream.pipeline.drain()]
         for message in messages:
             for sink in self._sinks:
                 sink(message)
-        if heard_s:
-            keep = math.exp(-heard_s / RTF_TIME_S)
-            factor = (time.perf_counter() - begun) / heard_s
+        if n_windows:
+            audio_s = n_windows * self._hop_s / len(self._streams)
+            keep = math.exp(-audio_s / RTF_TIME_S)
+            factor = (time.perf_counter() - begun) / audio_s
             self._real_time_factor = keep * self._real_time_factor + (1 - keep) * factor
         self._round_began = None
         return bool(messages)

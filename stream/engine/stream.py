@@ -19,6 +19,10 @@ PORTION_S: Final = 0.1
 """Blocks that wait are joined up to this length (seconds), so a stream that is behind takes fewer
 and larger steps."""
 
+QUEUE_S: Final = 10.0
+"""Audio of a live source that may wait for analysis (seconds), longer than any round should take.
+What waits is taken at once after each round, so this is no delay."""
+
 DROP_WARNING_RATE: Final = 0.1
 """Share of the last minutes' audio whose loss the user has to do something about."""
 
@@ -65,24 +69,32 @@ class Stream:
     ) -> None:
         self.input, self.name, self.source = item, item.name, item.source
         rate = self.source.sample_rate_hz
-        waiting = round(settings.queue_hops * settings.hop_s * rate)
-        self.queue = BlockQueue(waiting, self.source.live, news.set)
+        self._hop_s = settings.hop_s
+        self._max_due = max(1, round(settings.queue_hops))
+        waiting_s = QUEUE_S if self.source.live else settings.queue_hops * settings.hop_s
+        self._capacity = round(waiting_s * rate)
+        self.queue = BlockQueue(self._capacity, self.source.live, news.set)
         self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live, clock)
         self.error: Exception | None = None
         self.done = False
         self._closing = False
         self._portion = round(PORTION_S * rate)
+        self._n_skipped = 0
         self._drop_rate = DropRate()
         self._taps = taps
 
-    def advance(self) -> float:
-        """Takes waiting blocks until a window is due; returns their length in seconds."""
-        n_samples = 0
-        while self.pipeline.window() is None:
+    def advance(self) -> None:
+        """Takes waiting blocks until a window is due; of a live source, all that wait.
+
+        Where more windows of a live source are due than ``queue_hops``, the oldest are skipped: the
+        stream stays unbroken, and each skipped window counts as a hop of dropped frames.
+        """
+        taken = 0
+        while self.pipeline.window() is None or (self.source.live and taken < self._capacity):
             ended = self.queue.ended
             block = self.queue.take(self._portion)
             if block is not None:
-                n_samples += len(block.samples)
+                taken += len(block.samples)
                 for tap in self._taps:
                     tap(self.name, self.source.sample_rate_hz, self.source.live, block)
                 self.pipeline.push(block)
@@ -90,9 +102,16 @@ class Stream:
                 self._closing = True
                 self.pipeline.end()
             else:
-                self.done = ended
+                self.done = ended and self.pipeline.window() is None
                 break
-        return n_samples / self.source.sample_rate_hz
+        if self.source.live:
+            self._skip_overdue()
+
+    def _skip_overdue(self) -> None:
+        hop_frames = self._hop_s * self.source.sample_rate_hz
+        before = round(self._n_skipped * hop_frames)
+        self._n_skipped += self.pipeline.skip_overdue(self._max_due)
+        self.queue.count_skipped(round(self._n_skipped * hop_frames) - before)
 
     def status(self, now: float, uptime_s: float, real_time_factor: float) -> Status:
         """The stream's counters at ``now`` (seconds, monotonic); callable from any thread."""

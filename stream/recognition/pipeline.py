@@ -146,6 +146,25 @@ class Pipeline:
             self._messages += self._decide.finish()
         return None
 
+    def skip_overdue(self, max_due: int) -> int:
+        """Forgets the oldest windows beyond ``max_due`` of them; returns how many.
+
+        Analysis that falls behind so recognises fewer windows of an unbroken stream. A gap in the
+        samples instead would cost a padded window, the end of all that is on, and a new start.
+        """
+        n_skipped = sum(due.window is not None for due in self._due) - max_due
+        if n_skipped <= 0:
+            return 0
+        kept: deque[_Due] = deque()
+        left = n_skipped
+        for due in self._due:
+            if due.window is not None and left:
+                left -= 1
+            else:
+                kept.append(due)
+        self._due = kept
+        return n_skipped
+
     def complete(self, recognition: Recognition) -> None:
         """Takes the recognition of the window that is due, and makes messages of it.
 
@@ -203,13 +222,14 @@ class Pipeline:
         return np.where(finite, samples, np.float32(0.0))
 
 
-def recognize_batch(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> None:
-    """Recognises one window of every pipeline that has one due, in one call."""
+def recognize_batch(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> int:
+    """Recognises one window of every pipeline that has one due, in one call; returns how many."""
     ready = [(p, window) for p in pipelines if (window := p.window()) is not None]
     if ready:
         recognitions = recognizer([(pipeline.state, window) for pipeline, window in ready])
         for (pipeline, _), recognition in zip(ready, recognitions, strict=True):
             pipeline.complete(recognition)
+    return len(ready)
 
 
 def level_dbfs(samples: npt.NDArray[np.float32]) -> float:

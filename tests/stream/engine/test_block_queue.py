@@ -110,3 +110,25 @@ def test_blocks_that_follow_each_other_are_taken_together_up_to_a_size() -> None
         taken.append((one.position, len(one.samples)))
     assert taken == [(0, 30), (30, 10), (50, 20)]
     assert queue.account == SampleAccount(captured=70, analysed=60, dropped=10)
+
+
+def test_while_a_lossless_writer_waits_the_account_is_balanced() -> None:
+    queue = BlockQueue(100, lossy=False)
+    seen: list[SampleAccount] = []
+
+    class Watched(threading.Condition):
+        def wait_for(self, predicate, timeout=None):  # type: ignore[no-untyped-def]
+            seen.append(queue._account)
+            return super().wait_for(predicate, timeout)
+
+    queue._changed = Watched()
+    queue.put(block(0, 100))
+    writer = threading.Thread(target=queue.put, args=[block(130, 60)])
+    writer.start()
+    while queue.take() is None or queue.account.queued == 0:
+        if not writer.is_alive():
+            break
+    writer.join(10)
+    assert len(seen) == 2
+    assert all(account.balanced for account in seen)
+    assert queue.account.captured == 190
