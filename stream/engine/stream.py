@@ -72,8 +72,7 @@ class Stream:
         self._hop_s = settings.hop_s
         self._max_due = max(1, round(settings.queue_hops))
         waiting_s = QUEUE_S if self.source.live else settings.queue_hops * settings.hop_s
-        self._capacity = round(waiting_s * rate)
-        self.queue = BlockQueue(self._capacity, self.source.live, news.set)
+        self.queue = BlockQueue(round(waiting_s * rate), self.source.live, news.set)
         self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live, clock)
         self.error: Exception | None = None
         self.done = False
@@ -89,8 +88,8 @@ class Stream:
         Where more windows of a live source are due than ``queue_hops``, the oldest are skipped: the
         stream stays unbroken, and each skipped window counts as a hop of dropped frames.
         """
-        taken = 0
-        while self.pipeline.window() is None or (self.source.live and taken < self._capacity):
+        waiting, taken = self.queue.account.queued if self.source.live else 0, 0
+        while self.pipeline.window() is None or taken < waiting:
             ended = self.queue.ended
             block = self.queue.take(self._portion)
             if block is not None:
