@@ -6,16 +6,16 @@ Google's.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mmgat.model.card import Card, checked_card, read_card, sha256_of
+from mmgat.model.card import Card, checked_card, read_card, sha256_of, write_card
 from mmgat.model.embedders.registry import spec_of
 from mmgat.model.errors import CheckpointError
 from mmgat.model.mmgat import MMGAT, MMGATConfig
@@ -74,6 +74,10 @@ def read_checkpoint(path: Path, card: Card) -> Checkpoint:
         mmgat.load_state_dict(mmgat_state)
     except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(f"{path} does not fit its card: {error}") from None
+    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise CheckpointError(
+            f"{path}: expected finite weights, found NaN or infinity in {wrong[0]}"
+        )
     return Checkpoint(card, mmgat.eval(), _with_prefix(tensors, EMBEDDER_PREFIX))
 
 
@@ -86,9 +90,10 @@ def save_checkpoint(
     path = path.with_suffix(".safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, path)
-    values = card.__dict__ | {"mmgat": mmgat.config.to_dict(), "sha256": sha256_of(path)}
-    text = json.dumps(values, indent=1, ensure_ascii=False)
-    path.with_suffix(".json").write_text(text + "\n", "utf-8")
+    described = msgspec.structs.replace(
+        card, mmgat=mmgat.config.to_dict(), sha256=sha256_of(path), graphs={}
+    )
+    write_card(path, described)
     return read_card(path)
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from mmgat.model.backends.base import Floats, Graphs, Prediction
-from mmgat.model.card import Card
+from mmgat.model.card import Card, check_hash
 from mmgat.model.errors import CheckpointError
 
 FEWEST_NODES: Final = 5
@@ -26,13 +26,15 @@ FEWEST_NODES: Final = 5
 FEW: Final = 16
 """Up to so many nodes, of all streams together, all pairs at once are quicker."""
 
-WEIGHTS_KEY: Final = "weights_sha256"
-"""Entry of a graph's metadata: whose weights it computes with."""
-
 
 def graph_paths(weights: Path) -> tuple[Path, Path]:
     """Where the graphs of a safetensors file stand: for few nodes, for many."""
     return weights.with_suffix(".dense.onnx"), weights.with_suffix(".sparse.onnx")
+
+
+def graph_kind(path: Path) -> str:
+    """``dense.onnx`` or ``sparse.onnx``, under which a card has the hash of a graph's file."""
+    return ".".join(path.name.split(".")[-2:])
 
 
 def has_graphs(weights: Path) -> bool:
@@ -50,7 +52,7 @@ class OnnxBackend:
             not carry it.
 
     Raises:
-        CheckpointError: a graph is damaged or belongs to other weights.
+        CheckpointError: a graph is damaged, not the card's, or belongs to other weights.
     """
 
     device = "cpu"
@@ -77,20 +79,14 @@ def _session(path: Path, card: Card) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
+    check_hash(path, card.graphs.get(graph_kind(path), ""))
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no other base
         raise CheckpointError(
             f"expected the ONNX graph of {card.name!r} in {path}, found {error}: "
             "fetch it again, or delete it to run in torch"
         ) from None
-    belongs_to = session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY, "none")
-    if belongs_to != card.sha256:
-        raise CheckpointError(
-            f"{path} is the graph of other weights: expected sha256 {card.sha256[:12]}…, "
-            f"found {belongs_to[:12]}…: run mmgat-train export, or delete it to run in torch"
-        )
-    return session
 
 
 def _padded(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

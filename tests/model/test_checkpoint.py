@@ -65,7 +65,7 @@ def test_a_card_that_is_not_json_is_refused(path: Path) -> None:
 
 def test_another_format_is_refused_with_both_numbers(path: Path) -> None:
     edit_card(path, format=7)
-    with pytest.raises(CheckpointError, match="expected checkpoint format 2, found 7"):
+    with pytest.raises(CheckpointError, match="expected checkpoint format 3, found 7"):
         load_checkpoint(path)
 
 
@@ -86,6 +86,59 @@ def test_missing_thresholds_are_refused(path: Path) -> None:
     edit_card(path, thresholds={"piano": 0.5})
     with pytest.raises(CheckpointError, match="no thresholds for .*accordion"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"labels": None}, "no card of this format: Expected `array`, got `null`"),
+        ({"thresholds": {"piano": 7}}, "Expected `float` <= 1.0"),
+        ({"thresholds": None}, "Expected `object`, got `null`"),
+        ({"mood": "blue"}, "unknown field `mood`"),
+        ({"operating_points": {"loud": {}}}, "Invalid enum value 'loud'"),
+        ({"operating_points": {"low": {"thresholds": {}}}}, "no thresholds at low sensitivity"),
+    ],
+)
+def test_a_card_with_values_out_of_range_is_refused(
+    path: Path, changes: dict[str, object], words: str
+) -> None:
+    edit_card(path, **changes)
+    with pytest.raises(CheckpointError, match=words):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("text", ["null", "[" * 100_000, '{"format": NaN}'])
+def test_a_card_that_is_no_object_is_refused(path: Path, text: str) -> None:
+    path.with_suffix(".json").write_text(text)
+    with pytest.raises(CheckpointError):
+        load_checkpoint(path)
+
+
+def test_thresholds_that_are_no_numbers_are_refused(path: Path) -> None:
+    card = path.with_suffix(".json")
+    card.write_text(card.read_text().replace('"piano": 0.12', '"piano": NaN'))
+    with pytest.raises(CheckpointError, match="NaN is no number of JSON"):
+        load_checkpoint(path)
+
+
+def test_weights_that_are_no_numbers_are_refused(path: Path) -> None:
+    mmgat = untrained_mmgat()
+    with torch.no_grad():
+        mmgat.classifier.bias[3] = torch.nan
+    save_checkpoint(path, untrained_card(), mmgat)
+    with pytest.raises(CheckpointError, match="expected finite weights.*classifier.bias"):
+        load_checkpoint(path)
+
+
+def test_a_model_without_an_operating_point_says_so() -> None:
+    with pytest.raises(CheckpointError, match="low sensitivity.*--threshold LABEL=SCORE"):
+        untrained_card().thresholds_at("low")
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "no/such"])
+def test_a_name_that_is_no_file_is_refused(name: str) -> None:
+    with pytest.raises(CheckpointError, match="found no file"):
+        load_checkpoint(name)
 
 
 def test_an_unknown_model_is_refused_with_the_shipped_names() -> None:

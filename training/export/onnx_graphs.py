@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import onnx
 import onnx_ir
@@ -16,8 +17,8 @@ import onnxscript.optimizer
 import torch
 from torch import nn
 
-from mmgat.model.backends.onnx import FEWEST_NODES, WEIGHTS_KEY, graph_paths
-from mmgat.model.card import checkpoint_path
+from mmgat.model.backends.onnx import FEWEST_NODES, graph_kind, graph_paths
+from mmgat.model.card import checkpoint_path, sha256_of, write_card
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.base import EMBEDDING_SIZE
 from mmgat.model.embedders.compact import CompactEmbedder
@@ -68,8 +69,9 @@ def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
             _refer(graph, path)
         else:
             graph = in_eight_bits(graph, clips)
-        graph.metadata_props.add(key=WEIGHTS_KEY, value=checkpoint.card.sha256)
         onnx.save(graph, written)
+    hashes = {graph_kind(written): sha256_of(written) for written in graph_paths(path)}
+    write_card(path, msgspec.structs.replace(checkpoint.card, graphs=hashes))
     return graph_paths(path)
 
 

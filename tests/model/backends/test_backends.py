@@ -1,5 +1,6 @@
 """The two ways to compute a network, and how one of them is chosen."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from mmgat.model.backends.base import Floats, Graphs, InferenceBackend, Predicti
 from mmgat.model.backends.loading import load_model
 from mmgat.model.backends.onnx import OnnxBackend, graph_paths
 from mmgat.model.backends.torch import TorchBackend, load_torch_backend
-from mmgat.model.card import checked_card, checkpoint_path
+from mmgat.model.card import checked_card, checkpoint_path, sha256_of
 from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples
 from mmgat.model.errors import CheckpointError, ComputeError
 from mmgat.stream.commands.stream import demo_clip
@@ -99,16 +100,19 @@ def test_a_checkpoint_with_its_graphs_runs_in_onnx_runtime_and_one_without_in_to
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_graph_of_other_weights_is_refused(which: int, copied: Path) -> None:
+def test_a_graph_that_is_not_the_cards_is_refused(which: int, copied: Path) -> None:
     graph = graph_paths(copied)[which]
-    graph.write_bytes(graph.read_bytes().replace(b"weights_sha256", b"weights_other_"))
-    with pytest.raises(CheckpointError, match="the graph of other weights.*found none.*export"):
+    graph.write_bytes(graph.read_bytes()[:-4096] + bytes(4096))
+    with pytest.raises(CheckpointError, match=r"onnx is damaged or not the file of its card"):
         load_model(str(copied))
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_a_damaged_graph_is_refused(which: int, copied: Path) -> None:
-    graph_paths(copied)[which].write_bytes(b"no graph")
+def test_a_file_that_is_no_graph_is_refused(copied: Path) -> None:
+    graph = graph_paths(copied)[0]
+    graph.write_bytes(b"no graph")
+    card = json.loads(copied.with_suffix(".json").read_text())
+    card["graphs"]["dense.onnx"] = sha256_of(graph)
+    copied.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match=r"expected the ONNX graph of 'compact' in .*onnx"):
         load_model(str(copied))
 

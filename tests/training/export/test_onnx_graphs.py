@@ -1,14 +1,15 @@
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
 import torch
 
-from mmgat.model.backends.onnx import WEIGHTS_KEY, OnnxBackend, graph_paths
+from mmgat.model.backends.onnx import OnnxBackend, graph_kind, graph_paths
 from mmgat.model.backends.torch import TorchBackend, TorchEmbedder, load_torch_backend
-from mmgat.model.card import checked_card
+from mmgat.model.card import checked_card, sha256_of
 from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.model.streaming_model import StreamingModel
@@ -34,9 +35,9 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> OnnxBackend:
     for path, small in zip(graph_paths(weights), (sys.maxsize, 0), strict=True):
         checkpoint.mmgat.small = small
         graph = traced(StreamingModel(embedder, checkpoint.mmgat))
-        graph.metadata_props.add(key=WEIGHTS_KEY, value=checkpoint.card.sha256)
         onnx.save(graph, path)
-    return OnnxBackend(weights, checkpoint.card)
+    hashes = {graph_kind(path): sha256_of(path) for path in graph_paths(weights)}
+    return OnnxBackend(weights, msgspec.structs.replace(checkpoint.card, graphs=hashes))
 
 
 @pytest.mark.timeout(300)
