@@ -1,102 +1,228 @@
-"""Settings of the live path, with their defaults and allowed values."""
+"""Settings of the live path: typed values with their ranges, defaults and meaning.
+
+A settings class checks its values whenever one is made, so a range holds wherever a value comes
+from: a program, a file, the environment or a flag (``settings_layers.py`` reads the last three).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
 
 from mmgat.stream.errors import SettingsError
+from mmgat.stream.setting_types import check
 
 HOPS_S: Final = (0.25, 0.5, 1.0)
 MAX_NODES: Final = 60
 DEFAULT_ADDRESS: Final = "tcp://127.0.0.1:5550"
 
 
-@dataclass(frozen=True)
-class DecisionSettings:
+class SettingsGroup(msgspec.Struct, frozen=True):
+    """Base of all settings classes.
+
+    Raises:
+        SettingsError: a value has the wrong type or lies outside its range.
+    """
+
+    def __post_init__(self) -> None:
+        for field in msgspec.structs.fields(type(self)):
+            value = getattr(self, field.name)
+            if not isinstance(field.default, SettingsGroup):
+                check(field, value)
+            elif not isinstance(value, type(field.default)):
+                wanted = type(field.default).__name__
+                raise SettingsError(f"{field.name}: expected {wanted}, found {value!r}")
+
+
+def _about(description: str, **limits: Any) -> Meta:
+    return Meta(description=description, **limits)
+
+
+class DecisionSettings(SettingsGroup, frozen=True):
     """When an instrument counts as sounding.
 
-    Attributes:
-        n_windows: that speak together: their mean log-odds reach the threshold before ``on``, and
-            as many in a row lie below the lower one before ``off``.
-        off_ratio: the lower threshold, as a share of the label's threshold.
-        silence_dbfs: windows with a lower RMS level name no instrument.
-        warm_up_windows: windows at the start of a stream (or after a gap) without events.
+    Example::
+
+        StreamSettings(decision=DecisionSettings(off_ratio=0.7, silence_dbfs=-50))
     """
 
-    n_windows: int = 2
-    off_ratio: float = 0.75
-    silence_dbfs: float = -60.0
-    warm_up_windows: int = 1
+    n_windows: Annotated[
+        int,
+        _about(
+            "Windows that decide together: their mean log-odds reach the threshold before 'on', "
+            "and as many in a row lie below the lower one before 'off'.",
+            ge=1,
+            le=100,
+        ),
+    ] = 2
+    off_ratio: Annotated[
+        float, _about("The lower threshold, as a share of the label's threshold.", gt=0, le=1)
+    ] = 0.75
+    silence_dbfs: Annotated[
+        float, _about("Windows with a lower RMS level name no instrument.", ge=-200, le=0)
+    ] = -60.0
+    warm_up_windows: Annotated[
+        int, _about("Windows without events at the start and after a gap.", ge=0, le=1000)
+    ] = 1
 
 
-@dataclass(frozen=True)
-class LivenessSettings:
-    """When a live source counts as lost, and how it is won back.
+class LivenessSettings(SettingsGroup, frozen=True):
+    """When a live source counts as lost, and how it is opened again."""
 
-    Attributes:
-        alarm_s: seconds without frames.
-        first_pause_s, longest_pause_s: between attempts to open it; each pause doubles the last.
-        escalate_s: seconds without frames after which its loss is no passing one.
-        exit_on_loss: end with an error instead, for those who have a supervisor.
-    """
-
-    alarm_s: float = 3.0
-    first_pause_s: float = 0.5
-    longest_pause_s: float = 5.0
-    escalate_s: float = 60.0
-    exit_on_loss: bool = False
-
-
-@dataclass(frozen=True)
-class RecordSettings:
-    """Which sound is kept, and how much of it.
-
-    Attributes:
-        folder: where it is kept.
-        before_s, after_s: around what is recognised.
-        longest_s: after which a clip goes on in another file.
-        limit_gb: of disk for all recordings and logs in the folder; the oldest go.
-
-    Raises:
-        SettingsError: no room at all.
-    """
-
-    folder: Path
-    before_s: float = 3.0
-    after_s: float = 2.0
-    longest_s: float = 60.0
-    limit_gb: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.limit_gb > 0:
-            raise SettingsError(f"expected a record limit above 0 GB, found {self.limit_gb:g}")
+    alarm_s: Annotated[
+        float, _about("Seconds without frames before the alarm.", gt=0, le=86_400)
+    ] = 3.0
+    first_pause_s: Annotated[
+        float,
+        _about("Seconds before the second attempt to open; each pause doubles.", ge=0, le=3_600),
+    ] = 0.5
+    longest_pause_s: Annotated[
+        float, _about("The longest pause between two attempts, in seconds.", ge=0, le=86_400)
+    ] = 5.0
+    escalate_s: Annotated[
+        float, _about("Seconds without frames before the loss counts as lasting.", gt=0, le=864_000)
+    ] = 60.0
+    exit_on_loss: Annotated[
+        bool, _about("End when the device is lost, instead of waiting for it.")
+    ] = False
 
 
-@dataclass(frozen=True)
-class StreamSettings:
+class RecordSettings(SettingsGroup, frozen=True):
+    """Which sound is kept, and how much of it."""
+
+    folder: Annotated[
+        Path | None,
+        _about("Keep sound around the events, and a log of them; nothing is kept otherwise."),
+    ] = None
+    before_s: Annotated[
+        float, _about("Seconds kept before an instrument begins.", ge=0, le=600)
+    ] = 3.0
+    after_s: Annotated[
+        float, _about("Seconds kept after the last one has ended.", ge=0, le=600)
+    ] = 2.0
+    longest_s: Annotated[
+        float, _about("Seconds after which a clip goes on in another file.", ge=1, le=86_400)
+    ] = 60.0
+    limit_gb: Annotated[
+        float,
+        _about(
+            "Disk for all recordings and logs in that folder; the oldest go.", gt=0, le=1_000_000
+        ),
+    ] = 1.0
+
+
+class StreamSettings(SettingsGroup, frozen=True):
     """The shape of the stream.
 
-    Attributes:
-        hop_s: seconds between windows: 0.25, 0.5 or 1.
-        nodes: seconds in a graph, 1 to 60.
-        queue_hops: hops of audio that may wait for analysis before the oldest are dropped, so that
-            the newest estimate is never older than that and the time it takes to compute.
-        decision: see ``DecisionSettings``.
+    Example::
 
-    Raises:
-        SettingsError: a value outside its range.
+        StreamSettings(hop_s=0.25, nodes=20)
     """
 
-    hop_s: float = 0.5
-    nodes: int = 10
-    queue_hops: float = 2.0
+    hop_s: Annotated[
+        float,
+        _about(
+            "Seconds between windows: 0.25, 0.5 or 1.",
+            ge=HOPS_S[0],
+            le=HOPS_S[-1],
+            extra={"choices": HOPS_S},
+        ),
+    ] = 0.5
+    nodes: Annotated[
+        int, _about(f"Seconds in the instance graph, 1 to {MAX_NODES}.", ge=1, le=MAX_NODES)
+    ] = 10
+    queue_hops: Annotated[
+        float,
+        _about(
+            "Hops of audio that may wait for analysis before the oldest are dropped, so that the "
+            "newest estimate is never older than that and the time it takes to compute.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 2.0
     decision: DecisionSettings = DecisionSettings()
 
-    def __post_init__(self) -> None:
-        if self.hop_s not in HOPS_S:
-            allowed = ", ".join(f"{hop:g}" for hop in HOPS_S)
-            raise SettingsError(f"expected a hop of {allowed} seconds, found {self.hop_s:g}")
-        if not 1 <= self.nodes <= MAX_NODES:
-            raise SettingsError(f"expected 1 to {MAX_NODES} nodes, found {self.nodes}")
+
+class ModelSettings(SettingsGroup, frozen=True):
+    """Which model recognises, and where it computes."""
+
+    model: Annotated[str, _about("Model, or a checkpoint's path.", min_length=1)] = "compact"
+    weights: Annotated[
+        Path | None, _about("VGGish's published weights, if not in torch.hub's cache.")
+    ] = None
+    compute: Annotated[Literal["auto", "cpu", "cuda"], _about("Compute device.")] = "auto"
+
+
+class InputSettings(SettingsGroup, frozen=True):
+    """What is listened to: devices and files, or standard input, or the bundled clip."""
+
+    device: Annotated[
+        tuple[str, ...],
+        _about(
+            "Audio input: number, name or part of it; several times for several.",
+            extra={
+                "hint": "numbers change when devices come and go; --list-devices shows the names"
+            },
+        ),
+    ] = ()
+    file: Annotated[
+        tuple[str, ...], _about("Recognise an audio file; several times for several.")
+    ] = ()
+    source: Annotated[
+        tuple[str, ...],
+        _about("A source of another package (entry point mmgat.sources), and its argument."),
+    ] = ()
+    stdin: Annotated[bool, _about("Raw PCM from standard input.")] = False
+    demo: Annotated[bool, _about("Recognise a bundled clip; no microphone needed.")] = False
+    rate: (
+        Annotated[int, _about("Sampling rate in Hz (device, --stdin).", ge=4_000, le=768_000)]
+        | None
+    ) = None
+    channels: Annotated[str, _about("How many channels, or which: 2 or 1,3. They are mixed.")] = ""
+    split: Annotated[str, _about("Channels that are recognised each on its own: 4 or 1,2,5.")] = ""
+    format: Annotated[
+        Literal["s16le", "s24le", "s32le", "f32le"], _about("Sample format of --stdin.")
+    ] = "s16le"
+    blocksize: Annotated[int, _about("Frames a device block (0: its own).", ge=0, le=1_048_576)] = 0
+    latency: Annotated[
+        Literal["low", "high"] | Annotated[float, Meta(gt=0, le=60)],
+        _about("Device latency: low, high or seconds."),
+    ] = "low"
+    speed: Annotated[
+        Literal["1", "max"], _about("Pace of a file: real time or as fast as possible.")
+    ] = "1"
+
+
+class OutputSettings(SettingsGroup, frozen=True):
+    """Where results go besides the bus and the recordings."""
+
+    jsonl: Annotated[str, _about("Add estimates and events as JSON lines.")] = ""
+    sink: Annotated[
+        tuple[str, ...],
+        _about("A sink of another package (entry point mmgat.sinks), and its argument."),
+    ] = ()
+    no_dashboard: Annotated[bool, _about("Print events instead of the dashboard.")] = False
+    queue_messages: Annotated[
+        int, _about("Messages that may wait for one output.", ge=1, le=1_000_000)
+    ] = 1000
+
+
+class PublishSettings(SettingsGroup, frozen=True):
+    """What goes out over ZeroMQ."""
+
+    address: Annotated[str, _about("ZeroMQ address to publish on.", min_length=1)] = DEFAULT_ADDRESS
+
+
+class ProgramSettings(SettingsGroup, frozen=True):
+    """All that ``mmgat-stream`` can be told, by section."""
+
+    input: InputSettings = InputSettings()
+    stream: StreamSettings = StreamSettings()
+    model: ModelSettings = ModelSettings()
+    liveness: LivenessSettings = LivenessSettings()
+    record: RecordSettings = RecordSettings()
+    publish: PublishSettings = PublishSettings()
+    output: OutputSettings = OutputSettings()

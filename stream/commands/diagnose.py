@@ -8,7 +8,6 @@ import statistics
 import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from mmgat.stream.audio.windows import WindowAssembler
 from mmgat.stream.engine.engine import Engine
 from mmgat.stream.errors import DeviceError
 from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer
-from mmgat.stream.settings import StreamSettings
+from mmgat.stream.settings import ModelSettings, StreamSettings
 
 LIBRARIES = (
     "numpy", "onnxruntime", "soxr", "soundfile", "sounddevice", "pyzmq", "textual", "torch"
@@ -31,7 +30,7 @@ LOOK_S = 0.05
 N_WINDOWS = 20
 
 
-def report(device: str | None, model: str, weights: Path | None, compute: str) -> Iterator[str]:
+def report(device: str | None, model: ModelSettings) -> Iterator[str]:
     """Lines of a report: versions, audio inputs, models, and how both do together for a while.
 
     A fault of one part is a line of the report and does not end it.
@@ -47,7 +46,7 @@ def report(device: str | None, model: str, weights: Path | None, compute: str) -
         yield str(error)
     yield ""
     try:
-        recognizer = load_recognizer(model, StreamSettings(), compute, weights)
+        recognizer = load_recognizer(model.model, StreamSettings(), model.compute, model.weights)
     except ModelError as error:
         yield str(error)
         recognizer = load_recognizer()

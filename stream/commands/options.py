@@ -1,54 +1,126 @@
-"""What the commands share: options of the recogniser, and how a user's faults are told."""
+"""What the commands share: options made from the settings, and how a user's faults are told."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import click
 
 from mmgat.model.errors import ModelError
-from mmgat.stream.errors import StreamError
-from mmgat.stream.settings import HOPS_S, MAX_NODES
+from mmgat.stream import setting_types
+from mmgat.stream.errors import SettingsError, StreamError
+from mmgat.stream.settings import ProgramSettings
+from mmgat.stream.settings_layers import FIELDS, SHORT_NAMES, read_settings
 
 P = ParamSpec("P")
 
+HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}
 
-HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+RECOGNIZER_OPTIONS: Final = ("hop", "nodes", "model", "weights", "compute")
+"""Short names of the settings that every recognising command has as options."""
+
+_METAVARS: Final = {
+    "model": "compact|vggish|PATH",
+    "device": "NAME|ID",
+    "source": "NAME[:ARG]",
+    "sink": "NAME[:ARG]",
+    "channels": "N|LIST",
+    "split": "N|LIST",
+    "publish": "ADDRESS|off",
+    "jsonl": "PATH|-",
+    "record": "DIR",
+    "record-limit": "GB",
+    "file": "PATH",
+    "weights": "PATH",
+    "hop": "SECONDS",
+    "nodes": "N",
+    "rate": "HZ",
+    "blocksize": "FRAMES",
+    "latency": "low|high|SECONDS",
+}
+_PREFIX: Final = "setting_"
 
 
-def _allowed_hop(_context: click.Context, _: click.Parameter, hop: float) -> float:
-    if hop not in HOPS_S:
-        allowed = ", ".join(f"{hop:g}" for hop in HOPS_S)
-        raise click.BadParameter(f"expected one of {allowed} seconds, found {hop:g}")
-    return hop
+def setting_option(name: str, *letters: str) -> Callable[[Any], Any]:
+    """The option ``--name`` of the setting with that short name: its help, values and default.
+
+    Args:
+        name: see ``SHORT_NAMES``.
+        letters: short forms such as ``-d``.
+    """
+    field = FIELDS[SHORT_NAMES[name]]
+    help_text = setting_types.description(field)
+    if not setting_types.is_flag(field) and field.default not in (None, "", ()):
+        help_text += f"  [default: {field.default}]"
+    kinds: dict[str, Any] = {"metavar": _METAVARS.get(name)}
+    if setting_types.is_flag(field):
+        kinds = {"is_flag": True}
+    elif choices := setting_types.choices_of(field):
+        kinds = {"metavar": f"[{'|'.join(choices)}]"}
+    elif setting_types.is_list(field):
+        kinds["multiple"] = True
+    destination = _PREFIX + name.replace("-", "_")
+    return click.option(*letters, f"--{name}", destination, default=None, help=help_text, **kinds)
 
 
-_RECOGNIZER_OPTIONS = (
-    click.option("--hop", type=float, callback=_allowed_hop, default=0.5, show_default=True,
-                 help="Seconds between windows: 0.25, 0.5 or 1."),
-    click.option("--nodes", type=click.IntRange(1, MAX_NODES), default=10, show_default=True,
-                 help="Seconds in the instance graph, 1 to 60."),
-    click.option("--model", default="compact", show_default=True, metavar="compact|vggish|PATH",
-                 help="Model, or a checkpoint's path."),
-    click.option("--weights", type=click.Path(path_type=Path),
-                 help="VGGish's published weights, if not in torch.hub's cache."),
-    click.option("--compute", default="auto", show_default=True,
-                 type=click.Choice(["auto", "cpu", "cuda"]), help="Compute device."),
-)  # fmt: skip
+def settings_options(*names: str | tuple[str, ...]) -> Callable[[Any], Any]:
+    """Adds options for settings, then ``--set`` and ``--config``, and hands the command all settings.
+
+    The command gets them as its argument ``settings``, besides its other options.
+
+    Args:
+        names: short names; a tuple also has letters: ``("device", "-d")``.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def wrapped(config: Path | None, assignments: tuple[str, ...], **values: Any) -> int | None:
+            given = {
+                name.removeprefix(_PREFIX).replace("_", "-"): value
+                for name, value in values.items()
+                if name.startswith(_PREFIX) and value not in (None, ())
+            }
+            others = {k: v for k, v in values.items() if not k.startswith(_PREFIX)}
+            result: int | None = command(settings=_read(given, assignments, config), **others)
+            return result
+
+        wrapped = click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="TOML file with settings, named as these options or in tables; MMGAT_STREAM_HOP "
+            "and so on work too.",
+        )(wrapped)
+        wrapped = click.option(
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Any setting, such as decision.off_ratio=0.7; several times for several.",
+        )(wrapped)
+        for name in reversed(names):
+            option, *letters = (name,) if isinstance(name, str) else name
+            wrapped = setting_option(option, *letters)(wrapped)
+        return wrapped
+
+    return decorate
 
 
-def recognizer_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ``--hop --nodes --model --weights --compute``."""
-    for option in reversed(_RECOGNIZER_OPTIONS):
-        command = option(command)
-    return command
+def _read(
+    flags: dict[str, Any], assignments: tuple[str, ...], config: Path | None
+) -> ProgramSettings:
+    try:
+        return read_settings(flags, assignments, config, os.environ)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def report_user_errors(command: Callable[P, int | None]) -> Callable[P, None]:
-    """User-facing faults become one message and exit code 1; Ctrl+C is a normal end."""
+    """Faults that a user can mend become one message and exit code 1; Ctrl+C is a normal end."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -22,7 +21,7 @@ from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.commands.logging import configure_logging
 from mmgat.stream.commands.systemd import SystemdNotifier
 from mmgat.stream.errors import SettingsError, StreamError
-from mmgat.stream.settings import DEFAULT_ADDRESS, RecordSettings, StreamSettings
+from mmgat.stream.settings import ProgramSettings, RecordSettings
 from mmgat.stream.sinks.console import EventPrinter, JsonLines, Summary
 
 if TYPE_CHECKING:
@@ -36,27 +35,6 @@ POLL_S = 0.1
 WATCHDOG_STALL_S = 30.0  # stuck for so long, a supervisor had better start anew
 
 
-@dataclass(frozen=True)
-class SessionOptions:
-    """What a run does besides recognising.
-
-    Attributes:
-        model, weights, compute: as for ``load_recognizer``.
-        publish: address to bind, or "" for none.
-        jsonl: path for JSON lines, ``-`` for standard output, "" for none.
-        dashboard: show it in this terminal.
-        record: keep sound around the events.
-    """
-
-    model: str = "compact"
-    weights: Path | None = None
-    compute: str = "auto"
-    publish: str = DEFAULT_ADDRESS
-    jsonl: str = ""
-    dashboard: bool = False
-    record: RecordSettings | None = None
-
-
 class Session:
     """Recognises its inputs until they end, the dashboard is quit, or a signal comes.
 
@@ -64,10 +42,10 @@ class Session:
     dashboard stops the engine, a dashboard that crashes does not, and its work never delays audio.
     """
 
-    def __init__(
-        self, inputs: Sequence[Input], settings: StreamSettings, options: SessionOptions
-    ) -> None:
-        self.inputs, self.settings, self.options = inputs, settings, options
+    def __init__(self, inputs: Sequence[Input], settings: ProgramSettings) -> None:
+        self.inputs, self.settings = inputs, settings
+        self._address = "" if settings.publish.address == "off" else settings.publish.address
+        self._jsonl = settings.output.jsonl
         self._engine: Engine | None = None
         self._quit = threading.Event()
         self._supervisor = SystemdNotifier()
@@ -81,28 +59,29 @@ class Session:
         for item in self.inputs:
             item.source.probe()
         streams = streams_of(self.inputs)
-        options, summary = self.options, Summary()
+        summary = Summary()
+        wants_dashboard = self._wants_dashboard()
         with contextlib.ExitStack() as stack:
             sinks: list[Sink] = [summary]
             publisher = dashboard = recorder = None
-            if options.record:
-                recorder = _recorder(options.record, streams)
+            if self.settings.record.folder:
+                recorder = _recorder(self.settings.record, streams)
                 stack.callback(recorder.close)
                 sinks.append(recorder)
-            if options.jsonl:
-                json_lines = JsonLines(options.jsonl)
+            if self._jsonl:
+                json_lines = JsonLines(self._jsonl)
                 stack.callback(json_lines.close)
                 sinks.append(json_lines)
-            if options.publish:
-                publisher = Publisher(options.publish, self._status)
+            if self._address:
+                publisher = Publisher(self._address, self._status)
                 stack.callback(publisher.close)
                 sinks.append(publisher)
             stack.enter_context(self._signals())
-            stack.enter_context(configure_logging(later=options.dashboard))
-            if options.dashboard and publisher:
+            stack.enter_context(configure_logging(later=wants_dashboard))
+            if wants_dashboard and publisher:
                 dashboard = self._start_dashboard(publisher.connect_address)
                 stack.callback(_end, dashboard)
-            talkative = dashboard is None and options.jsonl != "-"
+            talkative = dashboard is None and self._jsonl != "-"
             if talkative:
                 sinks.append(EventPrinter(named=len(streams) > 1))
 
@@ -129,10 +108,10 @@ class Session:
         from mmgat.stream.engine.engine import Engine
         from mmgat.stream.recognition.recognizer import load_recognizer
 
-        settings, options = self.settings, self.options
-        recognizer = load_recognizer(options.model, settings, options.compute, options.weights)
+        model, stream = self.settings.model, self.settings.stream
+        recognizer = load_recognizer(model.model, stream, model.compute, model.weights)
         limit_threads(recognizer.model.embedder)
-        self._engine = Engine(self.inputs, recognizer, sinks, settings, taps)
+        self._engine = Engine(self.inputs, recognizer, sinks, stream, taps)
         return self._engine, recognizer
 
     def _watch(self, engine: Engine, dashboard: Child | None, recorder: Recorder | None) -> None:
@@ -173,7 +152,7 @@ class Session:
             _say(str(engine.error))
         elif engine.error:
             _say(f"internal fault, {type(engine.error).__name__}: {engine.error}")
-        elif self.options.jsonl != "-":
+        elif self._jsonl != "-":
             for status in engine.statuses():
                 _say(self._account_of(status, summary))
         return 1 if engine.error else 0
@@ -189,6 +168,15 @@ class Session:
         if 0 < status.captured < rate:
             words += "; shorter than one window of 1 s: recognised padded with silence"
         return words
+
+    def _wants_dashboard(self) -> bool:
+        """Whether it is wanted, has something to show, and a terminal to draw on and read keys."""
+        if self.settings.output.no_dashboard or self._jsonl == "-" or not self._address:
+            return False
+        keys = sys.stdin.isatty()
+        if self.settings.input.stdin:
+            keys = os.access("/dev/tty", os.R_OK)
+        return keys and sys.stdout.isatty() and sys.stderr.isatty()
 
     def _status(self) -> list[Status]:
         return self._engine.statuses() if self._engine else []
@@ -215,8 +203,8 @@ class Session:
                 )
                 for stream in streams
             ],
-            hop_s=self.settings.hop_s,
-            nodes=self.settings.nodes,
+            hop_s=self.settings.stream.hop_s,
+            nodes=self.settings.stream.nodes,
             compute=recognizer.model.backend.device,
         )
 

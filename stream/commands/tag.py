@@ -14,9 +14,14 @@ import click
 from mmgat.model.labels import LABELS
 from mmgat.stream.audio.file import FileSource
 from mmgat.stream.bus.protocol import Estimate, Event
-from mmgat.stream.commands.options import HELP_NAMES, recognizer_options, report_user_errors
+from mmgat.stream.commands.options import (
+    HELP_NAMES,
+    RECOGNIZER_OPTIONS,
+    report_user_errors,
+    settings_options,
+)
 from mmgat.stream.errors import SourceError
-from mmgat.stream.settings import StreamSettings
+from mmgat.stream.settings import ProgramSettings, StreamSettings
 
 if TYPE_CHECKING:
     from mmgat.stream.recognition.recognizer import Recognizer
@@ -124,18 +129,10 @@ class _Output:
     type=click.Choice(["jsonl", "csv", "audacity"]),
     help="JSON lines, a table of scores, or an Audacity label track (one file).",
 )
-@recognizer_options
+@settings_options(*RECOGNIZER_OPTIONS)
 @click.version_option(package_name="mmgat-stream")
 @report_user_errors
-def main(
-    files: tuple[Path, ...],
-    form: str,
-    hop: float,
-    nodes: int,
-    model: str,
-    weights: Path | None,
-    compute: str,
-) -> int:
+def main(settings: ProgramSettings, files: tuple[Path, ...], form: str) -> int:
     """Say which instruments sound in FILES, and when.
 
     Files that cannot be read are named at the end, with exit code 1; all others are done.
@@ -144,20 +141,19 @@ def main(
         raise click.UsageError(
             "expected one file for --format audacity: a label track has no names"
         )
-    settings = StreamSettings(hop_s=hop, nodes=nodes)
-
     from tqdm import tqdm
 
     from mmgat.model.backends.threads import limit_threads
     from mmgat.stream.recognition.recognizer import load_recognizer
 
-    recognizer = load_recognizer(model, settings, compute, weights)
+    model, stream = settings.model, settings.stream
+    recognizer = load_recognizer(model.model, stream, model.compute, model.weights)
     limit_threads(recognizer.model.embedder)
     output = _Output(form)
     failed = []
     for path in tqdm(files, unit="file", disable=not sys.stderr.isatty() or len(files) == 1):
         try:
-            output(tag_file(path, recognizer, settings))
+            output(tag_file(path, recognizer, stream))
         except SourceError as error:
             failed.append(str(error))
     for fault in failed:

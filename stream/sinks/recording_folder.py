@@ -87,6 +87,8 @@ class RecordingFolder:
     """
 
     def __init__(self, settings: RecordSettings) -> None:
+        if settings.folder is None:
+            raise SettingsError("expected a folder to record into, found none: name one (--record)")
         self.folder, self._limit = settings.folder, round(settings.limit_gb * 1e9)
         self.lost = 0
         self._began = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"

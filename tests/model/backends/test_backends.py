@@ -17,7 +17,7 @@ from mmgat.model.backends.torch import TorchBackend, load_torch_backend
 from mmgat.model.card import checked_card, checkpoint_path, sha256_of
 from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples
 from mmgat.model.errors import CheckpointError, ComputeError
-from mmgat.stream.commands.stream import demo_clip
+from mmgat.stream.commands.inputs import demo_clip
 
 COMPACT = checkpoint_path("compact")
 

@@ -49,14 +49,19 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(setti
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("hop = 0.3", "hop: expected one of 0.25, 0.5, 1 seconds, found 0.3"),
-        ("nodes = 61", "nodes: 61 is not in the range 1<=x<=60"),
-        ("nodes = true", "nodes: expected a single value (integer range), found True"),
+        ("hop = 0.3", "studio.toml: hop: expected one of 0.25, 0.5, 1, found 0.3: change it, or"),
+        ("nodes = 61", "studio.toml: nodes: expected a whole number from 1 to 60, found 61"),
+        ("nodes = true", "nodes: expected a whole number from 1 to 60, found True"),
         ("demo = 1", "demo: expected true or false, found 1"),
-        ("compute = 'gpu'", "compute: 'gpu' is not one of 'auto', 'cpu', 'cuda'"),
-        ("device = 3", "device: expected a name, found 3: numbers change"),
-        ("hopp = 1", "'hopp' is no setting; there are blocksize, channels, compute"),
-        ("hop = ", "is no TOML: "),
+        ("compute = 'gpu'", "compute: expected one of auto, cpu, cuda, found 'gpu'"),
+        ("record = 5", "record: expected a path, found 5"),
+        ("latency = nan", "latency: expected low or high or a number above 0 and up to 60, found"),
+        ("device = 3", "device: expected a text, or a list of texts, found 3: numbers change"),
+        ("hopp = 1", "hopp: no such setting: remove it or mend its name; there are blocksize, "),
+        ("[decision]\noff_ratio = 2", "[decision] off_ratio: expected a number above 0 and up to"),
+        ("[decision]\nratio = 2", "[decision] ratio: no such setting"),
+        ("hop = 1\n[stream]\nhop_s = 1", "[stream] hop_s: stream.hop_s is also set by"),
+        ("hop = ", "expected TOML in"),
     ],
 )
 def test_a_setting_that_cannot_be_is_told_with_file_and_key(
@@ -80,7 +85,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 def test_a_wrong_value_in_the_environment_is_told() -> None:
     done = CliRunner().invoke(main, ["--demo"], env={"MMGAT_STREAM_HOP": "0.3"})
     assert done.exit_code == 2
-    assert "'--hop': expected one of 0.25, 0.5, 1 seconds, found 0.3" in done.output
+    assert "MMGAT_STREAM_HOP: expected one of 0.25, 0.5, 1, found '0.3'" in done.output
 
 
 def test_several_files_are_a_list_in_the_file_and_parted_by_semicolons_in_the_environment(

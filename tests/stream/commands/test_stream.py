@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 import soundfile
 import zmq
+from click.testing import CliRunner
 
 from mmgat.model.labels import LABELS
+from mmgat.stream.commands.stream import main
 from tests.conftest import melody
 
 Write = Callable[..., Path]
@@ -123,7 +125,7 @@ def test_a_file_shorter_than_a_window_says_so_and_is_flagged(
     [
         (["--file", "nosuch.wav"], "expected an audio file, found nothing at 'nosuch.wav'"),
         (["--file", __file__], "expected an audio file that libsndfile reads"),
-        (["--demo", "--stdin"], "expected either --device and --file, or --stdin, or --demo"),
+        (["--demo", "--stdin"], "expected either --device, --file and --source, or --stdin, or"),
         (["--demo", "--channels", "1", "--split", "1"], "--channels (mixed) or --split (each"),
         (["--demo", "--split", "1,5"], "expected channels up to 1 of 'demo.ogg', found 5"),
         (["--demo", "--split", "left"], "or channels such as 1,3, found 'left'"),
@@ -135,7 +137,7 @@ def test_a_file_shorter_than_a_window_says_so_and_is_flagged(
         (["--demo", "--publish", "off", "--model", "nosuch"], "expected a model of"),
         (["--demo", "--publish", "nowhere"], "expected an address to publish on"),
         (["--demo", "--jsonl", "/nosuch/folder/x"], "expected a file to write JSON lines to"),
-        (["--device", "x", "--latency", "soon"], "expected a latency of low, high or seconds"),
+        (["--demo", "--publish", "off", "--model", "."], "found no file '.'"),
         (
             ["--demo", "--publish", "off", "--model", "vggish", "--weights", "/nosuch"],
             "vggish_pca_params-970ea276.pth",
@@ -153,15 +155,27 @@ def test_a_users_mistake_is_one_plain_message(arguments: list[str], message: str
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--hop", "0.3", "expected one of 0.25, 0.5, 1 seconds, found 0.3"),
-        ("--nodes", "61", "61 is not in the range 1<=x<=60"),
-        ("--format", "mp3", "'mp3' is not one of 's16le', 's24le', 's32le', 'f32le'"),
+        ("--hop", "0.3", "expected one of 0.25, 0.5, 1, found '0.3'"),
+        ("--hop", "nan", "expected one of 0.25, 0.5, 1, found 'nan'"),
+        ("--nodes", "61", "expected a whole number from 1 to 60, found '61'"),
+        ("--format", "mp3", "expected one of s16le, s24le, s32le, f32le, found 'mp3'"),
+        ("--blocksize", "-5", "expected a whole number from 0 to 1048576, found '-5'"),
+        ("--rate", "-5", "expected a whole number from 4000 to 768000, found '-5'"),
+        ("--rate", "2147483648", "expected a whole number from 4000 to 768000, found"),
+        ("--record-limit", "inf", "expected a number above 0 and up to 1000000, found 'inf'"),
+        ("--latency", "nan", "expected low or high or a number above 0 and up to 60, found 'nan'"),
+        ("--latency", "soon", "expected low or high or a number above 0 and up to 60, found"),
+        ("--model", "", "expected a text that is not empty, found ''"),
+        ("--set", "decision.off_ratio=2", "expected a number above 0 and up to 1, found '2'"),
+        ("--set", "off_ratio=0.5", "expected NAME=VALUE such as decision.off_ratio=0.7, found"),
     ],
 )
 def test_an_option_outside_what_is_allowed_is_told(option: str, value: str, message: str) -> None:
-    result = run("mmgat.stream", "--demo", option, value)
-    assert result.returncode == 2
-    assert f"'{option}': {message}" in result.stderr.decode()
+    done = CliRunner().invoke(main, ["--demo", option, value])
+    assert done.exit_code == 2
+    assert f"Error: {option}" in done.stderr
+    assert message in done.stderr
+    assert done.stdout == ""
 
 
 def test_an_address_in_use_is_said_before_anything_is_captured(wav: Write) -> None:
