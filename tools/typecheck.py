@@ -2,8 +2,7 @@
 
     python -m tools.typecheck [mypy's own arguments]
 
-The folders ``model``, ``stream`` and ``training`` are installed as ``mmgat.model`` and so on, which
-setuptools maps and mypy does not; so mypy is shown a temporary folder of that shape.
+mypy does not know setuptools' ``package-dir``, so it is shown a folder of the installed layout.
 """
 
 from __future__ import annotations
@@ -11,20 +10,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tools.namespace import ROOT, installed_layout
 
 
 def main() -> int:
     """mypy's exit code."""
-    with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder) / "mmgat"
-        package.mkdir()
-        for name in ("model", "stream", "training"):
-            (package / name).symlink_to(ROOT / name, target_is_directory=True)
-        environment = os.environ | {"MYPYPATH": folder}
+    with installed_layout() as folder:
+        environment = os.environ | {"MYPYPATH": str(folder)}
         command = [sys.executable, "-m", "mypy", *sys.argv[1:]]
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

@@ -1,4 +1,4 @@
-"""The pictures of ``training/README.md``, one module a kind; each function returns a Figure."""
+"""The pictures of ``docs/training.md``, one module a kind; each function returns a Figure."""
 
 from __future__ import annotations
 

@@ -1,0 +1,90 @@
+"""The documentation site: it builds without a warning, and says of the code what is there."""
+
+import os
+import re
+import subprocess
+import sys
+import types
+import typing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mmgat.stream.bus import protocol
+from mmgat.stream.bus.protocol import Message
+
+ROOT = Path(__file__).parents[1]
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
+TYPES = {str: "text", int: "integer", float: "float", bool: "boolean", type(None): "nil"}
+
+
+def struct_types() -> list[type[msgspec.Struct]]:
+    """Every structure of the protocol but the base of messages."""
+    found = vars(protocol).values()
+    structs = [c for c in found if isinstance(c, type) and issubclass(c, msgspec.Struct)]
+    return [c for c in structs if c is not Message and c.__module__ == protocol.__name__]
+
+
+def documented_fields(heading: str) -> dict[str, str]:
+    """field -> type, of the table below a heading of the protocol's page."""
+    section = PROTOCOL.split(f"\n### {heading}\n")[1].split("\n#")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", section, re.MULTILINE))
+
+
+def in_words(kind: object) -> str:
+    """A field's type as the page names it: text, integer, list of text, map."""
+    if isinstance(kind, type) and kind in TYPES:
+        return TYPES[kind]
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return in_words(arguments[0])
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(map(in_words, arguments))
+    if origin in (list, tuple):
+        words = in_words(arguments[0])
+        return "list of maps" if words == "map" else f"list of {words}"
+    if origin is dict or (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return "map"
+    return "text"  # literals and enumerations
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path / "site"],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert pages
+    for page in pages:
+        elsewhere = r'<(?:script|link|img)[^>]+(?:src|href)="?https?://(?!127)[^"> ]+'
+        assert not re.findall(elsewhere, page.read_text("utf-8")), f"{page.name} loads from elsewhere"
+
+
+@pytest.mark.parametrize("struct", struct_types(), ids=lambda struct: struct.__name__)
+def test_the_protocol_page_names_every_field_and_its_type(struct: type[msgspec.Struct]) -> None:
+    common = set(Message.__struct_fields__) if issubclass(struct, Message) else set()
+    fields = {f.name: in_words(f.type) for f in msgspec.structs.fields(struct)}
+    expected = {name: kind for name, kind in fields.items() if name not in common}
+    found = documented_fields(struct.__name__)
+    assert found == expected, "docs/protocol.md has another table of fields than the protocol"
+
+
+def test_the_protocol_page_names_what_every_message_carries() -> None:
+    fields = {f.name: in_words(f.type) for f in msgspec.structs.fields(Message)}
+    assert documented_fields("Every message") == fields
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tools/README.md"]
+)
+def test_links_within_the_repository_lead_somewhere(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    missing = [t for t in targets if not (ROOT / document).parent.joinpath(t).exists()]
+    assert not missing, f"{document} links to {missing}"
