@@ -63,7 +63,9 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert pages
     for page in pages:
         elsewhere = r'<(?:script|link|img)[^>]+(?:src|href)="?https?://(?!127)[^"> ]+'
-        assert not re.findall(elsewhere, page.read_text("utf-8")), f"{page.name} loads from elsewhere"
+        assert not re.findall(elsewhere, page.read_text("utf-8")), (
+            f"{page.name} loads from elsewhere"
+        )
 
 
 @pytest.mark.parametrize("struct", struct_types(), ids=lambda struct: struct.__name__)
