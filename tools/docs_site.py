@@ -3,9 +3,9 @@
     mkdocs serve                  the site while it is written
     mkdocs build --strict         the site in build/site; warnings are errors
 
-Pages are written by hand, but for three things: the Python API comes from the docstrings, and a
-line ``<!-- command MODULE:OBJECT NAME -->`` or ``<!-- model NAME -->`` stands for a command's
-options, from click, or a model's card.
+Pages are written by hand, but for four things: the Python API comes from the docstrings, and a line
+``<!-- command MODULE:OBJECT NAME -->``, ``<!-- settings -->`` or ``<!-- model NAME -->`` stands for
+a command's options, all settings, or a model's card.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def on_shutdown(**_: Any) -> None:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Puts commands and models into a page."""
+    """Puts commands, settings and models into a page."""
+    if "<!-- settings -->" in markdown:
+        markdown = markdown.replace("<!-- settings -->", settings_reference())
     markdown = re.sub(r"<!-- model (\w+) -->", lambda match: model_card(match[1]), markdown)
     return re.sub(
         r"<!-- command ([\w.]+):(\w+) ([\w-]+) -->",
@@ -71,12 +73,34 @@ def command_reference(command: click.Command, name: str, level: int = 2) -> str:
 def _option(option: click.Option, context: click.Context) -> tuple[str, str, str]:
     names = ", ".join(option.opts)
     metavar = "" if option.is_flag else f" {option.make_metavar(context)}"
-    variable = f"<br>`{option.envvar}`" if isinstance(option.envvar, str) else ""
     default = option.get_default(context, call=False)
-    shown = default is not None and not option.is_flag and not option.required
-    shown = shown and str(default) not in ("", "()", "Sentinel.UNSET")
+    shown = option.show_default and not option.is_flag and default is not None
     value = "required" if option.required else f"`{default}`" if shown else ""
-    return f"`{names}{metavar}`{variable}", value, option.help or ""
+    meaning = option.help or ""
+    if found := re.fullmatch(r"(.*?)\s+\[default: (.*)\]", meaning):
+        meaning, value = found[1], f"`{found[2]}`"
+    return f"`{names}{metavar}`", value, meaning
+
+
+def settings_reference() -> str:
+    """All settings in Markdown, a section a heading."""
+    from mmgat.stream.setting_types import allowed, description
+    from mmgat.stream.settings_layers import FIELDS, SHORT_NAMES
+
+    flags = {full: short for short, full in SHORT_NAMES.items()}
+    sections: dict[str, list[tuple[Any, ...]]] = {}
+    for full, field in FIELDS.items():
+        section, _, name = full.partition(".")
+        flag = flags.get(full)
+        default = "" if field.default in (None, "", (), False) else f"`{field.default}`"
+        names = f"`{name}`" + (f"<br>`--{flag}`" if flag else "")
+        sections.setdefault(section, []).append(
+            (names, allowed(field), default, description(field))
+        )
+    head = ("setting", "takes", "default", "meaning")
+    return "\n\n".join(
+        f"## `[{section}]`\n\n{_table(head, rows)}" for section, rows in sections.items()
+    )
 
 
 def model_card(name: str) -> str:
