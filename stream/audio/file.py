@@ -1,13 +1,18 @@
-"""Audio files through libsndfile, at real-time pace or as fast as they are taken."""
+"""Audio files through libsndfile, read to their end, at real-time pace or as fast as they are taken."""
 
 from __future__ import annotations
 
+import stat
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mmgat.stream.audio.source import AudioSource, Block
+import numpy as np
+import numpy.typing as npt
+
+from mmgat.stream.audio.container import Container, PatchedFile, inspect
+from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import SourceError
 
 if TYPE_CHECKING:
@@ -15,24 +20,54 @@ if TYPE_CHECKING:
 
 LIVE_BLOCK_S: Final = 0.01
 FAST_BLOCK_S: Final = 0.5
+STEP_FRAMES: Final = 4096
+"""What a damaged file still gives is lost by at most so many frames."""
+
+TOLERANCE_FRAMES: Final = 2304
+"""Headers of MP3 may count two frames too many."""
+
+DIRECT_SUFFIXES: Final = (".wav", ".aif", ".aiff")
+"""libsndfile opens these by path, which is quicker. It takes other suffixes for more than a hint, and
+so refuses files that it could read, or gives a false reason."""
+
+UNKNOWN_FRAMES: Final = 1 << 62
+"""libsndfile gives a number of frames beyond it where it knows none."""
 
 
 class FileSource(AudioSource):
     """An audio file through libsndfile (WAV, FLAC, Ogg, Opus, MP3, AIFF, ...).
 
+    The file is read to its end, whatever its header says of its length. Where it ends too early,
+    or is damaged, the source ends there, and says so in ``complete`` and ``health.warning``.
+
     Args:
         path: the file.
         paced: in real time, as a stage would hear it, instead of as fast as it is taken.
+
+    Attributes:
+        complete: False once the file has ended before the end that it declares.
+        expected_frames: the frames that it declares, if it does.
+        read_frames: the frames read so far.
     """
 
     def __init__(self, path: Path, paced: bool = False) -> None:
         super().__init__(path.name, "file")
         self.path = path
         self.live = paced
+        self.complete = True
+        self.expected_frames: int | None = None
+        self.read_frames = 0
+        self._warning = ""
+        self._container = Container(None)
+        self._raw: PatchedFile | None = None
         self._file: soundfile.SoundFile | None = None
         self._stopped = threading.Event()
-        self._position = 0
         self._started: float | None = None
+
+    @property
+    def health(self) -> SourceHealth:
+        """Whether the file has a length and is complete, in words."""
+        return SourceHealth(warning=self._warning)
 
     def probe(self) -> None:
         """Reads the file's header.
@@ -40,7 +75,8 @@ class FileSource(AudioSource):
         Raises:
             SourceError: the file is missing, empty, or not audio.
         """
-        self._open_file().close()
+        self.open()
+        self.close()
 
     def open(self) -> None:
         """Opens the file at its beginning.
@@ -48,19 +84,54 @@ class FileSource(AudioSource):
         Raises:
             SourceError: the file is missing, empty, or not audio.
         """
-        self._file = self._open_file()
-        self._position, self._started = 0, None
+        self.complete, self._warning = True, ""
+        self.read_frames, self._started = 0, None
+        self._check_kind()
+        try:
+            self._container = inspect(self.path)
+            believed = self.path.suffix.casefold() in DIRECT_SUFFIXES
+            if not (believed and self._container.as_it_is):
+                self._raw = PatchedFile(self.path, self._container)
+        except OSError as error:
+            raise SourceError(
+                f"expected an audio file, found {str(self.path)!r} ({error.strerror})"
+            ) from None
+        try:
+            self._file = self._open_sound(self._raw or self.path)
+        except SourceError:
+            self.close()
+            raise
+        if self._container.no_length:
+            self._warning = f"{self.name!r} has no length in its header: it is read to its end"
 
-    def _open_file(self) -> soundfile.SoundFile:
+    def _check_kind(self) -> None:
+        path = repr(str(self.path))
+        try:
+            facts = self.path.stat()
+        except FileNotFoundError:
+            raise SourceError(f"expected an audio file, found nothing at {path}") from None
+        except OSError as error:
+            raise SourceError(f"expected an audio file, found {path} ({error.strerror})") from None
+        if stat.S_ISDIR(facts.st_mode):
+            raise SourceError(f"expected an audio file, found a folder at {path}")
+        if not stat.S_ISREG(facts.st_mode):
+            raise SourceError(
+                f"expected an audio file, found a pipe or device at {path}: send raw PCM to --stdin"
+            )
+        if facts.st_size == 0:
+            raise SourceError(f"expected audio in {path}, found an empty file")
+
+    def _open_sound(self, readable: PatchedFile | Path) -> soundfile.SoundFile:
         import soundfile
 
-        if not self.path.is_file():
-            what = "a folder" if self.path.is_dir() else "nothing"
-            raise SourceError(f"expected an audio file, found {what} at {str(self.path)!r}")
-        if self.path.stat().st_size == 0:
-            raise SourceError(f"expected audio in {str(self.path)!r}, found an empty file")
+        class SequentialFile(soundfile.SoundFile):  # type: ignore[misc]
+            """Never seeks: libsndfile cannot where it does not know the length."""
+
+            def seekable(self) -> bool:
+                return False
+
         try:
-            file = soundfile.SoundFile(self.path)
+            file = SequentialFile(readable)
         except soundfile.LibsndfileError as error:
             raise SourceError(
                 f"expected an audio file that libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF), found "
@@ -70,36 +141,71 @@ class FileSource(AudioSource):
         if file.frames == 0:
             file.close()
             raise SourceError(f"expected audio in {str(self.path)!r}, found zero samples")
+        self.expected_frames = self._container.frames
+        if self.expected_frames is None and self._container.length is None:
+            self.expected_frames = file.frames if file.frames < UNKNOWN_FRAMES else None
         return file
 
     def read(self) -> Block | None:
         """The next 10 ms at real-time pace, else the next half second; None at the end.
 
         Raises:
-            SourceError: the file is damaged from here on.
+            SourceError: nothing at all can be read.
         """
-        import soundfile
-
         if self._stopped.is_set() or self._file is None:
             return None
         n_frames = round(self.sample_rate_hz * (LIVE_BLOCK_S if self.live else FAST_BLOCK_S))
-        try:
-            samples = self._file.read(max(n_frames, 1), dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise SourceError(
-                f"{str(self.path)!r} is damaged after "
-                f"{self._position / self.sample_rate_hz:.1f} s ({error.error_string})"
-            ) from None
+        samples = self._read_frames(self._file, max(n_frames, 1))
         if not len(samples):
+            self._end()
             return None
-        position, self._position = self._position, self._position + len(samples)
+        position, self.read_frames = self.read_frames, self.read_frames + len(samples)
         if self._started is None:
             self._started = time.monotonic()
         if self.live:
-            due = self._started + self._position / self.sample_rate_hz
+            due = self._started + self.read_frames / self.sample_rate_hz
             if self._stopped.wait(max(0.0, due - time.monotonic())):
                 return None
         return Block(position, samples, time.monotonic())
+
+    def _read_frames(self, file: soundfile.SoundFile, n_frames: int) -> npt.NDArray[np.float32]:
+        """Up to so many frames, fewer only at the end or where the file is damaged."""
+        import soundfile
+
+        parts: list[npt.NDArray[np.float32]] = []
+        while n_frames and self.complete:
+            n_step = min(n_frames, STEP_FRAMES)
+            try:
+                part = file.read(n_step, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError:
+                self.complete = False
+                break
+            parts.append(part)
+            n_frames -= len(part)
+            if len(part) < n_step:
+                break
+        return np.concatenate(parts) if parts else np.zeros((0, self.channels), np.float32)
+
+    def _end(self) -> None:
+        """Compares what was read with what the file declares."""
+        found_s = self.read_frames / self.sample_rate_hz
+        missing = (self.expected_frames or 0) - self.read_frames
+        if missing > (TOLERANCE_FRAMES if self._container.frames is None else 0):
+            self.complete = False
+        if self._container.cut:
+            self.complete = False
+        if not self.read_frames:
+            raise SourceError(f"expected audio in {str(self.path)!r}, found only damaged data")
+        if not self.complete:
+            expected = (
+                f"{self.expected_frames / self.sample_rate_hz:.1f} s"
+                if (self.expected_frames and missing > 0)
+                else "the end of the sound"
+            )
+            self._warning = (
+                f"expected {expected} in {str(self.path)!r}, found {found_s:.1f} s: the file is cut "
+                "or damaged, and what is missing is not analysed"
+            )
 
     def stop(self) -> None:
         """Ends a waiting ``read``."""
@@ -110,3 +216,6 @@ class FileSource(AudioSource):
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self._raw is not None:
+            self._raw.close()
+            self._raw = None

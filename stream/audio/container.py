@@ -1,0 +1,242 @@
+"""What the container of an audio file says of its length, and whether to believe it.
+
+libsndfile reads as many frames as the header declares. Recorders that were killed and writers into
+pipes leave no length or a false one, so the header is corrected on the way to libsndfile; and a
+file that is cut has less than it declares, which libsndfile passes over in silence.
+
+Layouts: RIFF (Microsoft, 1991), AIFF (Apple, 1989), FLAC (RFC 9639), Ogg (RFC 3533), and the Xing,
+Info and VBRI headers of MP3.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+HEAD_BYTES: Final = 65_536
+TAIL_BYTES: Final = 65_536
+NO_LENGTH: Final = 0x7FFF_0000
+"""RIFF sizes from here on mean that the writer did not know: ffmpeg and sox write such numbers."""
+
+STRETCH: Final = 64
+"""An MP3 without a count of frames is presented as so many times longer, since libsndfile ends at an
+estimate from the first frame. MP3's bit rates differ by a factor of 40."""
+
+MP3_EXTRA_SHARE: Final = 0.1
+"""An MP3 that is longer by this share than its Xing header says has more sound behind it."""
+
+_PCM_TAGS: Final = (1, 3, 0xFFFE)
+_OGG_LAST_PAGE: Final = 0x04
+
+
+@dataclass(frozen=True)
+class Container:
+    """What was found.
+
+    Attributes:
+        frames: that the header declares; None where it declares none that can be believed.
+        no_length: the header has no length although its format has a place for one.
+        cut: the mark of the end is missing.
+        patches: offset -> bytes to read there instead.
+        length: in bytes, as to be presented; None for the file's own.
+        end: where the sound ends if tags follow it, in bytes; None for the end of the file.
+    """
+
+    frames: int | None
+    no_length: bool = False
+    cut: bool = False
+    patches: Mapping[int, bytes] = field(default_factory=dict)
+    length: int | None = None
+    end: int | None = None
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether the file can be read without corrections."""
+        return not self.patches and self.length is None and self.end is None
+
+
+class PatchedFile(io.RawIOBase):
+    """The bytes of a file with some replaced, and with a length of its own.
+
+    Args:
+        path: the file.
+        container: says what is replaced, and the length.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path, container: Container) -> None:
+        self._file = path.open("rb")
+        self._patches = container.patches
+        size = os.fstat(self._file.fileno()).st_size
+        self._size = size if container.end is None else container.end
+        self._length = container.length or size
+        self._position = 0
+        self._patched_to = max((at + len(new) for at, new in self._patches.items()), default=0)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves to ``offset`` bytes from the start, the position or the presented end."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer as far as there are bytes; the presented end reads as zeros."""
+        if self._position >= self._size:
+            # A decoder looks for tags at what it takes for the end, and only there.
+            n = len(buffer) if self._position >= self._length - TAIL_BYTES > self._size else 0
+            buffer[:n] = bytes(n)
+            self._position += n
+            return n
+        if self._file.tell() != self._position:
+            self._file.seek(self._position)
+        view = memoryview(buffer)[: self._size - self._position]
+        n_read = self._file.readinto(view)
+        if self._position < self._patched_to:
+            for offset, patch in self._patches.items():
+                for index, value in enumerate(patch, offset - self._position):
+                    if 0 <= index < n_read:
+                        view[index] = value
+        self._position += n_read
+        return n_read
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+        super().close()
+
+
+def inspect(path: Path) -> Container:
+    """Reads what the container says of its length.
+
+    A format that is not known here is presented as it is.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(HEAD_BYTES)
+        if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+            return _wav(file, size)
+        if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+            return _aiff(file, size)
+        if head[:4] == b"OggS":
+            return _ogg(file, size)
+        if head[:3] == b"ID3":  # tags before FLAC or MP3, whose length is in seven bits a byte
+            behind = 10 + sum((head[6 + i] & 0x7F) << (21 - 7 * i) for i in range(4))
+            file.seek(behind)
+            head = file.read(HEAD_BYTES)
+        else:
+            behind = 0
+        if head[:4] == b"fLaC":
+            return _flac(head, behind, size)
+        if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
+            return _mp3(file, head, behind, size)
+        return Container(None)
+
+
+def _wav(file: BinaryIO, size: int) -> Container:
+    frame_bytes = 0
+    for name, start, length in _chunks(file, size, "little"):
+        if name == b"fmt " and length >= 16:
+            file.seek(start)
+            form = file.read(16)
+            if int.from_bytes(form[:2], "little") in _PCM_TAGS:
+                frame_bytes = int.from_bytes(form[12:14], "little")
+        if name == b"data":
+            if start + length > size and length < NO_LENGTH:
+                return Container(length // frame_bytes if frame_bytes else None)
+            left = size - start - length
+            lies = left > length and not _chunks_follow(file, start + length, size)
+            if lies or length >= NO_LENGTH:
+                unknown = b"\xff" * 4
+                return Container(None, lies, patches={4: unknown, start - 4: unknown})
+            break
+    return Container(None)
+
+
+def _aiff(file: BinaryIO, size: int) -> Container:
+    frames, cut = None, False
+    for name, start, length in _chunks(file, size, "big"):
+        if name == b"COMM":
+            file.seek(start + 2)
+            frames = int.from_bytes(file.read(4), "big")
+        cut |= name == b"SSND" and start + length > size
+    return Container(frames if cut else None)
+
+
+def _flac(head: bytes, start: int, size: int) -> Container:
+    """STREAMINFO counts samples in the last 36 bits before its MD5; zero means unknown."""
+    counted = int.from_bytes(head[21:26], "big") & 0xF_FFFF_FFFF
+    kept = bytes([head[21] & 0xF0]) if len(head) > 21 else b""
+    patches = {start + 21: kept + bytes(4)} if counted else {}
+    return Container(counted or None, patches=patches)
+
+
+def _ogg(file: BinaryIO, size: int) -> Container:
+    file.seek(max(0, size - TAIL_BYTES))
+    tail = file.read()
+    last = tail.rfind(b"OggS")
+    ends = last >= 0 and len(tail) > last + 5 and bool(tail[last + 5] & _OGG_LAST_PAGE)
+    return Container(None, cut=not ends)
+
+
+def _mp3(file: BinaryIO, head: bytes, start: int, size: int) -> Container:
+    """A Xing or Info header counts frames and bytes if its flags say so; VBRI always does."""
+    end = _before_tags(file, size)
+    first = head[:2048]
+    tag = max(first.find(b"Xing"), first.find(b"Info"))
+    if tag >= 0 and head[tag + 7] & 0x03 == 0x03:
+        n_bytes = int.from_bytes(head[tag + 12 : tag + 16], "big")
+    elif (tag := first.find(b"VBRI")) >= 0:
+        n_bytes = int.from_bytes(head[tag + 10 : tag + 14], "big")
+    else:
+        return Container(None, length=STRETCH * size, end=end)
+    if end - start > (1 + MP3_EXTRA_SHARE) * n_bytes:
+        patches = {start + tag: bytes(4)}
+        return Container(None, patches=patches, length=STRETCH * size, end=end)
+    return Container(None)
+
+
+def _before_tags(file: BinaryIO, size: int) -> int:
+    """Where the sound of an MP3 ends: before an ID3v1 tag of 128 bytes, and an APE tag before that."""
+    file.seek(max(0, size - 128))
+    end = size - 128 if file.read(3) == b"TAG" else size
+    file.seek(max(0, end - 32))
+    footer = file.read(32)
+    if footer[:8] == b"APETAGEX":  # its size counts the footer, but not the header of 32 bytes
+        end -= int.from_bytes(footer[12:16], "little") + (32 if footer[23] & 0x80 else 0)
+    return max(0, end)
+
+
+def _chunks(file: BinaryIO, size: int, order: Any) -> Iterator[tuple[bytes, int, int]]:
+    """Name, offset of the content, and length of every chunk behind the first 12 bytes."""
+    at = 12
+    while at + 8 <= size:
+        file.seek(at)
+        header = file.read(8)
+        length = int.from_bytes(header[4:], order)
+        yield header[:4], at + 8, length
+        at += 8 + length + length % 2
+
+
+def _chunks_follow(file: BinaryIO, at: int, size: int) -> bool:
+    """Whether the rest of a RIFF file, from ``at`` on, is chunks to its end."""
+    while at + 8 <= size:
+        file.seek(at)
+        header = file.read(8)
+        if not all(32 <= byte < 127 for byte in header[:4]):
+            return False
+        length = int.from_bytes(header[4:], "little")
+        at += 8 + length + length % 2
+    return at <= size + 1
