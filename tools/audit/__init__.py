@@ -1,0 +1,1 @@
+"""What a user notices of a model, measured through the live path."""
