@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.errors import SettingsError, SourceError
@@ -48,7 +48,7 @@ class StreamInput:
         """Returns the block with this stream's channels only."""
         if self.channels is None:
             return block
-        return Block(block.position, block.samples[:, self.channels], block.captured_at)
+        return replace(block, samples=block.samples[:, self.channels])
 
 
 def streams_of(inputs: Sequence[Input]) -> list[StreamInput]:

@@ -36,11 +36,13 @@ class Liveness:
     Attributes:
         state: see the module.
         why: the last fault, in words; "" while healthy.
+        reported: the fault is the source's own report, not only that no audio comes.
         outages: how often audio stopped coming.
     """
 
     def __init__(self, settings: LivenessSettings, clock: Callable[[], float]) -> None:
         self.state, self.why, self.outages = LivenessState.HEALTHY, "", 0
+        self.reported = False
         self._settings, self._clock = settings, clock
         self._last_audio_at = clock()
         self._next_try = 0.0
@@ -53,13 +55,13 @@ class Liveness:
 
     def on_audio(self) -> None:
         """Notes that frames have come: the source is healthy."""
-        self.state, self.why = LivenessState.HEALTHY, ""
+        self.state, self.why, self.reported = LivenessState.HEALTHY, "", False
         self._last_audio_at = self._clock()
         self._pause_s = self._settings.first_pause_s
 
     def on_lost(self, why: str) -> None:
         """Notes that the source itself reports its loss, with the fault in words."""
-        self.why = why
+        self.why, self.reported = why, True
         if self.state is LivenessState.HEALTHY:
             self.state, self.outages = LivenessState.ALARMED, self.outages + 1
 
@@ -68,6 +70,7 @@ class Liveness:
         now, settings = self._clock(), self._settings
         if self.state is LivenessState.HEALTHY and self.no_audio_s >= settings.alarm_s:
             self.on_lost(f"no audio for {settings.alarm_s:g} s")
+            self.reported = False
             return False
         if self.state is LivenessState.ALARMED:
             self.state = LivenessState.FAILED if settings.exit_on_loss else LivenessState.RECOVERING
@@ -85,6 +88,6 @@ class Liveness:
 
     def on_open_failed(self, why: str) -> None:
         """Notes that it did not open; the pause before the next attempt doubles."""
-        self.why = why
+        self.why, self.reported = why, True
         self._next_try = self._clock() + self._pause_s
         self._pause_s = min(2 * self._pause_s, self._settings.longest_pause_s)

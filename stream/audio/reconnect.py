@@ -1,4 +1,4 @@
-"""A wrapper that opens a live source again when it falls silent or goes away."""
+"""A wrapper that watches a source, and opens it again when it falls silent or goes away."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
+
+import numpy as np
 
 from mmgat.stream.audio.liveness import Liveness, LivenessState
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
@@ -23,17 +25,15 @@ class ReconnectingSource(AudioSource):
     """Opens a lost source again: the same device at the same rate, never another one.
 
     Positions go on with time: what was missed is a jump, so the account, the windows and the graph
-    all know of the gap.
+    all know of the gap. A pipe loses nothing and is not opened again: it is only watched.
 
     Args:
-        inner: the live source; this one opens, reopens and closes it.
+        inner: the source that is watched; this one opens, reopens and closes it.
         settings: when it counts as lost, and how often to try to open it.
         clock: ``time.monotonic``, or another in tests.
         pause: waits so many seconds between looks at a device that is away; the default returns
             early after ``stop``.
     """
-
-    live = True
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class ReconnectingSource(AudioSource):
         pause: Callable[[float], object] | None = None,
     ) -> None:
         super().__init__(inner.name, inner.kind)
+        self.live = inner.live
         self._inner, self._settings, self._clock = inner, settings or LivenessSettings(), clock
         self.required = self._settings.exit_on_loss
         self._liveness = Liveness(self._settings, clock)
@@ -52,6 +53,7 @@ class ReconnectingSource(AudioSource):
         self._end, self._ended_at = 0, clock()
         self._ahead = 0  # of the inner source's positions
         self._returning = False
+        self._announced = 0  # outages that an interrupted block has told of
         self._warning = ""
         self._last_poll_at: float | None = None
 
@@ -86,9 +88,12 @@ class ReconnectingSource(AudioSource):
         self._is_open = True
         self._liveness = Liveness(self._settings, self._clock)
         self._ended_at = self._clock()
+        self._announced = 0
 
     def read(self) -> Block | None:
         """Waits for the next block, however often the inner source has to be opened until then.
+
+        When audio stops coming, an empty block that is ``interrupted`` says so, once.
 
         Raises:
             SourceError: it is lost, and the settings say ``exit_on_loss``.
@@ -103,6 +108,9 @@ class ReconnectingSource(AudioSource):
                 raise SourceError(f"{self.name!r} is lost: {self._liveness.why}")
             if block is not None:
                 return block
+            if self._liveness.outages > self._announced:
+                self._announced = self._liveness.outages
+                return self._interruption()
             if not self._is_open:
                 self._pause(LOOK_S)
         return None
@@ -129,14 +137,17 @@ class ReconnectingSource(AudioSource):
             self._liveness.on_lost(str(error))
             log.warning("%s: %s", self.name, error)
             return None
-        if block is None or not len(block.samples):
+        if block is None:  # the end of a pipe, or ``stop``
+            self._stopped.set()
+            return None
+        if not len(block.samples):
             return None
         if self._returning:
             log.warning("%s is back after %.1f s", self.name, self._liveness.no_audio_s)
             self._returning = False
             missed = round((block.captured_at - self._ended_at) * self.sample_rate_hz)
-            start = self._end + max(0, missed - len(block.samples))
-            self._ahead = start - block.position
+            lost = max(0, missed - len(block.samples)) if self.live else 0
+            self._ahead = self._end + lost - block.position
         self._liveness.on_audio()
         placed = Block(block.position + self._ahead, block.samples, block.captured_at)
         self._end, self._ended_at = placed.end, placed.captured_at
@@ -156,4 +167,10 @@ class ReconnectingSource(AudioSource):
         liveness = self._liveness
         self._warning = ""
         if liveness.state is not LivenessState.HEALTHY:
-            self._warning = f"no audio for {liveness.no_audio_s:.0f} s: {liveness.why}"
+            self._warning = f"no audio for {liveness.no_audio_s:.0f} s"
+            if liveness.reported:
+                self._warning += f": {liveness.why}"
+
+    def _interruption(self) -> Block:
+        nothing = np.zeros((0, self.channels), np.float32)
+        return Block(self._end, nothing, self._clock(), interrupted=True)

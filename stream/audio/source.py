@@ -24,11 +24,13 @@ class Block:
         position: of the first frame, in frames since the source was opened. A jump means loss.
         samples: float32 [frames, channels], full scale is 1.
         captured_at: ``time.monotonic()`` when the last frame was there.
+        interrupted: audio has stopped coming, so all that is on ends behind these frames.
     """
 
     position: int
     samples: npt.NDArray[np.float32]
     captured_at: float
+    interrupted: bool = False
 
     @property
     def end(self) -> int:
@@ -41,7 +43,8 @@ class Block:
         if len(blocks) == 1:
             return blocks[0]
         samples = np.concatenate([block.samples for block in blocks])
-        return cls(blocks[0].position, samples, blocks[-1].captured_at)
+        last = blocks[-1]
+        return cls(blocks[0].position, samples, last.captured_at, last.interrupted)
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ class AudioSource(ABC):
     def read(self) -> Block | None:
         """Waits for the next block; None at the end or after ``stop``.
 
-        A live source may give an empty block when nothing comes for a moment.
+        A source may give an empty block when nothing comes for a moment.
 
         Raises:
             SourceError: it fails.

@@ -15,6 +15,9 @@ from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.errors import SourceError
 
 BLOCK_S: Final = 0.5
+EMPTY_BLOCK_S: Final = 0.25
+"""``read`` returns an empty block after this long (seconds) without data."""
+
 RATES_HZ: Final = (4_000, 768_000)
 MAX_CHANNELS: Final = 128
 PCM_FORMATS: Final = {"s16le": "<i2", "s24le": "<i3", "s32le": "<i4", "f32le": "<f4"}
@@ -64,11 +67,17 @@ class StdinSource(AudioSource):
             self._selector.register(self._descriptor, selectors.EVENT_READ)
 
     def read(self) -> Block | None:
-        """Waits for whole frames, at most half a second of them; None at the end of the pipe."""
+        """Waits for whole frames, at most half a second of them; None at the end of the pipe.
+
+        When nothing comes for a quarter second, it returns an empty block.
+        """
         n_bytes = self._frame_bytes * max(1, round(self.sample_rate_hz * BLOCK_S))
         while True:
             waits = len(self._selector.get_map()) > 1
-            ready = self._selector.select(None if waits else 0)
+            ready = self._selector.select(EMPTY_BLOCK_S if waits else 0)
+            if waits and not ready:
+                nothing = np.zeros((0, self.channels), np.float32)
+                return Block(self._position, nothing, time.monotonic())
             if any(key.fd == self._wake[0] for key, _ in ready):
                 return None
             data = os.read(self._descriptor, n_bytes)
@@ -82,6 +91,9 @@ class StdinSource(AudioSource):
         samples = pcm_to_float(data[:whole], self._format).reshape(-1, self.channels)
         position, self._position = self._position, self._position + len(samples)
         return Block(position, samples, time.monotonic())
+
+    def reopen(self) -> None:
+        """Goes on waiting: a pipe has no other end to open, and loses nothing."""
 
     def stop(self) -> None:
         """Ends a waiting ``read``."""

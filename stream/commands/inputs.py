@@ -57,7 +57,9 @@ def _sources(
     settings: InputSettings, liveness: LivenessSettings, highest_channel: int | None
 ) -> Iterator[AudioSource]:
     if settings.stdin:
-        yield _standard_input(settings)
+        from mmgat.stream.audio.reconnect import ReconnectingSource
+
+        yield ReconnectingSource(_standard_input(settings), liveness)
         return
     for path in (str(demo_clip()),) if settings.demo else settings.file:
         from mmgat.stream.audio.file import FileSource

@@ -100,6 +100,7 @@ class BlockQueue:
                 not taken
                 or (
                     self._blocks[0].position == taken[-1].end
+                    and not taken[-1].interrupted
                     and self._blocks[0].end - taken[0].position <= at_most
                 )
             ):

@@ -121,7 +121,8 @@ class Pipeline:
         """Takes a block; the windows that it completes become due.
 
         Where its position jumps, the part before the gap is finished first and the stream goes on
-        behind it: nodes keep their times, and an instrument that was on ends at the gap.
+        behind it: nodes keep their times, and an instrument that was on ends at the gap. Behind an
+        interrupted block everything ends at once, without waiting for the next one.
         """
         if block.position != self._position:
             self.end()
@@ -130,6 +131,8 @@ class Pipeline:
         for window in self._windows.push(self._resample(self._repair(block.samples))):
             behind = block.end / self._rate - window.heard_until_s
             self._due.append(_Due(window, block.captured_at - behind))
+        if block.interrupted:
+            self.end()
 
     def end(self) -> None:
         """Makes the last samples a padded window that is due, and ends behind it what is on."""

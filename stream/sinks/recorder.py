@@ -114,7 +114,7 @@ class _ClipRecorder:
         self._zero_at: float | None = None  # wall time of position 0, as far as it is known
 
     def on_block(self, block: Block, began_at: float | None) -> None:
-        """Takes the next block; a jump in the positions ends the clip.
+        """Takes the next block; a jump in the positions or an interruption ends the clip.
 
         Args:
             block: of this stream.
@@ -138,6 +138,8 @@ class _ClipRecorder:
                 self.finish_clip()
                 if not over:
                     self._begin_clip(self._end, list(self._on.values()))
+        if block.interrupted:
+            self.finish_clip()
 
     def on_event(self, event: Event) -> None:
         """An instrument begins, and with it a clip if none is open; or it has ended."""

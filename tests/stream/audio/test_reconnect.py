@@ -41,7 +41,7 @@ class ScriptedDevice(AudioSource):
         super().__init__("mic", "device")
         self._script, self._clock = script, clock
         self._position = 0
-        self.opened = 0
+        self.opened = self.closed = 0
 
     def probe(self) -> None:
         self._set_info(RATE_HZ, 1)
@@ -68,7 +68,8 @@ class ScriptedDevice(AudioSource):
 
     def stop(self) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.closed += 1
 
 
 def guarded(
@@ -79,6 +80,15 @@ def guarded(
     guard = ReconnectingSource(device, LivenessSettings(first_pause_s=0.0, **settings), clock)
     guard.open()
     return guard, device
+
+
+def heard(guard: ReconnectingSource) -> Block:
+    """The next block that has samples."""
+    while True:
+        block = guard.read()
+        assert block is not None
+        if len(block.samples):
+            return block
 
 
 def test_a_healthy_device_is_passed_on_as_it_is() -> None:
@@ -95,10 +105,7 @@ def test_a_healthy_device_is_passed_on_as_it_is() -> None:
 
 def test_what_was_missed_is_a_jump_in_the_positions_as_long_as_it_took() -> None:
     guard, device = guarded(["audio", "gone", "audio", "audio"], [True])
-    first, second, third = guard.read(), guard.read(), guard.read()
-    assert first is not None
-    assert second is not None
-    assert third is not None
+    first, second, third = heard(guard), heard(guard), heard(guard)
     assert first.end == 100
     assert second.position == 100 + 100 + 1000  # the failed read and the opening took 1.1 s
     assert third.position == second.end
@@ -108,18 +115,17 @@ def test_what_was_missed_is_a_jump_in_the_positions_as_long_as_it_took() -> None
 
 def test_a_device_that_falls_silent_without_a_word_is_opened_again() -> None:
     guard, device = guarded(["audio", *["nothing"] * 35, "audio"], [True])
-    guard.read()
-    block = guard.read()
-    assert block is not None
+    heard(guard)
+    block = heard(guard)
     assert device.opened == 2
     assert block.position == pytest.approx(100 + 1000 * 4.5, abs=150)
 
 
 def test_while_it_is_lost_it_says_so() -> None:
     guard, _ = guarded(["audio", "gone"], [False, False])
-    guard.read()
+    heard(guard)
     with pytest.raises(StopIteration):  # the script ends with a device still missing
-        guard.read()
+        heard(guard)
     assert guard.health.liveness is LivenessState.RECOVERING
     assert guard.health.warning == "no audio for 2 s: expected 'mic', found none"
 
@@ -130,3 +136,68 @@ def test_a_loss_that_nobody_wants_healed_is_an_error() -> None:
     with pytest.raises(SourceError, match="'mic' is lost: 'mic' stopped giving audio"):
         guard.read()
     assert guard.health.liveness is LivenessState.FAILED
+
+
+def test_when_audio_stops_coming_an_empty_block_says_so_once() -> None:
+    guard, _ = guarded(["audio", *["nothing"] * 60, "audio"], [True, True, True])
+    first = guard.read()
+    alarm, back = guard.read(), guard.read()
+    assert first is not None
+    assert alarm is not None
+    assert back is not None
+    assert (alarm.position, len(alarm.samples), alarm.interrupted) == (first.end, 0, True)
+    assert not first.interrupted
+    assert not back.interrupted
+    assert len(back.samples)
+
+
+def test_silence_that_the_device_does_not_explain_is_said_once() -> None:
+    guard, _ = guarded(["audio", *["nothing"] * 31], [])
+    guard.read()
+    guard.read()
+    assert guard.health.liveness is LivenessState.ALARMED
+    assert guard.health.warning == "no audio for 3 s"
+
+
+def test_gaps_follow_the_clock_also_behind_a_second_outage() -> None:
+    guard, _ = guarded(["audio", "gone", "audio", "audio", "gone", "audio"], [True, True])
+    blocks = [heard(guard) for _ in range(4)]
+    assert [b.position for b in blocks] == [0, 1200, 1300, 2500]
+
+
+def test_a_lost_device_is_closed_before_it_is_opened_again() -> None:
+    guard, device = guarded(["audio", "gone", "audio"], [True])
+    heard(guard)
+    heard(guard)
+    assert device.closed == 1
+
+
+class ScriptedPipe(ScriptedDevice):
+    """Gives nothing for a while, loses nothing, and has an end."""
+
+    live = False
+
+    def reopen(self) -> None: ...
+
+    def read(self) -> Block | None:
+        block = super().read()
+        return block if next(self._script.reopenings, True) else None
+
+
+def test_a_pipe_is_watched_too_and_loses_nothing() -> None:
+    clock = Clock()
+    reads = ["audio", *["nothing"] * 120, "audio", "audio"]
+    pipe = ScriptedPipe(Script(iter(reads), iter([*[True] * 122, False])), clock)
+    guard = ReconnectingSource(pipe, LivenessSettings(), clock)
+    guard.open()
+    first, alarm = guard.read(), guard.read()
+    assert first is not None
+    assert alarm is not None
+    assert alarm.interrupted
+    assert guard.health.liveness is LivenessState.ALARMED
+    assert not guard.live
+    second = guard.read()
+    assert second is not None
+    assert second.position == first.end
+    assert guard.health.liveness is LivenessState.HEALTHY
+    assert guard.read() is None  # the end of the pipe

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from mmgat.stream.audio.file import FileSource
-from mmgat.stream.audio.source import AudioSource
+from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.audio.stdin import StdinSource, pcm_to_float
 from mmgat.stream.errors import SourceError
 from tests.conftest import melody
@@ -125,12 +125,18 @@ def test_a_redirected_file_is_read_as_a_pipe_is(tmp_path: Path) -> None:
     assert len(samples) == 100
 
 
+def until_the_end(source: AudioSource) -> Block | None:
+    while (block := source.read()) is not None:
+        assert not len(block.samples)
+    return block
+
+
 def test_stopping_ends_a_read_that_waits_for_a_silent_pipe() -> None:
     reader, writer = os.pipe()
     source = StdinSource(16_000, 1, "s16le", reader)
     with source:
         result: list[object] = []
-        thread = threading.Thread(target=lambda: result.append(source.read()))
+        thread = threading.Thread(target=lambda: result.append(until_the_end(source)))
         thread.start()
         source.stop()
         thread.join(10)
@@ -160,3 +166,16 @@ def test_opening_and_closing_a_hundred_times_leaves_no_file(wav: Callable[..., P
         with FileSource(path) as source:
             assert source.read() is not None
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_pipe_without_data_gives_an_empty_block_at_its_position() -> None:
+    reader, writer = os.pipe()
+    with StdinSource(16_000, 1, "s16le", reader) as source:
+        os.write(writer, bytes(200))
+        first, nothing = source.read(), source.read()
+        assert first is not None
+        assert nothing is not None
+        assert (len(first.samples), nothing.position, len(nothing.samples)) == (100, 100, 0)
+        os.close(writer)
+        assert source.read() is None
+    os.close(reader)

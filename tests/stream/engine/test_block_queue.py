@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -132,3 +133,15 @@ def test_while_a_lossless_writer_waits_the_account_is_balanced() -> None:
     assert len(seen) == 2
     assert all(account.balanced for account in seen)
     assert queue.account.captured == 190
+
+
+def test_an_interruption_is_not_joined_to_what_follows_it() -> None:
+    queue = BlockQueue(200, lossy=True)
+    queue.put(block(0, 10))
+    queue.put(replace(block(10, 0), interrupted=True))
+    queue.put(block(10, 10))
+    first, second = queue.take(100), queue.take(100)
+    assert first is not None
+    assert second is not None
+    assert (first.position, len(first.samples), first.interrupted) == (0, 10, True)
+    assert (second.position, len(second.samples), second.interrupted) == (10, 10, False)

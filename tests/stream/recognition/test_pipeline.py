@@ -175,3 +175,21 @@ def test_level_of_a_full_scale_sine_is_minus_three_dbfs() -> None:
     sine = np.sin(2 * np.pi * 100 * np.arange(16_000) / 16_000).astype(np.float32)
     assert level_dbfs(sine) == pytest.approx(-3.01, abs=0.01)
     assert level_dbfs(np.zeros(0, np.float32)) == -200
+
+
+def test_when_audio_stops_coming_all_that_is_on_ends_with_its_onset_and_the_stream_can_go_on(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    samples = melody(8.0, 16_000)
+    pipeline = Pipeline(make_recognizer(HOP), "lab", 16_000, HOP)
+    before = pipeline.process(Block(0, samples[:40_000], 0.0))
+    ended = pipeline.process(Block(40_000, samples[:0], 3.0, interrupted=True))
+    on = {m.id: m.time_s for m in before if isinstance(m, Event) and m.event == "on"}
+    off = {m.id: m.onset_s for m in (*before, *ended) if isinstance(m, Event) and m.event == "off"}
+    assert on
+    assert on == off
+    assert all(m.time_s <= 2.5 for m in ended if isinstance(m, Event))
+    after = pipeline.process(Block(40_000, samples[40_000:], 20.0)) + pipeline.finish()
+    estimates = [m for m in after if isinstance(m, Estimate)]
+    assert estimates[0].t0 == 2.5
+    assert estimates[-1].t1 == 8.0

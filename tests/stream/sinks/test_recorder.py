@@ -180,3 +180,17 @@ def test_a_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="expected a folder to record into"):
         RecordingFolder(settings(tmp_path / "file"))
+
+
+def test_an_interruption_finishes_the_clip_at_once(tmp_path: Path) -> None:
+    session = Session(settings(tmp_path))
+    session.play(3.0)
+    session.say(event("on", "flute", 2.0))
+    block = Block(3 * RATE_HZ, ramp(0, 0), 50.0, interrupted=True)
+    session.recorder.on_block("mic", RATE_HZ, False, block)
+    session.say(event("off", "flute", 3.0))
+    session.play(3.0)
+    session.recorder.close()
+    ((name, samples),) = clips(tmp_path).items()
+    assert name == "000001.000s_mic_flute.flac"
+    assert len(samples) == 2 * RATE_HZ
