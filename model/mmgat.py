@@ -69,6 +69,7 @@ class MMGATConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return config
 
     def to_dict(self) -> dict[str, Any]:
+        """The configuration as a card's entry; ``from_dict`` reads it."""
         values: dict[str, Any] = msgspec.to_builtins(self)
         return values
 
@@ -211,6 +212,7 @@ class MMGAT(nn.Module):
         return states, logits, attention
 
     def forward(self, graph: InstanceGraph) -> MMGATOutput:
+        """Computes all outputs for a batch of instance graphs."""
         states, logits, attention = self.instances(graph)
         mask = graph.mask.unsqueeze(-1)
         features = attention.transpose(1, 2) @ states  # [B, L, D]

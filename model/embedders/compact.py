@@ -53,6 +53,7 @@ class CompactEmbedder(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, log_mel: Tensor) -> Tensor:
+        """Log-mel float32 [B, 96, 64] -> embeddings float32 [B, 128]."""
         x = self.input_norm(log_mel.transpose(1, 2)).transpose(1, 2)
         x = self.blocks(x.unsqueeze(1).contiguous(memory_format=torch.channels_last))
         all_time = (x.shape[2], 1)

@@ -91,6 +91,7 @@ class VGGishEmbedder(nn.Module):
         return ((clipped + QUANTIZE_LIMIT) * (255 / (2 * QUANTIZE_LIMIT))).floor()
 
     def forward(self, log_mel: Tensor) -> Tensor:
+        """Log-mel float32 [B, 96, 64] -> embeddings float32 [B, 128]."""
         return dequantize(self.quantized(log_mel))
 
 

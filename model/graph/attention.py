@@ -61,6 +61,10 @@ class GATv2(nn.Module):
         self.register_buffer("heads", heads, persistent=False)
 
     def forward(self, x: Tensor, neighbours: Sequence[Neighbours]) -> Tensor:
+        """Attends over the neighbours.
+
+        Shapes: x float32 [B, N, n_in] -> float32 [B, N, S, n_out], S scales.
+        """
         messages, receivers = self.lin_l(x), self.lin_r(x)
         att = self.att.view(1, -1) * self.heads
         parts, first = [], 0
@@ -128,6 +132,7 @@ class MultiScaleLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, neighbours: Sequence[Neighbours]) -> Tensor:
+        """States float32 [B, N, D] after one layer, of the same shape."""
         h = self.dropout(self.norm(x))
         gates = self.gate(h).softmax(-1).unsqueeze(-2)  # [B, N, 1, S]
         fused = (gates @ self.attention(h, neighbours)).squeeze(-2)

@@ -86,6 +86,7 @@ class Neighbours:
 
     @property
     def n_scales(self) -> int:
+        """Number of scales S."""
         return self.absent.shape[0]
 
     @cached_property

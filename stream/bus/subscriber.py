@@ -26,6 +26,7 @@ class LossCounter:
         self._last: dict[str, tuple[str, int]] = {}
 
     def admit(self, message: Message) -> bool:
+        """Counts what is missing before a message; False for one that came before."""
         topic = topic_of(message)
         session, last = self._last.get(topic, ("", -1))
         if session == message.session:

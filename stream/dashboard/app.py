@@ -56,6 +56,7 @@ class HelpScreen(ModalScreen[None]):
     ]
 
     def compose(self) -> ComposeResult:
+        """The help text."""
         yield Static(HELP, id="help")
 
 
@@ -119,6 +120,7 @@ class DashboardApp(App[None]):
         ]
 
     def compose(self) -> ComposeResult:
+        """Header and level on top, bars beside evidence and events, status and keys below."""
         header, level, bars, evidence, events, status = self._panels
         yield header
         yield level
@@ -131,6 +133,7 @@ class DashboardApp(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
+        """Starts receiving, and redrawing at a fixed rate."""
         self.run_worker(self._receive())
         self.set_interval(REDRAW_S, self._redraw)
 
@@ -179,20 +182,25 @@ class DashboardApp(App[None]):
                 panel.show(self._frozen or view)
 
     def action_freeze(self) -> None:
+        """Freezes the picture, or lets it go on."""
         self._frozen = None if self._frozen else self.view
         self._changed = True
 
     def action_evidence(self) -> None:
+        """Hides the evidence, or shows it again."""
         self.screen.toggle_class("-no-evidence")
 
     def action_next_source(self) -> None:
+        """Shows the next source that has been heard."""
         names = self._heard_names()
         if source := self.view.source:
             self._chosen = names[(names.index(source.name) + 1) % len(names)]
             self._changed = True
 
     def action_help(self) -> None:
+        """Explains the picture, over the picture."""
         self.push_screen(HelpScreen())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offers the next source only where there are several."""
         return len(self.state.sources) > 1 if action == "next_source" else True

@@ -52,6 +52,7 @@ class Panel(Widget):
         self._draw()
 
     def on_resize(self) -> None:
+        """Draws the last view in the new size."""
         self._draw()
 
     def _draw(self) -> None:
@@ -64,6 +65,7 @@ class Panel(Widget):
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
+        """Line ``y`` of the panel, in the styles of its color roles."""
         base = self.rich_style
         width = self.size.width
         if y >= len(self._lines):

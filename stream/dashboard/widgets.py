@@ -66,6 +66,7 @@ class Header(Panel):
     """How things stand, which source, and the time in its stream."""
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
+        """One line: connection and source on the left, the time in the stream on the right."""
         source = view.source
         connection = source.connection(view.now) if source else Connection.WAITING
         ink = _STANDING_INKS[connection]
@@ -86,6 +87,7 @@ class LevelMeter(Panel):
     """The window's level in dBFS, and whether the input clips."""
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
+        """One line: a bar from -60 to 0 dBFS, the level, and clipping."""
         source = view.source
         estimate = source.estimate if source else None
         level = estimate.level_dbfs if estimate else None
@@ -115,6 +117,7 @@ class Bars(Panel):
     """All labels in the model's order, in one column or two: score, threshold and shadow."""
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
+        """One line a label, in two columns where the height demands it."""
         labels = view.state.labels
         hello = view.state.hello
         unverified = hello.model.unverified if hello else []
@@ -174,6 +177,7 @@ class EvidenceMap(Panel):
     """Which of the last seconds speak for the most relevant labels."""
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
+        """A band for each of the most relevant labels, the newest second on the right."""
         source = view.source
         rows = source.rows if source else ()
         estimate = source.estimate if source else None
@@ -211,6 +215,7 @@ class EventLog(Panel):
     """What began and ended, newest first: a list, or one line where there is no room."""
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
+        """As many events as the height allows."""
         events = view.source.events if view.source else ()
         if height == 1:
             notes = [StatusItem(_mark(event.event) + event_text(event)) for event in events[:8]]
@@ -233,6 +238,7 @@ class StatusLines(Panel):
     """Faults first, then how fast and how far the engine is, then input and model."""
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
+        """Speed and faults, then the input and the model."""
         speed = health(view.state, view.source)
         faulty = any(note.warning for note in speed)
         lines = flow(speed, width, max(1, height - 1) if faulty else 1)
