@@ -1,13 +1,19 @@
 """The documentation site: it builds without a warning, and says of the code what is there."""
 
+import ast
+import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 import types
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 
@@ -16,6 +22,9 @@ from mmgat.stream.bus.protocol import Message
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), ROOT / "tools" / "README.md"])
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+COMMANDS = {name: point.partition(":")[0] for name, point in PROJECT["scripts"].items()}
 TYPES = {str: "text", int: "integer", float: "float", bool: "boolean", type(None): "nil"}
 
 
@@ -66,6 +75,66 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         assert not re.findall(elsewhere, page.read_text("utf-8")), (
             f"{page.name} loads from elsewhere"
         )
+
+
+def code_blocks(language: str) -> Iterator[tuple[str, str]]:
+    """Name of a page and text of each block in a language."""
+    for page in PAGES:
+        for block in re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+            yield page.name, block
+
+
+def test_what_the_pages_import_is_there() -> None:
+    missing = []
+    for page, block in code_blocks("python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mmgat."):
+                module = importlib.import_module(str(node.module))
+                missing += [(page, a.name) for a in node.names if not hasattr(module, a.name)]
+    assert not missing
+
+
+def test_settings_files_in_the_pages_are_toml() -> None:
+    for _, block in code_blocks("toml"):
+        tomllib.loads(block)
+
+
+def invocations(text: str) -> Iterator[list[str]]:
+    """Every use of one of our commands in shell lines, as its words."""
+    for line in text.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        words: list[str] = []
+        for word in [*lexer, ";"]:
+            if set(word) <= set("|&;<>()"):
+                yield from [words] if words else []
+                words = []
+            elif words or word in COMMANDS:
+                words.append(word)
+
+
+def unknown_options(words: list[str]) -> list[str]:
+    """The options, or the subcommand, in an invocation that its command does not have."""
+    command = importlib.import_module(COMMANDS[words[0]]).main
+    for word in words[1:]:
+        if isinstance(command, click.Group) and not word.startswith("-"):
+            if word not in command.commands:
+                return [word]
+            command = command.commands[word]
+    known = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+    return [
+        w.partition("=")[0] for w in words if w[:2] == "--" and w.partition("=")[0] not in known
+    ]
+
+
+def test_commands_in_the_pages_have_the_options_they_are_shown_with() -> None:
+    wrong = [
+        (page, " ".join(words[:3]), unknown)
+        for page, block in code_blocks("(?:sh|console)")
+        for words in invocations(block)
+        if (unknown := unknown_options(words))
+    ]
+    assert not wrong
 
 
 @pytest.mark.parametrize("struct", struct_types(), ids=lambda struct: struct.__name__)
