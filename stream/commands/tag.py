@@ -77,7 +77,7 @@ def tag_file(path: Path, recognizer: Recognizer, settings: StreamSettings) -> di
         "scores": file_scores(estimates, settings),
         "segments": sorted(segments, key=lambda segment: (segment["t0"], segment["label"])),
         "partial": n_samples < rate,
-        "faults": vars(pipeline.faults),
+        "faults": {"nonfinite": pipeline.meter.nonfinite, "clipped": pipeline.meter.clipped},
     }
 
 

@@ -26,6 +26,9 @@ What waits is taken at once after each round, so this is no delay."""
 DROP_WARNING_RATE: Final = 0.1
 """Share of the last minutes' audio whose loss the user has to do something about."""
 
+CLIPPED_WARNING_RATE: Final = 0.01
+"""Share of clipped samples, over all channels, in all frames that the user should know of."""
+
 ALL_ZERO_S: Final = 10.0
 """A device that gives exact zeros for this long (seconds) is muted: rooms and converters always
 make noise."""
@@ -135,11 +138,11 @@ class Stream:
             drift_ppm=health.drift_ppm,
             liveness=health.liveness,
             outages=health.outages,
-            nonfinite=pipeline.faults.nonfinite,
-            clipped=pipeline.faults.clipped,
+            nonfinite=pipeline.meter.nonfinite,
+            clipped=pipeline.meter.clipped,
             lag_ms=pipeline.latency_ms,
             real_time_factor=real_time_factor,
-            level_dbfs=pipeline.level_dbfs,
+            level_dbfs=pipeline.meter.level_dbfs,
             uptime_s=uptime_s,
             lost_share=drop_rate,
             message=self._warning(now, drop_rate),
@@ -162,11 +165,22 @@ class Stream:
             )
         if drop_rate:
             return f"{drop_rate:.1%} of the last 5 minutes was dropped: this machine was too busy"
-        if self.source.kind == "device" and self.pipeline.zeros_s >= ALL_ZERO_S:
+        meter = self.pipeline.meter
+        if self.source.kind == "device" and meter.zeros_s >= ALL_ZERO_S:
             return (
-                f"nothing but zeros for {self.pipeline.zeros_s:.0f} s: is the input muted or "
+                f"nothing but zeros for {meter.zeros_s:.0f} s: is the input muted or "
                 "unplugged, or may this program not use the microphone?"
             )
-        if self.pipeline.faults.nonfinite:
-            return f"{self.pipeline.faults.nonfinite} NaN or infinite samples replaced by zero"
+        if self.pipeline.channels_cancel:
+            return (
+                f"the channels are at {meter.level_dbfs:.0f} dBFS and cancel each other when they are "
+                "mixed: choose one with --channels, or check the polarity of a cable"
+            )
+        if meter.nonfinite:
+            return f"{meter.nonfinite} NaN or infinite samples replaced by zero"
+        if meter.clipped > CLIPPED_WARNING_RATE * self.queue.account.captured:
+            return (
+                f"{meter.clipped} samples at full scale: lower the input's gain, or check the "
+                "--format of --stdin"
+            )
         return ""

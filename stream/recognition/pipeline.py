@@ -6,7 +6,6 @@ same numbers as its samples block by block.
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.labels import LABELS
+from mmgat.stream.audio.meter import ChannelMeter, level_dbfs
 from mmgat.stream.audio.resampler import MonoResampler
 from mmgat.stream.audio.source import Block
 from mmgat.stream.audio.windows import Window, WindowAssembler
@@ -24,22 +24,6 @@ from mmgat.stream.bus.protocol import Estimate, Event
 from mmgat.stream.recognition.event_detector import EventDetector
 from mmgat.stream.recognition.recognizer import Recognition, Recognizer
 from mmgat.stream.settings import StreamSettings
-
-SILENCE_DBFS = -200.0
-FULL_SCALE = 0.999
-
-
-@dataclass
-class Faults:
-    """Counts samples that were not as they should be, over all channels.
-
-    Attributes:
-        nonfinite: NaN or infinite; they are replaced by zero.
-        clipped: at full scale.
-    """
-
-    nonfinite: int = 0
-    clipped: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,10 +54,8 @@ class Pipeline:
         clock: ``time.monotonic``, or another in tests.
 
     Attributes:
-        faults: samples that were not finite, or clipped.
+        meter: measures the channels before they are mixed.
         n_windows: windows recognised so far.
-        level_dbfs: RMS level of the last window.
-        zeros_s: for how many seconds nothing but digital silence has come.
         latency_ms: from the last sample of the last window until its estimate; 0 if not live.
         state: what the recogniser remembers of this stream.
     """
@@ -87,10 +69,8 @@ class Pipeline:
         live: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.faults = Faults()
+        self.meter = ChannelMeter(sample_rate_hz)
         self.n_windows = 0
-        self.level_dbfs = SILENCE_DBFS
-        self.zeros_s = 0.0
         self.latency_ms = 0.0
         self.state = recognizer.new_state()
         self._recognize = recognizer
@@ -128,7 +108,7 @@ class Pipeline:
             self.end()
             self._windows.restart(round(block.position * self._model_rate / self._rate))
         self._position = block.end
-        for window in self._windows.push(self._resample(self._repair(block.samples))):
+        for window in self._windows.push(self._resample(self.meter.push(block.samples))):
             behind = block.end / self._rate - window.heard_until_s
             self._due.append(_Due(window, block.captured_at - behind))
         if block.interrupted:
@@ -194,7 +174,7 @@ class Pipeline:
             active=self._decide.active,
             evidence=dict(zip(LABELS, _rounded(recognition.evidence.T), strict=True)),
             evidence_t0=[start / self._model_rate for start in recognition.node_starts],
-            level_dbfs=level,
+            level_dbfs=max(level, self.meter.level_dbfs) if self.channels_cancel else level,
             silent=silent,
             partial=window.partial,
             warming_up=self._decide.warming_up,
@@ -202,8 +182,11 @@ class Pipeline:
         )
         self._messages += [estimate, *events]
         self.n_windows += 1
-        self.level_dbfs = level
-        self.zeros_s = self.zeros_s + self._settings.hop_s if level == SILENCE_DBFS else 0.0
+
+    @property
+    def channels_cancel(self) -> bool:
+        """Whether the channels of the last second are audible, and their mix is not."""
+        return self.meter.cancels(self._settings.decision.silence_dbfs)
 
     def drain(self) -> list[Estimate | Event]:
         """Returns the messages since the last call, in order."""
@@ -215,15 +198,6 @@ class Pipeline:
             recognize_batch(self._recognize, [self])
         return self.drain()
 
-    def _repair(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Counts clipped samples, and replaces NaN and infinity by zero."""
-        if samples.max(initial=0.0) < FULL_SCALE and samples.min(initial=0.0) > -FULL_SCALE:
-            return samples  # NaN is neither
-        magnitude, finite = np.abs(samples), np.isfinite(samples)
-        self.faults.nonfinite += int(samples.size - finite.sum())
-        self.faults.clipped += int((magnitude[finite] >= FULL_SCALE).sum())
-        return np.where(finite, samples, np.float32(0.0))
-
 
 def recognize_batch(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> int:
     """Recognises one window of every pipeline that has one due, in one call; returns how many."""
@@ -233,12 +207,6 @@ def recognize_batch(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> in
         for (pipeline, _), recognition in zip(ready, recognitions, strict=True):
             pipeline.complete(recognition)
     return len(ready)
-
-
-def level_dbfs(samples: npt.NDArray[np.float32]) -> float:
-    """Returns the RMS level in dB relative to full scale; -200 for digital silence."""
-    power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
-    return max(SILENCE_DBFS, 10 * math.log10(power)) if power > 0 else SILENCE_DBFS
 
 
 def _by_label(scores: npt.NDArray[np.float32]) -> dict[str, float]:

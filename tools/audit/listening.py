@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.labels import LABELS
+from mmgat.stream.audio.meter import level_dbfs
 from mmgat.stream.audio.source import Block
 from mmgat.stream.audio.windows import WindowAssembler
 from mmgat.stream.bus.protocol import Estimate, Event
 from mmgat.stream.recognition.event_detector import EventDetector
-from mmgat.stream.recognition.pipeline import Pipeline, level_dbfs
+from mmgat.stream.recognition.pipeline import Pipeline
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import StreamSettings
 

@@ -1,15 +1,16 @@
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mmgat.model.labels import LABELS
+from mmgat.stream.audio.meter import level_dbfs
 from mmgat.stream.audio.source import Block
 from mmgat.stream.bus.protocol import Estimate, Event
-from mmgat.stream.recognition.pipeline import Pipeline, level_dbfs
+from mmgat.stream.recognition.pipeline import Pipeline
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import DecisionSettings, StreamSettings
 from tests.conftest import Samples, melody
@@ -112,13 +113,13 @@ def test_nan_and_infinity_are_counted_and_heard_as_zero(make_recognizer: MakeRec
     expected, _, _ = run(make_recognizer, clean, 16_000, [700])
     found, _, pipeline = run(make_recognizer, dirty, 16_000, [700])
     np.testing.assert_array_equal(numbers(found), numbers(expected))
-    assert pipeline.faults.nonfinite == 50 * 2 + 50
+    assert pipeline.meter.nonfinite == 50 * 2 + 50
 
 
 def test_clipped_samples_are_counted(make_recognizer: MakeRecognizer) -> None:
     loud = np.clip(5 * melody(1.0, 16_000), -1, 1)
     _, _, pipeline = run(make_recognizer, loud, 16_000, [500])
-    assert pipeline.faults.clipped == int((np.abs(loud) >= 0.999).sum()) > 0
+    assert pipeline.meter.clipped == int((np.abs(loud) >= 0.999).sum()) > 0
 
 
 @pytest.mark.parametrize(
