@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from mkdocs.plugins import event_priority
 
 ROOT = Path(__file__).parents[1]
 _clean_up = contextlib.ExitStack()
 
 
+@event_priority(100)  # before mkdocstrings reads its configuration
 def on_config(config: Any) -> Any:
     """Shows mkdocstrings the source files under the names they are installed by."""
     sys.path.insert(0, str(ROOT))
