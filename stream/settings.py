@@ -49,6 +49,16 @@ class DecisionSettings(SettingsGroup, frozen=True):
         StreamSettings(decision=DecisionSettings(off_ratio=0.7, silence_dbfs=-50))
     """
 
+    sensitivity: Annotated[
+        Literal["low", "normal", "high"],
+        _about("How readily instruments are named: low is rarely wrong, high rarely misses one."),
+    ] = "normal"
+    threshold: Annotated[
+        tuple[str, ...],
+        _about("A label's own threshold, such as piano=0.4; several times for several."),
+    ] = ()
+    labels: Annotated[str, _about("Name only these labels: piano,voice.")] = ""
+    exclude: Annotated[str, _about("Never name these labels: drums,cymbals.")] = ""
     n_windows: Annotated[
         int,
         _about(

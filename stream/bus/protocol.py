@@ -41,7 +41,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model speaks; ``unverified`` labels had no recorded training data."""
+    """Which model speaks.
+
+    Attributes:
+        thresholds: of the labels that may be named, as the user's settings have them; a label
+            without one is never named.
+        unverified: labels without recorded training data.
+    """
 
     name: str
     version: str
@@ -79,7 +85,8 @@ class Estimate(Message, frozen=True, kw_only=True):
         t0, t1: seconds of the window in the stream.
         scores: label -> 0..1, what sounds now: the newest second in the light of the graph.
         bag_scores: label -> 0..1, what sounded in the graph's seconds.
-        active: labels that are on, by what the last windows say together and two thresholds.
+        active: labels that are on, by the last windows together and two thresholds.
+        near_misses: labels that are not on, with a score above their lower threshold.
         evidence: label -> attention times score of every node; ``evidence_t0`` has their starts.
         level_dbfs: RMS level of the window; silence is -200.
         silent: the level lies below the gate, so all scores are 0.
@@ -98,6 +105,7 @@ class Estimate(Message, frozen=True, kw_only=True):
     evidence: dict[str, list[float]]
     evidence_t0: list[float]
     level_dbfs: float
+    near_misses: list[str] = []
     silent: bool = False
     partial: bool = False
     warming_up: bool = False

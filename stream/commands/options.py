@@ -20,7 +20,9 @@ P = ParamSpec("P")
 
 HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}
 
-RECOGNIZER_OPTIONS: Final = ("hop", "nodes", "model", "weights", "compute")
+RECOGNIZER_OPTIONS: Final = (
+    "hop", "nodes", "model", "weights", "compute", "sensitivity", "threshold", "labels", "exclude",
+)  # fmt: skip
 """Short names of the settings that every recognising command has as options."""
 
 _METAVARS: Final = {
@@ -38,6 +40,9 @@ _METAVARS: Final = {
     "weights": "PATH",
     "hop": "SECONDS",
     "nodes": "N",
+    "threshold": "LABEL=SCORE",
+    "labels": "LABELS",
+    "exclude": "LABELS",
     "rate": "HZ",
     "blocksize": "FRAMES",
     "latency": "low|high|SECONDS",

@@ -21,6 +21,7 @@ from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.commands.logging import configure_logging
 from mmgat.stream.commands.systemd import SystemdNotifier
 from mmgat.stream.errors import SettingsError, StreamError
+from mmgat.stream.recognition.decision_thresholds import decision_thresholds
 from mmgat.stream.settings import ProgramSettings, RecordSettings
 from mmgat.stream.sinks.console import EventPrinter, JsonLines, Summary
 
@@ -190,7 +191,7 @@ class Session:
                 version=card.version,
                 embedder=card.embedder,
                 variant=card.variant,
-                thresholds=card.thresholds,
+                thresholds=decision_thresholds(card, self.settings.stream.decision),
                 unverified=list(card.unverified),
             ),
             labels=list(LABELS),

@@ -163,9 +163,14 @@ class Bars(Panel):
             max(0, width - name_width - 7),
             "sounding" if active else "quiet",
         )
+        near = estimate is not None and label in estimate.near_misses
         if row == (pitch - 1) // 2:
-            ink = SOUNDING if active else MUTED
-            head = [Span(("● " if active else "  ") + fit(name, name_width) + " ", ink)]
+            ink = SOUNDING if active else NOTICE if near else MUTED
+            head = [
+                Span(
+                    ("● " if active else "○ " if near else "  ") + fit(name, name_width) + " ", ink
+                )
+            ]
             tail = [Span(percent, SOUNDING)]
         else:
             head = [Span(" " * (name_width + 3), TEXT)]

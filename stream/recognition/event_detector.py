@@ -45,7 +45,7 @@ class EventDetector:
     after the centre of its last hit.
 
     Args:
-        thresholds: label -> score, from the checkpoint's card.
+        thresholds: label -> score; a label without one is never named.
         hop_s: seconds between windows.
         source: name in the events.
         settings: see ``DecisionSettings``.
@@ -59,8 +59,9 @@ class EventDetector:
         settings: DecisionSettings | None = None,
     ) -> None:
         self.settings = settings or DecisionSettings()
-        on = np.array([thresholds[label] for label in LABELS])
-        self._on, self._off = log_odds(on), on * self.settings.off_ratio
+        on = np.array([thresholds.get(label, np.inf) for label in LABELS])
+        self._on = np.where(np.isfinite(on), log_odds(on), np.inf)
+        self._off = on * self.settings.off_ratio
         self._last: deque[npt.NDArray[np.float64]] = deque(maxlen=self.settings.n_windows)
         self._begins: deque[float] = deque(maxlen=self.settings.n_windows)
         self._hop_s, self._source = hop_s, source
@@ -78,6 +79,15 @@ class EventDetector:
     def active(self) -> list[str]:
         """The labels that are on, in label order."""
         return [label for label, t in zip(LABELS, self._tracks, strict=True) if t.on_id]
+
+    @property
+    def near_misses(self) -> list[str]:
+        """Labels that are not on and had a hit in the last window, in label order."""
+        return [
+            label
+            for label, t in zip(LABELS, self._tracks, strict=True)
+            if not t.on_id and not t.misses
+        ]
 
     def update(
         self, window: Window, scores: npt.NDArray[np.float32], silent: bool = False

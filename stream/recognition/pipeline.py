@@ -21,6 +21,7 @@ from mmgat.stream.audio.resampler import MonoResampler
 from mmgat.stream.audio.source import Block
 from mmgat.stream.audio.windows import Window, WindowAssembler
 from mmgat.stream.bus.protocol import Estimate, Event
+from mmgat.stream.recognition.decision_thresholds import decision_thresholds
 from mmgat.stream.recognition.event_detector import EventDetector
 from mmgat.stream.recognition.recognizer import Recognition, Recognizer
 from mmgat.stream.settings import StreamSettings
@@ -81,7 +82,7 @@ class Pipeline:
         hop_samples = round(settings.hop_s * self._model_rate)
         self._resample = MonoResampler(sample_rate_hz, self._model_rate)
         self._windows = WindowAssembler(hop_samples, embedder.window_samples, self._model_rate)
-        thresholds = recognizer.model.card.thresholds
+        thresholds = decision_thresholds(recognizer.model.card, settings.decision)
         self._decide = EventDetector(thresholds, settings.hop_s, source, settings.decision)
         self._position = 0
         self._due: deque[_Due] = deque()
@@ -172,6 +173,7 @@ class Pipeline:
             scores=_by_label(scores),
             bag_scores=_by_label(recognition.bag_scores),
             active=self._decide.active,
+            near_misses=self._decide.near_misses,
             evidence=dict(zip(LABELS, _rounded(recognition.evidence.T), strict=True)),
             evidence_t0=[start / self._model_rate for start in recognition.node_starts],
             level_dbfs=max(level, self.meter.level_dbfs) if self.channels_cancel else level,

@@ -99,3 +99,26 @@ def test_the_first_silent_window_ends_what_is_on() -> None:
     events = decision.update(window(3), np.zeros_like(loud), silent=True)
     assert {event.event for event in events} == {"off"}
     assert decision.active == []
+
+
+def test_a_label_above_its_lower_threshold_that_is_not_on_is_a_near_miss() -> None:
+    detector = EventDetector(dict.fromkeys(LABELS, 0.4), 0.5, "lab", DecisionSettings())
+    scores = np.zeros(20, np.float32)
+    scores[INDEX["drums"]], scores[INDEX["piano"]] = 0.35, 0.9
+    near = []
+    for index in range(3):
+        detector.update(window(index), scores)
+        near.append(detector.near_misses)
+    assert near == [["drums", "piano"], ["drums"], ["drums"]]
+    detector.update(window(3), np.zeros_like(scores), silent=True)
+    assert detector.near_misses == []
+
+
+def test_a_label_without_a_threshold_is_never_named_nor_nearly() -> None:
+    thresholds = {label: 0.4 for label in LABELS if label != "drums"}
+    detector = EventDetector(thresholds, 0.5, "lab", DecisionSettings())
+    sure = np.full(20, 0.999, np.float32)
+    events = [event for index in range(4) for event in detector.update(window(index), sure)]
+    assert len(events) == 19
+    assert "drums" not in {event.label for event in events}
+    assert detector.near_misses == []
