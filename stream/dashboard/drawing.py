@@ -1,6 +1,6 @@
-"""Terminal cells: bars, evidence strips, headings and flowing text as lines of inked spans.
+"""Terminal cells: bars, evidence strips, headings and flowing text as lines of coloured spans.
 
-Everything here is pure: numbers and widths in, lines out. Only the names of inks appear; their
+Everything here is pure: numbers and widths in, lines out. Only the names of roles appear; their
 colours stand in ``dashboard.tcss``.
 """
 
@@ -27,10 +27,10 @@ class ColorRole(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Text in one ink."""
+    """Text in one role."""
 
     text: str
-    ink: ColorRole
+    role: ColorRole
 
 
 Line = list[Span]
@@ -48,7 +48,7 @@ SEPARATOR: Final = " · "
 
 
 def mix(name: str, other: str, part: float) -> ColorRole:
-    """The ink ``part`` (0 to 1) of the way from one to the other, in few steps."""
+    """The role ``part`` (0 to 1) of the way from one to the other, in few steps."""
     step = round(min(1.0, max(0.0, part)) * MIX_STEPS)
     return (
         ColorRole(name)
@@ -67,25 +67,25 @@ def fit(text: str, width: int) -> str:
 
 
 def bar(
-    score: float, recent: float, threshold: float | None, width: int, ink: str
+    score: float, recent: float, threshold: float | None, width: int, role: str
 ) -> list[ColorRole]:
-    """The inks of a bar of 0 to 1; a cell in part covered has a mixed ink.
+    """The roles of a bar of 0 to 1; a cell in part covered has a mixed role.
 
     Args:
         score: length of the bar.
         recent: length of its faint shadow.
         threshold: where the tick stands.
         width: in cells.
-        ink: of the bar.
+        role: of the bar.
     """
-    inks = []
+    roles = []
     for cell in range(width):
         covered, shaded = score * width - cell, recent * width - cell
         under = "shadow" if shaded >= 0.5 else "track"
-        inks.append(mix(under, ink, covered) if covered > 0 else mix("track", "shadow", shaded))
+        roles.append(mix(under, role, covered) if covered > 0 else mix("track", "shadow", shaded))
     if threshold is not None and width:
-        inks[tick_cell(threshold, width)] = ColorRole("tick")
-    return inks
+        roles[tick_cell(threshold, width)] = ColorRole("tick")
+    return roles
 
 
 def tick_cell(threshold: float, width: int) -> int:
@@ -93,17 +93,17 @@ def tick_cell(threshold: float, width: int) -> int:
     return min(width - 1, max(0, int(threshold * width)))
 
 
-def band(inks: Sequence[ColorRole], row: int, pitch: int) -> Line:
+def band(roles: Sequence[ColorRole], row: int, pitch: int) -> Line:
     """One of the ``pitch`` rows of a bar or strip, with a gap beneath the last."""
     last = row == pitch - 1
     glyph, tick = ("▆", "│") if pitch == 1 else ("▀", "╵") if last else ("█", "│")
     spans: Line = []
-    for ink in inks:
-        text = tick if ink.name == "tick" else glyph
-        if spans and spans[-1].ink == ink:
-            spans[-1] = Span(spans[-1].text + text, ink)
+    for role in roles:
+        text = tick if role.name == "tick" else glyph
+        if spans and spans[-1].role == role:
+            spans[-1] = Span(spans[-1].text + text, role)
         else:
-            spans.append(Span(text, ink))
+            spans.append(Span(text, role))
     return spans
 
 
@@ -120,13 +120,13 @@ def flow(notes: Sequence[StatusItem], width: int, height: int) -> list[Line]:
     lines: list[Line] = []
     room = 0
     for note in notes:
-        ink = WARNING if note.warning else MUTED
+        role = WARNING if note.warning else MUTED
         text = fit(note.text, min(width, cell_len(note.text)))
         if lines and cell_len(SEPARATOR + text) <= room:
-            lines[-1] += [Span(SEPARATOR, FAINT), Span(text, ink)]
+            lines[-1] += [Span(SEPARATOR, FAINT), Span(text, role)]
             room -= cell_len(SEPARATOR + text)
         elif len(lines) < height:
-            lines.append([Span(text, ink)])
+            lines.append([Span(text, role)])
             room = width - cell_len(text)
     return lines
 
@@ -165,7 +165,7 @@ class EvidenceColumns:
             self._cells.append(found)
 
     def strip(self, label: str) -> list[ColorRole]:
-        """The inks of one label.
+        """The roles of one label.
 
         Evidence times the number of nodes: full brightness is a score of 1 under even attention.
         """

@@ -33,7 +33,7 @@ class View:
 class Panel(Widget):
     """Draws ``lines`` of a view and repaints only when they have changed."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{name}" for name in COLOR_ROLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"role--{name}" for name in COLOR_ROLES}
     ALLOW_SELECT = False
 
     def __init__(self) -> None:
@@ -70,19 +70,19 @@ class Panel(Widget):
         width = self.size.width
         if y >= len(self._lines):
             return Strip.blank(width, base)
-        segments = [Segment(_printable(text), base + self._style(ink))
-                    for text, ink in self._lines[y]]  # fmt: skip
+        segments = [Segment(_printable(text), base + self._style(role))
+                    for text, role in self._lines[y]]  # fmt: skip
         return Strip(segments).adjust_cell_length(width, base)
 
-    def _style(self, ink: ColorRole) -> Style:
-        if ink not in self._styles:
-            styles = self.get_component_styles(f"ink--{ink.name}")
+    def _style(self, role: ColorRole) -> Style:
+        if role not in self._styles:
+            styles = self.get_component_styles(f"role--{role.name}")
             color = styles.color
-            if ink.other:
-                other = self.get_component_styles(f"ink--{ink.other}").color
-                color = color.blend(other, ink.step / MIX_STEPS)
-            self._styles[ink] = Style(color=color.rich_color, bold=styles.text_style.bold)
-        return self._styles[ink]
+            if role.other:
+                other = self.get_component_styles(f"role--{role.other}").color
+                color = color.blend(other, role.step / MIX_STEPS)
+            self._styles[role] = Style(color=color.rich_color, bold=styles.text_style.bold)
+        return self._styles[role]
 
 
 def _printable(text: str) -> str:

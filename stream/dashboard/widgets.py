@@ -52,7 +52,7 @@ FLOOR_DBFS: Final = -60.0
 HIGH_DBFS: Final = -12.0
 HOT_DBFS: Final = -3.0
 
-_STANDING_INKS: Final = {
+CONNECTION_ROLES: Final = {
     Connection.WAITING: NOTICE,
     Connection.LIVE: OK,
     Connection.STALE: WARNING,
@@ -69,8 +69,8 @@ class Header(Panel):
         """One line: connection and source on the left, the time in the stream on the right."""
         source = view.source
         connection = source.connection(view.now) if source else Connection.WAITING
-        ink = _STANDING_INKS[connection]
-        left = [Span(f"● {connection_text(view.state, source, view.now)}", ink)]
+        role = CONNECTION_ROLES[connection]
+        left = [Span(f"● {connection_text(view.state, source, view.now)}", role)]
         if view.frozen:
             left.append(Span("   FROZEN (space resumes)", NOTICE))
         right = clock(source.estimate.t1) if source and source.estimate else ""
@@ -102,15 +102,17 @@ class LevelMeter(Panel):
         title = "level  "
         cells = max(0, min(60, width - len(title) - sum(cell_len(span.text) for span in tail)))
         length = 0.0 if level is None else 1 - min(1.0, max(0.0, level / FLOOR_DBFS))
-        inks = bar(length, 0.0, None, cells, "ok")
-        zones = [_zone(ink, FLOOR_DBFS * (1 - (cell + 1) / cells)) for cell, ink in enumerate(inks)]
+        roles = bar(length, 0.0, None, cells, "ok")
+        zones = [
+            _zone(role, FLOOR_DBFS * (1 - (cell + 1) / cells)) for cell, role in enumerate(roles)
+        ]
         return [[Span(title, MUTED), *band(zones, 0, 1), *tail]]
 
 
-def _zone(ink: ColorRole, dbfs: float) -> ColorRole:
-    if ink.name != "ok":
-        return ink
-    return ERROR if dbfs > HOT_DBFS else WARNING if dbfs > HIGH_DBFS else ink
+def _zone(role: ColorRole, dbfs: float) -> ColorRole:
+    if role.name != "ok":
+        return role
+    return ERROR if dbfs > HOT_DBFS else WARNING if dbfs > HIGH_DBFS else role
 
 
 class Bars(Panel):
@@ -156,7 +158,7 @@ class Bars(Panel):
         name = instrument(label) + ("?" if model and label in model.unverified else "")
         name_width = 18 if width >= 44 else 13 if width >= 26 else max(4, width - 12)
         percent = f" {100 * score:3.0f}" if active else " " * 4
-        inks = bar(
+        roles = bar(
             score,
             recent,
             model.thresholds.get(label) if model else None,
@@ -165,17 +167,17 @@ class Bars(Panel):
         )
         near = estimate is not None and label in estimate.near_misses
         if row == (pitch - 1) // 2:
-            ink = SOUNDING if active else NOTICE if near else MUTED
+            role = SOUNDING if active else NOTICE if near else MUTED
             head = [
                 Span(
-                    ("● " if active else "○ " if near else "  ") + fit(name, name_width) + " ", ink
+                    ("● " if active else "○ " if near else "  ") + fit(name, name_width) + " ", role
                 )
             ]
             tail = [Span(percent, SOUNDING)]
         else:
             head = [Span(" " * (name_width + 3), TEXT)]
             tail = [Span(" " * 4, TEXT)]
-        return [*head, *band(inks, row, pitch), *tail]
+        return [*head, *band(roles, row, pitch), *tail]
 
 
 class EvidenceMap(Panel):
@@ -194,12 +196,12 @@ class EvidenceMap(Panel):
         pitch = max(1, min(2, (height - 1) // max(1, len(rows))))
         for label in rows:
             active = estimate is not None and label in estimate.active
-            inks = columns.strip(label)
+            roles = columns.strip(label)
             for row in range(pitch):
                 mark = "● " if active else "  "
                 head = mark + fit(instrument(label), name_width) + " "
                 shown = head if row == 0 else " " * len(head)
-                lines.append([Span(shown, SOUNDING if active else MUTED), *band(inks, row, pitch)])
+                lines.append([Span(shown, SOUNDING if active else MUTED), *band(roles, row, pitch)])
         return lines[:height]
 
     @staticmethod

@@ -62,7 +62,7 @@ def test_without_an_output_there_is_one_warning_and_recognition_goes_on(
     assert "2.0 s captured, 2.0 analysed" in engine.stderr
 
 
-def test_only_the_first_stream_is_played_and_nobody_waits(monkeypatch) -> None:  # noqa: ANN001
+def test_only_the_first_stream_is_played_and_nobody_waits(monkeypatch) -> None:
     played: list[np.ndarray] = []
 
     class Output:

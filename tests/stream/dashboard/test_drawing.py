@@ -17,13 +17,13 @@ from mmgat.stream.dashboard.formatting import StatusItem
 from tests.stream.dashboard.builders import estimate
 
 
-def names(inks: list[ColorRole]) -> list[str]:
-    return [ink.name for ink in inks]
+def names(roles: list[ColorRole]) -> list[str]:
+    return [role.name for role in roles]
 
 
 def test_bar_covers_its_share_of_the_cells() -> None:
-    inks = bar(0.5, 0.0, None, 10, "sounding")
-    assert names(inks) == ["sounding"] * 5 + ["track"] * 5
+    roles = bar(0.5, 0.0, None, 10, "sounding")
+    assert names(roles) == ["sounding"] * 5 + ["track"] * 5
 
 
 def test_cell_in_part_covered_is_mixed() -> None:
@@ -31,8 +31,8 @@ def test_cell_in_part_covered_is_mixed() -> None:
 
 
 def test_shadow_shows_behind_a_shorter_bar() -> None:
-    inks = bar(0.2, 0.6, None, 10, "quiet")
-    assert names(inks) == ["quiet"] * 2 + ["shadow"] * 4 + ["track"] * 4
+    roles = bar(0.2, 0.6, None, 10, "quiet")
+    assert names(roles) == ["quiet"] * 2 + ["shadow"] * 4 + ["track"] * 4
 
 
 @pytest.mark.parametrize(("threshold", "cell"), [(0.0, 0), (0.5, 5), (1.0, 9)])
@@ -45,9 +45,9 @@ def test_scores_outside_0_to_1_or_not_a_number_stay_inside() -> None:
     assert names(bar(7.0, -7.0, None, 3, "quiet")) == ["quiet"] * 3
 
 
-def test_band_is_as_wide_as_its_inks_and_ends_with_a_gap() -> None:
-    inks = [ColorRole("track"), ColorRole("tick"), ColorRole("track")]
-    rows = ["".join(span.text for span in band(inks, row, 3)) for row in range(3)]
+def test_band_is_as_wide_as_its_roles_and_ends_with_a_gap() -> None:
+    roles = [ColorRole("track"), ColorRole("tick"), ColorRole("track")]
+    rows = ["".join(span.text for span in band(roles, row, 3)) for row in range(3)]
     assert rows == ["█│█", "█│█", "▀╵▀"]
 
 

@@ -103,7 +103,7 @@ def test_identity() -> None:
     ]  # fmt: skip
 
 
-def test_standing_while_nobody_speaks() -> None:
+def test_connection_text_while_nobody_speaks() -> None:
     state = DashboardState(address="tcp://studio:5550")
     assert connection_text(state, None, 0.0) == "waiting for tcp://studio:5550"
     assert (
@@ -120,7 +120,7 @@ def test_standing_while_nobody_speaks() -> None:
         ({"partial": True}, "partial window"),
     ],
 )
-def test_hearing(changes: dict[str, bool], text: str) -> None:
+def test_estimate_text(changes: dict[str, bool], text: str) -> None:
     assert estimate_text(estimate(**changes)) == text
 
 
