@@ -215,6 +215,9 @@ class OutputSettings(SettingsGroup, frozen=True):
         _about("A sink of another package (entry point mmgat.sinks), and its argument."),
     ] = ()
     no_dashboard: Annotated[bool, _about("Print events instead of the dashboard.")] = False
+    monitor: Annotated[bool, _about("Play what is analysed through the default audio output.")] = (
+        False
+    )
     queue_messages: Annotated[
         int, _about("Messages that may wait for one output.", ge=1, le=1_000_000)
     ] = 1000

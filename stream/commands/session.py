@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mmgat.model.labels import LABELS
 from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
+from mmgat.stream.audio.monitor import Monitor
 from mmgat.stream.bus.protocol import Hello, ModelInfo, SourceInfo, Status
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.commands.logging import configure_logging
@@ -86,7 +87,12 @@ class Session:
             if talkative:
                 sinks.append(EventPrinter(named=len(streams) > 1))
 
-            engine, recognizer = self._prepare(sinks, [recorder.on_block] if recorder else [])
+            taps: list[Tap] = [recorder.on_block] if recorder else []
+            if self.settings.output.monitor:
+                monitor = Monitor()
+                stack.callback(monitor.close)
+                taps.append(monitor.on_block)
+            engine, recognizer = self._prepare(sinks, taps)
             hello = self._hello(recognizer, streams)
             if publisher:
                 publisher(hello)

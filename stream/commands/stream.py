@@ -39,6 +39,7 @@ from mmgat.stream.settings import ProgramSettings
     "record",
     "record-limit",
     "sink",
+    "monitor",
     "no-dashboard",
     "speed",
 )
