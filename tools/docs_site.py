@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import re
 import sys
 from inspect import cleandoc
@@ -107,28 +106,39 @@ def settings_reference() -> str:
 
 def model_card(name: str) -> str:
     """A shipped model's card in Markdown."""
-    card = json.loads((ROOT / "model" / "weights" / f"{name}.json").read_text("utf-8"))
-    about = {
-        "version": card["version"],
-        "embedder": f"{card['embedder']}, variant {card['variant']}",
-        "label text": card["text_encoder"],
-        "labels without recorded training data": ", ".join(card["unverified"]) or "none",
-        "sha256 of the weights": f"`{card['sha256']}`",
-    }
-    figures = [(m["name"], m["value"], m["on"], f"`{m['command']}`") for m in card["metrics"]]
-    data = [(row["source"], _amount(row), row["licence"]) for row in card["training_data"]]
-    thresholds = sorted(card["thresholds"].items())
+    from mmgat.model.card import OperatingPoint, read_card
+
+    card = read_card(ROOT / "model" / "weights" / name)
+    about = [
+        ("version", card.version),
+        ("embedder", f"{card.embedder}, variant {card.variant}"),
+        ("label text", card.text_encoder),
+        ("labels without recorded training data", ", ".join(card.unverified) or "none"),
+        ("sha256 of the weights", f"`{card.sha256}`"),
+    ]
+    metrics = [(m["name"], m["value"], m["on"], f"`{m['command']}`") for m in card.metrics]
+    data = [(row["source"], _amount(row), row["licence"]) for row in card.training_data]
+    points = {"normal": OperatingPoint(card.thresholds)} | dict(card.operating_points)
+    thresholds = [
+        (label, *(point.thresholds.get(label, "") for point in points.values()))
+        for label in card.labels
+    ]
+    figures = [
+        f"* {sensitivity}: " + ", ".join(f"{key} {value:g}" for key, value in point.figures.items())
+        for sensitivity, point in points.items()
+        if point.figures
+    ]
     return "\n\n".join(
         [
-            _table(("card", ""), list(about.items())),
+            _table(("card", ""), about),
             "**What a user should know**",
-            "\n".join(f"* {note}" for note in card["notes"]),
+            "\n".join(f"* {note}" for note in (*card.notes, *card.credits)),
             "**Figures**",
-            _table(("figure", "value", "measured on", "command"), figures),
+            _table(("figure", "value", "measured on", "command"), metrics),
             f'??? note "Training data: {len(data)} sources"',
             _indented(_table(("source", "amount", "licence"), data)),
-            '??? note "Thresholds"',
-            _indented(_table(("label", "threshold"), thresholds)),
+            f'??? note "Thresholds: {", ".join(points)} sensitivity"',
+            _indented("\n".join([_table(("label", *points), thresholds), "", *figures])),
         ]
     )
 
