@@ -30,6 +30,15 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
 
 
+def held(seconds: float | None) -> str:
+    """For how long something lasts as m:ss, or h:mm:ss from an hour on; "" for None."""
+    if seconds is None:
+        return ""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as 1.2 s below a minute, else as mm:ss."""
     return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)

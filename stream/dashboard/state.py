@@ -57,6 +57,7 @@ class SourceState:
             graph are a second apart, so these hold the newest graph of every phase.
         rows: labels of the evidence map; a label keeps its row while it is among the relevant.
         events: newest first.
+        onsets: label -> second of the stream at which an instrument that is on began.
         clipped_at: ``now`` of the last status with more clipped samples than the one before.
     """
 
@@ -67,6 +68,7 @@ class SourceState:
     estimates: tuple[Estimate, ...] = ()
     rows: tuple[str, ...] = ()
     events: tuple[Event, ...] = ()
+    onsets: Mapping[str, float] = field(default_factory=dict)
     status: Status | None = None
     clipped_at: float | None = None
 
@@ -79,6 +81,13 @@ class SourceState:
     def over(self) -> bool:
         """The source has ended or failed: nothing more will come."""
         return self.status is not None and self.status.state != "running"
+
+    def sounding_s(self, label: str) -> float | None:
+        """For how long an instrument has been on; None if it is not, or began before we listened."""
+        estimate, onset = self.estimate, self.onsets.get(label)
+        if estimate is None or onset is None or label not in estimate.active:
+            return None
+        return max(0.0, estimate.t1 - onset)
 
     def connection(self, now: float) -> Connection:
         """How the source stands at ``now``."""
@@ -167,7 +176,10 @@ def _advance_source(
                 rows=choose_rows(source.rows, message),
             )
         case Event():
-            return replace(source, events=(message, *source.events)[:N_EVENTS])
+            onsets = {label: s for label, s in source.onsets.items() if label != message.label}
+            if message.event == "on":
+                onsets[message.label] = message.onset_s
+            return replace(source, events=(message, *source.events)[:N_EVENTS], onsets=onsets)
         case Status():
             before = source.status.clipped if source.status else message.clipped
             clipped_at = now if message.clipped > before else source.clipped_at

@@ -34,6 +34,7 @@ from mmgat.stream.dashboard.formatting import (
     estimate_text,
     event_text,
     health,
+    held,
     identity,
     instrument,
 )
@@ -41,6 +42,11 @@ from mmgat.stream.dashboard.panel import Panel, View
 from mmgat.stream.dashboard.state import Connection
 
 GAP: Final = 3
+
+HELD_WIDTH: Final = 8
+"""Cells for how long an instrument has been on, in rows of at least ``WIDE_ROW`` cells."""
+
+WIDE_ROW: Final = 52
 """Cells between two columns of bars."""
 
 GROUP: Final = 5
@@ -157,26 +163,26 @@ class Bars(Panel):
         recent = estimate.bag_scores.get(label, 0.0) if estimate else 0.0
         name = instrument(label) + ("?" if model and label in model.unverified else "")
         name_width = 18 if width >= 44 else 13 if width >= 26 else max(4, width - 12)
+        since_width = HELD_WIDTH if width >= WIDE_ROW else 0
+        sounding_s = view.source.sounding_s(label) if view.source else None
         percent = f" {100 * score:3.0f}" if active else " " * 4
         roles = bar(
             score,
             recent,
             model.thresholds.get(label) if model else None,
-            max(0, width - name_width - 7),
+            max(0, width - name_width - 7 - since_width),
             "sounding" if active else "quiet",
         )
         near = estimate is not None and label in estimate.near_misses
         if row == (pitch - 1) // 2:
             role = SOUNDING if active else NOTICE if near else MUTED
-            head = [
-                Span(
-                    ("● " if active else "○ " if near else "  ") + fit(name, name_width) + " ", role
-                )
-            ]
-            tail = [Span(percent, SOUNDING)]
+            mark = "● " if active else "○ " if near else "  "
+            head = [Span(mark + fit(name, name_width) + " ", role)]
+            since = held(sounding_s).rjust(since_width) if since_width else ""
+            tail = [Span(percent, SOUNDING), Span(since, TEXT)]
         else:
             head = [Span(" " * (name_width + 3), TEXT)]
-            tail = [Span(" " * 4, TEXT)]
+            tail = [Span(" " * (4 + since_width), TEXT)]
         return [*head, *band(roles, row, pitch), *tail]
 
 

@@ -11,6 +11,7 @@ from mmgat.stream.dashboard.formatting import (
     estimate_text,
     event_text,
     health,
+    held,
     identity,
 )
 from mmgat.stream.dashboard.state import DashboardState, advance
@@ -140,3 +141,10 @@ def test_events_are_told_with_times() -> None:
         event_text(event("on", "mallet_percussion", 61.0, 61.0)) == "01:01 mallet percussion began"
     )
     assert event_text(event("off", "piano", 72.5, 61.0)) == "01:12 piano ended (11.5 s)"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, ""), (0.4, "0:00"), (42.9, "0:42"), (3_725.0, "1:02:05")]
+)
+def test_held_is_short(seconds: float | None, text: str) -> None:
+    assert held(seconds) == text

@@ -120,3 +120,13 @@ def test_small_differences_change_no_row() -> None:
     before = choose_rows((), estimate())
     recent = dict.fromkeys(LABELS, 0.1) | {"voice": 0.19}
     assert choose_rows(before, estimate(bag_scores=recent)) == before
+
+
+def test_how_long_an_instrument_has_been_on_is_known_from_its_onset_until_it_ends() -> None:
+    state = advance(DashboardState(address="here"), hello(), 0.0)
+    state = advance(state, event("on", "piano", 3.0, 2.5), 0.0)
+    state = advance(state, estimate(10.0, ("piano", "voice")), 0.0)
+    assert state.sources[MIC].sounding_s("piano") == 7.5
+    assert state.sources[MIC].sounding_s("voice") is None  # it began before anybody listened
+    state = advance(state, event("off", "piano", 9.0, 2.5), 0.0)
+    assert state.sources[MIC].sounding_s("piano") is None
