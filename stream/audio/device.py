@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmgat.stream.audio.deadline import with_deadline
 from mmgat.stream.audio.device_list import (
     find_device,
     full_name,
@@ -24,6 +25,8 @@ DRIFT_AFTER_S = 300.0
 POLL_S = 0.005
 EMPTY_BLOCK_S = 0.25
 """``read`` returns an empty block after this long (seconds) without frames."""
+
+CLOSE_TIMEOUT_S = 2.0
 
 _portaudio_lock = threading.RLock()
 """Held while a stream opens, closes or PortAudio restarts: its functions allow one thread."""
@@ -108,8 +111,12 @@ class DeviceSource(AudioSource):
         """Finds the device, and keeps to it and its rate: ``open`` never takes another one.
 
         Raises:
-            DeviceError: no such device, several of that name, or too many channels.
+            DeviceError: no such device, several of that name, too many channels, or the audio
+                system does not answer.
         """
+        with_deadline(self._settle, f"looking for the input {self.name!r}")
+
+    def _settle(self) -> None:
         device = self._find()
         self._wanted = full_name(portaudio(), device)
         self._wanted_rate, self._wanted_channels = self.sample_rate_hz, self.channels
@@ -123,7 +130,7 @@ class DeviceSource(AudioSource):
         self.close()
         with _portaudio_lock:
             _refresh()
-            self.open()
+            self._open()
 
     def pause(self) -> None:
         """Closes the device for a moment; ``resume`` goes on with it."""
@@ -160,11 +167,14 @@ class DeviceSource(AudioSource):
         """Opens the device and starts the callback.
 
         Raises:
-            DeviceError: the device is missing or refuses to open.
+            DeviceError: the device is missing, refuses to open, or the audio system does not
+                answer.
         """
+        with_deadline(self._open_locked, f"opening {self.name!r}")
+
+    def _open_locked(self) -> None:
         with _portaudio_lock:
             self._open()
-            _open.add(self)
 
     def _open(self) -> None:
         device = self._find()
@@ -174,6 +184,7 @@ class DeviceSource(AudioSource):
         self._drift = ClockDrift(self.sample_rate_hz)
         self._ring = np.zeros((round(RING_S * self.sample_rate_hz), self.channels), np.float32)
         self._open_stream(device)
+        _open.add(self)
 
     def _open_stream(self, device: dict[str, Any]) -> None:
         sd = portaudio()
@@ -260,10 +271,14 @@ class DeviceSource(AudioSource):
         self._stopped.set()
 
     def close(self) -> None:
-        """Closes the device."""
-        with _portaudio_lock:
+        """Closes the device; while the audio system does not answer, it is left as it is."""
+        if not _portaudio_lock.acquire(timeout=CLOSE_TIMEOUT_S):
+            return
+        try:
             _open.discard(self)
             self._close_stream()
+        finally:
+            _portaudio_lock.release()
 
 
 def _refresh() -> None:

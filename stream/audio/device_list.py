@@ -7,6 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from mmgat.stream.audio.deadline import with_deadline
 from mmgat.stream.errors import DeviceError
 
 LOOPBACK_WORDS = ("monitor of", ".monitor", "loopback", "stereo mix", "what u hear", "blackhole")
@@ -36,8 +37,12 @@ def list_devices() -> str:
     """Returns a table of the input devices; the default is marked, and so are loopbacks.
 
     Raises:
-        DeviceError: PortAudio is not installed.
+        DeviceError: PortAudio is not installed, or the audio system does not answer.
     """
+    return with_deadline(_table, "listing the audio inputs")
+
+
+def _table() -> str:
     sd = portaudio()
     default = sd.default.device[0]
     lines = []
@@ -94,7 +99,7 @@ def find_device(wanted: str | None) -> dict[str, Any]:
         return matches[0]
     if not matches:
         asked = "a default input device" if wanted is None else f"an input device {wanted!r}"
-        raise DeviceError(f"expected {asked}, found none; the inputs are:\n{list_devices()}")
+        raise DeviceError(f"expected {asked}, found none; the inputs are:\n{_table()}")
     lines = "\n".join(f"  {d['index']}  {full_name(sd, d)}" for d in matches)
     raise DeviceError(
         f"expected one input device, found {len(matches)} for {wanted!r}:\n{lines}\n"
@@ -112,4 +117,4 @@ def full_name(sd: ModuleType, device: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    print(list_devices())
+    print(_table())

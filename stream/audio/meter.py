@@ -94,7 +94,8 @@ class ChannelMeter:
         n_frames = sum(n for n, _, _ in bins)
         if not n_frames:
             return np.zeros(1), 0.0
-        return sum(e for _, e, _ in bins) / n_frames, sum(m for _, _, m in bins) / n_frames
+        powers = np.sum([energies for _, energies, _ in bins], axis=0) / n_frames
+        return powers, sum(mix for _, _, mix in bins) / n_frames
 
 
 def power_dbfs(power: float) -> float:

@@ -240,6 +240,41 @@ assert blocks[-1].end == staying._read + staying._missed
     assert done.returncode == 0, done.stderr
 
 
+@needs_pulseaudio
+def test_a_stopped_audio_server_is_named_and_ends_nothing_in_a_hang(tmp_path: Path) -> None:
+    server = start_server(tmp_path)
+    script = """
+import sys
+import mmgat.stream.audio.deadline as deadline
+from mmgat.stream.audio.device import DeviceSource
+from mmgat.stream.errors import DeviceError
+
+deadline.with_deadline.__defaults__ = (0.1, 2.0)
+source = DeviceSource("pulse")
+try:
+    source.probe()
+    source.open()
+except DeviceError as error:
+    source.close()
+    print(error, file=sys.stderr, flush=True)
+import os
+os._exit(0)
+"""
+    server.send_signal(signal.SIGSTOP)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment_of(tmp_path),
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        server.send_signal(signal.SIGCONT)
+        server.terminate()
+        server.wait(20)
+    assert done.returncode == 0, done.stderr
+    assert "expected an answer of the audio system, found none within 2 s" in done.stderr
+    assert "waiting for the audio system" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("Monitor of Built-in Audio", True), ("BlackHole 2ch", True), ("Scarlett 2i2 USB", False)],
