@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import soundfile
 import soxr
@@ -114,6 +115,27 @@ def test_a_file_that_is_no_graph_is_refused(copied: Path) -> None:
     card["graphs"]["dense.onnx"] = sha256_of(graph)
     copied.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match=r"expected the ONNX graph of 'compact' in .*onnx"):
+        load_model(str(copied))
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_graph_that_reads_a_file_elsewhere_is_refused(absolute: bool, copied: Path) -> None:
+    elsewhere = copied.parent.parent / "elsewhere.bin"
+    elsewhere.write_bytes(bytes(16))
+    weights = onnx.TensorProto(name="w", data_type=1, dims=[4], data_location=1)
+    location = str(elsewhere) if absolute else "../elsewhere.bin"
+    weights.external_data.add(key="location", value=location)
+    output = onnx.helper.make_tensor_value_info("y", 1, [4])
+    identity = onnx.helper.make_node("Identity", ["w"], ["y"])
+    graph = onnx.helper.make_graph([identity], "reads", [], [output], [weights])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    written = graph_paths(copied)[0]
+    written.write_bytes(model.SerializeToString())
+    card = json.loads(copied.with_suffix(".json").read_text())
+    card["graphs"]["dense.onnx"] = sha256_of(written)
+    copied.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match="expected the ONNX graph of 'compact'.*external"):
         load_model(str(copied))
 
 
