@@ -135,7 +135,7 @@ def test_a_graph_that_reads_a_file_elsewhere_is_refused(absolute: bool, copied: 
     card = json.loads(copied.with_suffix(".json").read_text())
     card["graphs"]["dense.onnx"] = sha256_of(written)
     copied.with_suffix(".json").write_text(json.dumps(card))
-    with pytest.raises(CheckpointError, match="expected the ONNX graph of 'compact'.*external"):
+    with pytest.raises(CheckpointError, match="(?i)expected the ONNX graph of .compact.*external"):
         load_model(str(copied))
 
 
