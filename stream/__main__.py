@@ -1,5 +1,5 @@
 """``python -m mmgat.stream`` is ``mmgat-stream``."""
 
-from mmgat.stream.commands.stream import run
+from mmgat.stream.commands.entry import stream
 
-run()
+stream()

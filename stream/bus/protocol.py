@@ -149,6 +149,7 @@ class Status(Message, frozen=True, kw_only=True):
         clipped: samples at full scale.
         lost_share: of the last five minutes' audio, dropped because analysis did not keep up.
         message: the last warning in words, or "".
+        sinks_dropped: output -> messages that it did not take, of all sources, where there are any.
     """
 
     source: str
@@ -173,6 +174,7 @@ class Status(Message, frozen=True, kw_only=True):
     drift_ppm: float | None = None
     lost_share: float = 0.0
     message: str = ""
+    sinks_dropped: dict[str, int] = {}
 
 
 _KINDS: Final[dict[str, type[Message]]] = {

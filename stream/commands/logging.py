@@ -1,44 +1,56 @@
-"""Log lines that a process of months can afford: few of a kind, and none across the dashboard."""
+"""Lines on standard error that a process of months can afford: few of a kind, and never in the way.
+
+A terminal that is stopped (Ctrl+S), closed or full makes nobody wait, and a running dashboard is not
+drawn over: its lines come afterwards.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import queue
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-AT_MOST: Final = 5
+from mmgat.stream.sinks.text import LineWriter, printable
+
+MAX_LINES: Final = 5
 WITHIN_S: Final = 60.0
-KEPT: Final = 200
-"""Lines kept for after the dashboard; older ones are forgotten."""
+MAX_WAITING: Final = 200
+"""Lines that wait for the terminal, or for the dashboard's end; beyond it some are lost."""
+
+SHUTDOWN_TIMEOUT_S: Final = 0.2
 
 
 class RateLimit(logging.Filter):
-    """Lets through ``at_most`` lines of one kind in any ``within_s``; then says how many it held.
+    """Lets through ``max_lines`` lines of one kind in any ``within_s``; then says how many it held.
 
-    Lines are of one kind when the same statement of the same module wrote them.
+    Lines are of one kind when the same statement of the same module wrote them, or when they carry
+    the same attribute ``kind``.
     """
 
     def __init__(
         self,
-        at_most: int = AT_MOST,
+        max_lines: int = MAX_LINES,
         within_s: float = WITHIN_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
-        self._at_most, self._within_s, self._clock = at_most, within_s, clock
+        self._max_lines, self._within_s, self._clock = max_lines, within_s, clock
         self._passed: dict[tuple[str, str], deque[float]] = {}
         self._held: dict[tuple[str, str], int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written."""
-        kind, now = (record.name, str(record.msg)), self._clock()
+        kind, now = (record.name, getattr(record, "kind", str(record.msg))), self._clock()
         passed = self._passed.setdefault(kind, deque())
         while passed and now - passed[0] >= self._within_s:
             passed.popleft()
-        if len(passed) >= self._at_most:
+        if len(passed) >= self._max_lines:
             self._held[kind] = self._held.get(kind, 0) + 1
             return False
         passed.append(now)
@@ -48,34 +60,77 @@ class RateLimit(logging.Filter):
         return True
 
 
-class _Later(logging.Handler):
-    """Keeps the last lines until the terminal is free."""
+class Stderr(logging.Handler):
+    """Standard error, written by a thread of its own; what cannot be written is lost."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.records: deque[logging.LogRecord] = deque(maxlen=KEPT)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._writer = LineWriter.to_stream(sys.stderr)
+        self._waiting: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
+        self._thread: threading.Thread | None = None
+        if self._writer is not None and self._writer.may_block:
+            self._thread = threading.Thread(target=self._run, name="stderr", daemon=True)
+            self._thread.start()
+
+    def say(self, text: str) -> None:
+        """Writes a text as it is, but for control characters."""
+        for line in text.splitlines():
+            if self._thread is None:
+                self._write(line)
+            else:
+                with contextlib.suppress(queue.Full):
+                    self._waiting.put_nowait(line)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a log record."""
+        self.say(self.format(record))
+
+    def finish(self) -> None:
+        """Writes what waits, as far as the terminal takes it."""
+        if self._thread is not None:
+            with contextlib.suppress(queue.Full):
+                self._waiting.put_nowait(None)
+            self._thread.join(SHUTDOWN_TIMEOUT_S)
+
+    def _run(self) -> None:
+        while (line := self._waiting.get()) is not None:
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(OSError, ValueError):  # closed, full, or gone
+                self._writer.write(printable(line))
+
+
+class _Later(logging.Handler):
+    """Keeps the last records until the terminal is free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: deque[logging.LogRecord] = deque(maxlen=MAX_WAITING)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.records.append(record)
 
 
 @contextlib.contextmanager
-def configure_logging(*, later: bool) -> Iterator[None]:
-    """Warnings of this package go to standard error, at most a few of a kind.
+def configure_logging(*, later: bool) -> Iterator[Stderr]:
+    """Sends warnings of this package to standard error, at most a few of a kind.
 
     Args:
         later: something else draws on the terminal; they are written when the block ends.
     """
-    stderr = logging.StreamHandler()
-    stderr.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    stderr = Stderr()
     handler = _Later() if later else stderr
     handler.addFilter(RateLimit())
     log = logging.getLogger("mmgat")
     log.addHandler(handler)
     try:
-        yield
+        yield stderr
     finally:
         log.removeHandler(handler)
         if isinstance(handler, _Later):
             for record in handler.records:
                 stderr.handle(record)
+        stderr.finish()

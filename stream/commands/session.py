@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
-from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
-from mmgat.model.labels import LABELS
+import click
+
 from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
 from mmgat.stream.audio.monitor import Monitor
-from mmgat.stream.bus.protocol import Hello, ModelInfo, SourceInfo, Status
-from mmgat.stream.bus.publisher import Publisher
-from mmgat.stream.commands.logging import configure_logging
+from mmgat.stream.bus.protocol import Status
+from mmgat.stream.bus.publisher import STATUS_PERIOD_S, Publisher
+from mmgat.stream.commands.dashboard_process import DashboardProcess
+from mmgat.stream.commands.logging import Stderr, configure_logging
+from mmgat.stream.commands.outputs import Outputs, hello_of
+from mmgat.stream.commands.signals import (
+    PROBE_TIMEOUT_S,
+    Interrupted,
+    call_patiently,
+    ending_signals,
+)
 from mmgat.stream.commands.systemd import SystemdNotifier
-from mmgat.stream.errors import SettingsError, StreamError
-from mmgat.stream.recognition.decision_thresholds import decision_thresholds
-from mmgat.stream.settings import ProgramSettings, RecordSettings
-from mmgat.stream.sinks.console import EventPrinter, JsonLines, Summary
+from mmgat.stream.commands.warning_log import WarningLog
+from mmgat.stream.errors import SourceError, StreamError
+from mmgat.stream.settings import ProgramSettings
 
 if TYPE_CHECKING:
-    from mmgat.stream.engine.engine import Engine, Sink
+    from mmgat.stream.engine.engine import Engine
     from mmgat.stream.engine.stream import Tap
     from mmgat.stream.recognition.recognizer import Recognizer
-    from mmgat.stream.sinks.recorder import Recorder
 
-Child = subprocess.Popen[bytes]
-POLL_S = 0.1
-WATCHDOG_STALL_S = 30.0  # stuck for so long, a supervisor had better start anew
+POLL_S: Final = 0.1
+WATCHDOG_STALL_S: Final = 30.0
+"""Stuck for so long, the engine had better be started anew by its supervisor."""
 
 
 class Session:
@@ -42,15 +43,21 @@ class Session:
 
     In one terminal the engine is the parent process and the dashboard its child: quitting the
     dashboard stops the engine, a dashboard that crashes does not, and its work never delays audio.
+
+    Args:
+        inputs: not yet probed.
+        settings: of the program.
     """
 
     def __init__(self, inputs: Sequence[Input], settings: ProgramSettings) -> None:
-        self.inputs, self.settings = inputs, settings
-        self._address = "" if settings.publish.address == "off" else settings.publish.address
-        self._jsonl = settings.output.jsonl
+        self._inputs, self._settings = list(inputs), settings
         self._engine: Engine | None = None
+        self._publisher: Publisher | None = None
+        self._dashboard: DashboardProcess | None = None
         self._quit = threading.Event()
         self._supervisor = SystemdNotifier()
+        self._warnings = WarningLog()
+        self._unusable: list[str] = []
 
     def run(self) -> int:
         """Runs to the end; returns the exit code.
@@ -58,213 +65,158 @@ class Session:
         Raises:
             StreamError, ModelError: before any audio is captured.
         """
-        for item in self.inputs:
-            item.source.probe()
-        streams = streams_of(self.inputs)
-        summary = Summary()
-        wants_dashboard = self._wants_dashboard()
-        with contextlib.ExitStack() as stack:
-            sinks: list[Sink] = [summary]
-            publisher = dashboard = recorder = None
-            if self.settings.record.folder:
-                recorder = _recorder(self.settings.record, streams)
-                stack.callback(recorder.close)
-                sinks.append(recorder)
-            if self._jsonl:
-                json_lines = JsonLines(self._jsonl)
-                stack.callback(json_lines.close)
-                sinks.append(json_lines)
-            if self._address:
-                publisher = Publisher(self._address, self._status)
-                stack.callback(publisher.close)
-                sinks.append(publisher)
-            stack.enter_context(self._signals())
-            stack.enter_context(configure_logging(later=wants_dashboard))
-            if wants_dashboard and publisher:
-                dashboard = self._start_dashboard(publisher.connect_address)
-                stack.callback(_end, dashboard)
-            talkative = dashboard is None and self._jsonl != "-"
-            if talkative:
-                sinks.append(EventPrinter(named=len(streams) > 1))
+        with ending_signals(self._quit):
+            try:
+                streams = self._probe()
+                outputs = Outputs(self._settings, streams)
+                with configure_logging(later=outputs.dashboard) as stderr:
+                    return self._run(outputs, streams, stderr)
+            except Interrupted:
+                return 0
 
-            taps: list[Tap] = [recorder.on_block] if recorder else []
-            if self.settings.output.monitor:
+    def _probe(self) -> list[StreamInput]:
+        """The streams of all inputs that can be used; one unusable file does not end the others.
+
+        Raises:
+            SourceError: a device cannot be used, or no file can.
+        """
+
+        def probe() -> None:
+            for item in list(self._inputs):
+                try:
+                    item.source.probe()
+                    streams_of([item])
+                except SourceError as error:
+                    if item.source.kind != "file":
+                        raise
+                    self._inputs.remove(item)
+                    self._unusable.append(str(error))
+
+        has_device = any(item.source.kind == "device" for item in self._inputs)
+        call_patiently(
+            probe,
+            "the audio system" if has_device else "the input",
+            lambda line: click.echo(line, err=True),
+            self._quit,
+            PROBE_TIMEOUT_S if has_device else None,
+        )
+        if not self._inputs:
+            raise SourceError("\n".join(self._unusable))
+        return streams_of(self._inputs)
+
+    def _run(self, outputs: Outputs, streams: Sequence[StreamInput], stderr: Stderr) -> int:
+        names = ", ".join(stream.name for stream in streams)
+        with contextlib.ExitStack() as stack:
+            stack.callback(outputs.group.close)
+            stack.callback(outputs.group.release)
+            outputs.group.open()
+            if outputs.address:
+                self._publisher = Publisher(outputs.address, self._statuses)
+                stack.callback(self._publisher.close)
+                outputs.group.add(self._publisher)
+            if outputs.dashboard and self._publisher:
+                address = self._publisher.connect_address
+                self._dashboard = DashboardProcess(address, self._settings.input.stdin)
+                stack.callback(self._dashboard.end)
+            recognizer = call_patiently(self._load, "the model", quit_=self._quit)
+            hello = hello_of(recognizer, streams, self._settings)
+            outputs.group.put(hello)
+            if self._publisher:
+                self._publisher(hello)
+            if not outputs.dashboard and not outputs.json_on_stdout:
+                published = f", publishing on {self._publisher.address}" if self._publisher else ""
+                model = recognizer.model
+                stderr.say(f"{names}: {model.computes}, model {model.card.name}{published}")
+            taps: list[Tap] = []
+            if self._settings.output.monitor:
                 monitor = Monitor()
                 stack.callback(monitor.close)
                 taps.append(monitor.on_block)
-            engine, recognizer = self._prepare(sinks, taps)
-            hello = self._hello(recognizer, streams)
-            if publisher:
-                publisher(hello)
-            if recorder:
-                recorder(hello)
-            if talkative:
-                published = f", publishing on {publisher.address}" if publisher else ""
-                names = ", ".join(stream.name for stream in streams)
-                model = recognizer.model
-                _say(f"{names}: {model.computes}, model {model.card.name}{published}")
-            if not self._quit.is_set():
-                engine.start()
-                self._supervisor.ready(", ".join(stream.name for stream in streams))
-                self._watch(engine, dashboard, recorder)
-        return self._closing_words(engine, summary)
+            engine = self._start(recognizer, outputs, taps)
+            self._supervisor.ready(names)
+            self._watch(engine, outputs, stderr)
+        return self._report(engine, outputs, stderr)
 
-    def _prepare(self, sinks: list[Sink], taps: list[Tap]) -> tuple[Engine, Recognizer]:
-        """Loads the model, which takes seconds, and builds the engine."""
+    def _load(self) -> Recognizer:
+        """Loads the model, which takes a while, and all that runs it."""
+        import mmgat.stream.engine.engine  # noqa: F401  (imported here, while a signal is heeded)
         from mmgat.model.backends.threads import limit_threads
-        from mmgat.stream.engine.engine import Engine
         from mmgat.stream.recognition.recognizer import load_recognizer
 
-        model, stream = self.settings.model, self.settings.stream
-        recognizer = load_recognizer(model.model, stream, model.compute, model.weights)
+        model = self._settings.model
+        recognizer = load_recognizer(
+            model.model, self._settings.stream, model.compute, model.weights
+        )
         limit_threads(recognizer.model.embedder)
-        self._engine = Engine(self.inputs, recognizer, sinks, stream, taps)
-        return self._engine, recognizer
+        return recognizer
 
-    def _watch(self, engine: Engine, dashboard: Child | None, recorder: Recorder | None) -> None:
+    def _start(self, recognizer: Recognizer, outputs: Outputs, taps: Sequence[Tap]) -> Engine:
+        from mmgat.stream.engine.engine import Engine
+
+        self._engine = Engine(self._inputs, recognizer, outputs.group, self._settings.stream, taps)
+        self._engine.start()
+        return self._engine
+
+    def _watch(self, engine: Engine, outputs: Outputs, stderr: Stderr) -> None:
         """Until the engine has ended; a dashboard keeps its last picture until it is quit."""
+        next_status_at = 0.0
         while not engine.wait(POLL_S):
-            dashboard = self._check(dashboard)
+            self._check_dashboard(stderr)
             if engine.stuck_s < WATCHDOG_STALL_S:
                 self._supervisor.watchdog()
-            if recorder:
-                recorder.log_changes(engine.statuses())
+            statuses = engine.statuses()
+            self._warnings.update(statuses, outputs.group.warning)
+            if time.monotonic() >= next_status_at:
+                next_status_at = time.monotonic() + STATUS_PERIOD_S
+                for status in statuses:
+                    outputs.group.put(status)
+            self._check_standard_output(outputs)
             if self._quit.is_set():
                 self._supervisor.stopping()
                 engine.stop()
-        if recorder:
-            recorder.log_changes(engine.statuses())
-        while dashboard and not self._quit.wait(POLL_S):
-            dashboard = self._check(dashboard)
+        self._warnings.update(engine.statuses(), outputs.group.warning)
+        while self._dashboard and not self._quit.wait(POLL_S):
+            self._check_dashboard(stderr)
 
-    def _check(self, dashboard: Child | None) -> Child | None:
-        """None once it has ended. Quitting it quits everything, a crash does not."""
-        if dashboard is None or dashboard.poll() is None:
-            return dashboard
-        if dashboard.returncode == 0:
+    def _check_dashboard(self, stderr: Stderr) -> None:
+        """Quitting the dashboard quits everything, a crash of it does not."""
+        if self._dashboard is None or (code := self._dashboard.exit_code) is None:
+            return
+        self._dashboard = None
+        if code == 0:
             self._quit.set()
         else:
-            _say(
-                f"the dashboard ended unexpectedly (exit code {dashboard.returncode}); "
-                "recognition goes on, Ctrl+C ends it"
+            stderr.say(
+                f"the dashboard ended unexpectedly (exit code {code}); recognition goes on, "
+                "Ctrl+C ends it"
             )
-        return None
 
-    def _closing_words(self, engine: Engine, summary: Summary) -> int:
-        """Says how it went, when the terminal is ours again; returns the exit code."""
-        if isinstance(engine.error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        if isinstance(engine.error, StreamError):
-            _say(str(engine.error))
-        elif engine.error:
-            _say(f"internal fault, {type(engine.error).__name__}: {engine.error}")
-        elif self._jsonl != "-":
-            for status in engine.statuses():
-                _say(self._account_of(status, summary))
-        return 1 if engine.error else 0
-
-    @staticmethod
-    def _account_of(status: Status, summary: Summary) -> str:
-        rate = status.sample_rate_hz
-        words = (
-            f"{status.source}: {status.captured / rate:.1f} s captured, "
-            f"{status.analysed / rate:.1f} analysed, {status.dropped / rate:.1f} dropped, "
-            f"{status.discarded / rate:.1f} discarded; heard {summary.of(status.source)}"
-        )
-        if 0 < status.captured < rate:
-            words += "; shorter than one window of 1 s: recognised padded with silence"
-        return words
-
-    def _wants_dashboard(self) -> bool:
-        """Whether it is wanted, has something to show, and a terminal to draw on and read keys."""
-        if self.settings.output.no_dashboard or self._jsonl == "-" or not self._address:
-            return False
-        keys = sys.stdin.isatty()
-        if self.settings.input.stdin:
-            keys = os.access("/dev/tty", os.R_OK)
-        return keys and sys.stdout.isatty() and sys.stderr.isatty()
-
-    def _status(self) -> list[Status]:
-        return self._engine.statuses() if self._engine else []
-
-    def _hello(self, recognizer: Recognizer, streams: Sequence[StreamInput]) -> Hello:
-        card = recognizer.model.card
-        return Hello(
-            version=version("mmgat-stream"),
-            model=ModelInfo(
-                name=card.name,
-                version=card.version,
-                embedder=card.embedder,
-                variant=card.variant,
-                thresholds=decision_thresholds(card, self.settings.stream.decision),
-                unverified=list(card.unverified),
-            ),
-            labels=list(LABELS),
-            sources=[
-                SourceInfo(
-                    name=stream.name,
-                    kind=stream.source.kind,
-                    sample_rate_hz=stream.source.sample_rate_hz,
-                    channels=stream.n_channels,
-                )
-                for stream in streams
-            ],
-            hop_s=self.settings.stream.hop_s,
-            nodes=self.settings.stream.nodes,
-            compute=recognizer.model.backend.device,
-        )
-
-    def _start_dashboard(self, address: str) -> Child:
-        command = [sys.executable, "-P", "-m", "mmgat.stream.dashboard", "--connect", address]
-        piped = any(item.source.kind == "stdin" for item in self.inputs)
-        terminal = Path("/dev/tty") if piped else None
-        with terminal.open("rb") if terminal else contextlib.nullcontext() as stdin:
-            return subprocess.Popen(command, stdin=stdin)
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        def quit_(_number: int, _frame: FrameType | None) -> None:
+    def _check_standard_output(self, outputs: Outputs) -> None:
+        """The run ends when the reader of standard output goes, or if nothing else is left."""
+        if outputs.standard is None:
+            return
+        runner = outputs.group.runner_of(outputs.standard)
+        if runner.broken or (runner.warning and outputs.standard_is_only):
             self._quit.set()
-            if self._engine is None:  # loading, which takes seconds and asks nobody
-                raise KeyboardInterrupt
 
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, quit_) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+    def _report(self, engine: Engine, outputs: Outputs, stderr: Stderr) -> int:
+        """Says how it went, when the terminal is free again; returns the exit code."""
+        statuses = engine.statuses()
+        faults = list(self._unusable)
+        if isinstance(engine.error, StreamError):
+            faults += [status.message for status in statuses if status.state == "failed"]
+        elif engine.error:
+            faults.append(f"internal fault, {type(engine.error).__name__}: {engine.error}")
+        if outputs.standard_is_only and outputs.standard:
+            runner = outputs.group.runner_of(outputs.standard)
+            if runner.warning and not runner.broken:
+                faults.append(runner.warning)
+        for fault in dict.fromkeys(faults):
+            stderr.say(fault)
+        if not outputs.json_on_stdout:
+            for status in statuses:
+                stderr.say(outputs.summary.closing_line(status))
+        return 1 if faults else 0
 
-
-def _recorder(settings: RecordSettings, streams: Sequence[StreamInput]) -> Recorder:
-    """Imports late: most runs keep nothing.
-
-    Raises:
-        SettingsError: the folder is no use, or a stream has more channels than a recording holds.
-    """
-    from mmgat.stream.sinks.recorder import Recorder
-    from mmgat.stream.sinks.recording_folder import MAX_CHANNELS, RecordingFolder
-
-    for stream in streams:
-        if (found := stream.n_channels) > MAX_CHANNELS:
-            raise SettingsError(
-                f"expected at most {MAX_CHANNELS} channels to record, found {found} of "
-                f"{stream.name!r}: choose some with --channels or --split"
-            )
-    return Recorder(RecordingFolder(settings), settings)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _end(child: Child) -> None:
-    if child.poll() is None:
-        child.terminate()
-        try:
-            child.wait(2)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+    def _statuses(self) -> list[Status]:
+        return self._engine.statuses() if self._engine else []

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import click
 
 from mmgat.stream.commands.inputs import inputs_of
@@ -54,8 +51,9 @@ def main(settings: ProgramSettings, list_devices: bool, diagnose: bool) -> int:
     """  # fmt: skip
     if list_devices:
         from mmgat.stream.audio.device_list import list_devices as table
+        from mmgat.stream.commands.signals import PROBE_TIMEOUT_S, call_patiently
 
-        click.echo(table())
+        click.echo(call_patiently(table, "the audio system", _say, timeout_s=PROBE_TIMEOUT_S))
         return 0
     if diagnose:
         from mmgat.stream.commands.diagnose import report
@@ -70,18 +68,9 @@ def main(settings: ProgramSettings, list_devices: bool, diagnose: bool) -> int:
     return Session(inputs, settings).run()
 
 
-def run() -> None:
-    """Runs the command as a process: when everything is closed, the process ends at once.
-
-    Taking libraries apart, torch above all, would keep the interpreter for another second.
-    """
-    try:
-        main()
-    except SystemExit as end:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(end.code if isinstance(end.code, int) else 1)
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 if __name__ == "__main__":
-    run()
+    main()

@@ -3,7 +3,7 @@
     source --capture--> BlockQueue --.
     source --capture--> BlockQueue ---analysis--> Pipelines, Recognizer --> sinks (publisher, ...)
 
-This is the only module with threads of its own besides the publisher's. Capture never waits for
+Sinks and the publisher have threads of their own. Capture never waits for
 analysis of a live source; windows that are not analysed in time are skipped, oldest first, and
 counted.
 
@@ -18,18 +18,22 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
+
+import msgspec
 
 from mmgat.model.errors import ModelError
 from mmgat.stream.audio.inputs import Input, streams_of
-from mmgat.stream.audio.source import AudioSource
-from mmgat.stream.bus.protocol import Message, Status
+from mmgat.stream.audio.source import AudioSource, Block
+from mmgat.stream.bus.protocol import Status
 from mmgat.stream.engine.block_queue import SampleAccount
 from mmgat.stream.engine.stream import Stream, Tap
 from mmgat.stream.errors import StreamError
 from mmgat.stream.recognition.pipeline import recognize_batch
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import StreamSettings
+from mmgat.stream.sinks.base import Sink
+from mmgat.stream.sinks.group import Handler, SinkGroup
 
 RTF_TIME_S: Final = 2.0
 """Time constant over which the real-time factor is averaged."""
@@ -40,19 +44,14 @@ SHUTDOWN_TIMEOUT_S: Final = 0.5
 log = logging.getLogger(__name__)
 
 
-class Sink(Protocol):
-    """Gets every estimate and event, in order, on the analysis thread."""
-
-    def __call__(self, message: Message) -> None: ...
-
-
 class Engine:
     """Runs its inputs until they end.
 
     Args:
         inputs: with probed sources; the engine opens and closes them.
         recognizer: shared by all streams.
-        sinks: where messages go.
+        sinks: where messages go. A ``Sink`` has a thread of its own and harms nobody; a function is
+            called on the analysis thread, so it may neither wait nor fail.
         settings: hop, decision, and how much may wait.
         taps: receive the blocks that are analysed.
         clock: ``time.monotonic``, or another in tests; the blocks' times are this clock's.
@@ -65,14 +64,17 @@ class Engine:
         self,
         inputs: Sequence[Input],
         recognizer: Recognizer,
-        sinks: Sequence[Sink],
+        sinks: SinkGroup | Sequence[Sink | Handler] = (),
         settings: StreamSettings | None = None,
         taps: Sequence[Tap] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self.error: Exception | None = None
-        self._recognizer, self._sinks = recognizer, sinks
+        self._recognizer = recognizer
+        self._sinks = sinks if isinstance(sinks, SinkGroup) else SinkGroup(sinks)
+        self._waits_for_sinks = not any(item.source.live for item in inputs)
+        taps = (*taps, self._put_audio)
         self._news = threading.Event()
         shape = settings or StreamSettings()
         self._hop_s = shape.hop_s
@@ -104,11 +106,13 @@ class Engine:
         return max(self._clock() - (at if at is not None else self._clock()) for at in since)
 
     def start(self) -> None:
-        """Opens all sources and starts the threads.
+        """Opens all sinks and sources and starts the threads.
 
         Raises:
+            SettingsError: a sink does not open.
             SourceError: one does not open; the others are closed again.
         """
+        self._sinks.open()
         try:
             for source in self._sources:
                 source.open()
@@ -126,6 +130,7 @@ class Engine:
         What is already analysed is published, what waits is discarded.
         """
         self._stopping.set()
+        self._sinks.release()
         for source in self._sources:
             source.stop()
         for stream in self._streams:
@@ -141,7 +146,14 @@ class Engine:
             now = self._clock()
             uptime_s = now - self._started_at
             factor = self._real_time_factor
-            return [stream.status(now, uptime_s, factor) for stream in self._streams]
+            statuses = [stream.status(now, uptime_s, factor) for stream in self._streams]
+        dropped, warning = self._sinks.dropped, self._sinks.warning
+        return [
+            msgspec.structs.replace(
+                status, sinks_dropped=dropped, message=status.message or warning
+            )
+            for status in statuses
+        ]
 
     def _run_capture(self, source: AudioSource) -> None:
         streams = [stream for stream in self._streams if stream.source is source]
@@ -171,6 +183,9 @@ class Engine:
         finally:
             for capture in self._captures:
                 capture.join(SHUTDOWN_TIMEOUT_S if self._stopping.is_set() else None)
+            for status in self.statuses():
+                self._sinks.put(status)
+            self._sinks.close()
             self._ended.set()
 
     def _round(self) -> bool:
@@ -182,16 +197,18 @@ class Engine:
         pipelines = [stream.pipeline for stream in self._streams]
         n_windows = recognize_batch(self._recognizer, pipelines)
         messages = [message for stream in self._streams for message in stream.pipeline.drain()]
-        for message in messages:
-            for sink in self._sinks:
-                sink(message)
         if n_windows:
             audio_s = n_windows * self._hop_s / len(self._streams)
             keep = math.exp(-audio_s / RTF_TIME_S)
             factor = (time.perf_counter() - begun) / audio_s
             self._real_time_factor = keep * self._real_time_factor + (1 - keep) * factor
         self._round_began = None
+        for message in messages:
+            self._sinks.put(message, self._waits_for_sinks)
         return bool(messages)
+
+    def _put_audio(self, stream: str, rate_hz: int, live: bool, block: Block) -> None:
+        self._sinks.put_audio(stream, rate_hz, live, block, self._waits_for_sinks)
 
     def _fail(self, error: Exception, streams: list[Stream]) -> None:
         """Keeps the first fault; one that is ours, not the user's, is logged with its traceback."""

@@ -28,12 +28,14 @@ class Sink(ABC):
         wants: the types of message that it is given.
         lossless: sources that can wait (files at full speed, pipes) wait for this sink when its
             queue is full; from live sources messages are dropped, estimates before events.
+        shutdown_timeout_s: for so long the end of a run waits for it, after a signal.
         wants_audio: it is also given the blocks that are analysed, see ``handle_audio``.
     """
 
     name: str = ""
     wants: ClassVar[tuple[type[Message], ...]] = (Estimate, Event)
     lossless: ClassVar[bool] = False
+    shutdown_timeout_s: ClassVar[float] = 0.3
     wants_audio: ClassVar[bool] = False
 
     def open(self) -> None:  # noqa: B027  (nothing to open is common)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +17,7 @@ from typing import Final
 from mmgat.stream.audio.source import Block
 from mmgat.stream.bus.protocol import Event, Hello, Message, Status
 from mmgat.stream.settings import RecordSettings
+from mmgat.stream.sinks.base import Sink
 from mmgat.stream.sinks.recording_folder import Clip, RecordingFolder
 
 EVENT_DELAY_S: Final = 4.0
@@ -25,8 +26,8 @@ EVENT_DELAY_S: Final = 4.0
 MAX_LABELS_IN_NAME: Final = 6
 
 
-class Recorder:
-    """Takes every block and every message of all streams, in order.
+class Recorder(Sink):
+    """Takes every block and the events of all streams, in order.
 
     Args:
         folder: writes the clips and the session's log.
@@ -34,6 +35,12 @@ class Recorder:
         wall_clock: ``time.time``, or another in tests; names of live clips carry it.
         clock: that of ``Block.captured_at``, seconds.
     """
+
+    name = "record"
+    wants = (Event, Hello, Status)
+    wants_audio = True
+    lossless = True
+    shutdown_timeout_s = 2.0
 
     def __init__(
         self,
@@ -47,7 +54,7 @@ class Recorder:
         self._clips: dict[str, _ClipRecorder] = {}
         self._last_logged: dict[str, object] = {}
 
-    def on_block(self, stream: str, rate_hz: int, live: bool, block: Block) -> None:
+    def handle_audio(self, stream: str, rate_hz: int, live: bool, block: Block) -> None:
         """Takes a block on its way to analysis."""
         clips = self._clips.get(stream)
         if clips is None:
@@ -59,26 +66,26 @@ class Recorder:
             began_at = self._wall_clock() - ago_s
         clips.on_block(block, began_at)
 
-    def __call__(self, message: Message) -> None:
-        """Takes a message; events and the hello go into the log, estimates are too many."""
-        if isinstance(message, Event):
+    def handle(self, message: Message) -> None:
+        """Takes an event; it, the hello and each status that says something new are logged."""
+        if isinstance(message, Status):
+            if not self._is_new(message):
+                return
+        elif isinstance(message, Event):
             self._clips[message.source].on_event(message)
-        if isinstance(message, Event | Hello):
-            self._folder.log(message)
+        self._folder.log(message)
 
-    def log_changes(self, statuses: Iterable[Status]) -> None:
-        """Logs those statuses whose state, outages, overflows or losses have changed."""
-        for status in statuses:
-            facts = (
-                status.state,
-                status.liveness,
-                status.outages,
-                status.xruns,
-                status.lost_share > 0,
-            )
-            if self._last_logged.get(status.source) != facts:
-                self._last_logged[status.source] = facts
-                self._folder.log(status)
+    def _is_new(self, status: Status) -> bool:
+        """Whether state, outages, overflows or losses have changed."""
+        facts = (
+            status.state,
+            status.liveness,
+            status.outages,
+            status.xruns,
+            status.lost_share > 0,
+        )
+        before, self._last_logged[status.source] = self._last_logged.get(status.source), facts
+        return before != facts
 
     def close(self) -> None:
         """Finishes the open clips; callable more than once."""

@@ -1,22 +1,17 @@
 """The folder of recordings: FLAC clips and the log of the session, within a bound on disk use.
 
-A thread of its own writes, so a slow disk delays nobody. What it cannot take in time, or the disk
-does not hold, is a clip less and a warning; recognition goes on.
+What the disk does not hold is a clip less and a warning; recognition goes on.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import queue
 import re
 import shutil
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -31,17 +26,14 @@ from mmgat.stream.settings import RecordSettings
 SPARE_BYTES: Final = 200_000_000
 """So much of the disk is left to others."""
 
+FULL_BYTES: Final = 1_000_000
+"""A disk with less is full: what libsndfile calls a system error."""
+
 LOG_PART_BYTES: Final = 8_000_000
 """A log grows to this and goes on in another file, so that old parts can go."""
 
-MAX_WAITING_BYTES: Final = 64_000_000
-"""So much sound may wait for the disk."""
-
 STALE_S: Final = 60.0
 """A clip that nobody has written to for so long is one of a run that was killed."""
-
-SHUTDOWN_TIMEOUT_S: Final = 2.0
-"""For the disk, at the end."""
 
 MAX_CHANNELS: Final = 8
 """FLAC holds no more."""
@@ -53,7 +45,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Clip:
-    """A recording under way; only the writing thread touches the file.
+    """A recording that is still being written.
 
     Attributes:
         rate_hz, channels: of its sound.
@@ -93,8 +85,6 @@ class RecordingFolder:
         self.lost = 0
         self._began = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         self._n_parts = 0
-        self._waiting_bytes = 0
-        self._counting = threading.Lock()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._rescue()
@@ -104,9 +94,6 @@ class RecordingFolder:
                 f"expected a folder to record into, found {str(self.folder)!r} "
                 f"({error.strerror}): choose another with --record"
             ) from None
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
-        self._thread.start()
 
     def begin(self, rate_hz: int, channels: int, stem: str) -> Clip:
         """A new clip at a rate, whose name begins with ``stem``."""
@@ -114,42 +101,7 @@ class RecordingFolder:
         return Clip(rate_hz, channels, stem, self.folder / f".{stem}.part")
 
     def write(self, clip: Clip, samples: npt.NDArray[np.float32]) -> None:
-        """Adds frames, float32 [frames, channels]."""
-        if clip.lost:
-            return
-        if self._waiting_bytes + samples.nbytes > MAX_WAITING_BYTES:
-            self._lose(clip, "the disk is too slow")
-            return
-        self._count(samples.nbytes)
-        self._work.put(partial(self._write, clip, samples))
-
-    def finish(self, clip: Clip, labels: list[str], facts: dict[str, Any]) -> None:
-        """Gives a clip its full name, and the log a line about it."""
-        self._work.put(partial(self._finish, clip, labels, facts))
-
-    def log(self, message: Message) -> None:
-        """Puts a message into the log of the session."""
-        self._work.put(partial(self._log, to_json(message)))
-
-    def close(self) -> None:
-        """Writes what waits, as long as the disk takes it; callable more than once."""
-        self._work.put(None)
-        self._thread.join(SHUTDOWN_TIMEOUT_S)
-
-    def _run(self) -> None:
-        while (piece := self._work.get()) is not None:
-            try:
-                piece()
-            except OSError as error:
-                log.warning("recording: %s", error)
-        self._log_file.close()
-
-    def _count(self, n_bytes: int) -> None:
-        with self._counting:
-            self._waiting_bytes += n_bytes
-
-    def _write(self, clip: Clip, samples: npt.NDArray[np.float32]) -> None:
-        self._count(-samples.nbytes)
+        """Adds frames, float32 [frames, channels]; a clip that the disk cannot take is lost."""
         if clip.lost:
             return
         try:
@@ -162,7 +114,24 @@ class RecordingFolder:
         except (OSError, soundfile.SoundFileError) as error:
             self._lose(clip, str(error))
 
-    def _finish(self, clip: Clip, labels: list[str], facts: dict[str, Any]) -> None:
+    def log(self, message: Message) -> None:
+        """Puts a message into the log of the session.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self._log(to_json(message))
+
+    def close(self) -> None:
+        """Closes the log; callable more than once."""
+        self._log_file.close()
+
+    def finish(self, clip: Clip, labels: list[str], facts: dict[str, Any]) -> None:
+        """Gives a clip its full name, and the log a line about it.
+
+        Raises:
+            OSError: the disk does not take them.
+        """
         if clip.file is not None:
             try:
                 clip.file.close()
@@ -178,6 +147,8 @@ class RecordingFolder:
     def _lose(self, clip: Clip, why: str) -> None:
         clip.lost = True
         self.lost += 1
+        if self.folder.is_dir() and shutil.disk_usage(self.folder).free < FULL_BYTES:
+            why = "the disk is full"
         log.warning("a recording was lost: %s", why)
 
     def _log(self, line: str) -> None:

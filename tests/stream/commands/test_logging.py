@@ -7,7 +7,7 @@ from mmgat.stream.commands.logging import RateLimit, configure_logging
 
 def test_a_line_that_repeats_is_held_back_and_counted() -> None:
     now = [0.0]
-    limit = RateLimit(at_most=2, within_s=60, clock=lambda: now[0])
+    limit = RateLimit(max_lines=2, within_s=60, clock=lambda: now[0])
 
     def passes(number: int) -> str | None:
         record = logging.LogRecord("stream", 30, "", 0, "lost %d", (number,), None)
@@ -20,7 +20,7 @@ def test_a_line_that_repeats_is_held_back_and_counted() -> None:
 
 
 def test_another_kind_of_line_passes() -> None:
-    limit = RateLimit(at_most=1, clock=lambda: 0.0)
+    limit = RateLimit(max_lines=1, clock=lambda: 0.0)
     for text in ("one", "two"):
         assert limit.filter(logging.LogRecord("stream", 30, "", 0, text, (), None))
 

@@ -50,14 +50,14 @@ class Session:
         while self._position < end:
             stop = min(self._position + RATE_HZ // 2, end)
             block = Block(self._position, ramp(self._position, stop), 50.0)
-            self.recorder.on_block("mic", RATE_HZ, self._live, block)
+            self.recorder.handle_audio("mic", RATE_HZ, self._live, block)
             self._position = stop
 
     def skip(self, seconds: float) -> None:
         self._position += round(seconds * RATE_HZ)
 
     def say(self, message: Message) -> None:
-        self.recorder(message)
+        self.recorder.handle(message)
 
 
 def clips(folder: Path) -> dict[str, np.ndarray]:

@@ -1,0 +1,42 @@
+"""The dashboard as a child process in the engine's terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+END_TIMEOUT_S: Final = 2.0
+
+
+class DashboardProcess:
+    """A running dashboard.
+
+    Args:
+        address: of the publisher, as seen from this machine.
+        keys_from_terminal: standard input is audio, so keys come from the terminal itself.
+    """
+
+    def __init__(self, address: str, keys_from_terminal: bool) -> None:
+        command = [sys.executable, "-P", "-m", "mmgat.stream.dashboard", "--connect", address]
+        terminal = Path("/dev/tty") if keys_from_terminal else None
+        with terminal.open("rb") if terminal else contextlib.nullcontext() as stdin:
+            self._child = subprocess.Popen(command, stdin=stdin)
+
+    @property
+    def exit_code(self) -> int | None:
+        """0 once the user has quit it, another number if it crashed, None while it runs."""
+        return self._child.poll()
+
+    def end(self) -> None:
+        """Ends it, and waits until it has given the terminal back."""
+        if self._child.poll() is not None:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()

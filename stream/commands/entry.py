@@ -1,0 +1,72 @@
+"""Where every installed command begins: it is light, and a signal meets no traceback from here on.
+
+While a command is imported Ctrl+C ends the process at once, as it ends any program; afterwards the
+command decides. Closed standard streams are opened on the null device, so that no file or socket
+takes their numbers.
+"""
+
+from __future__ import annotations
+
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import contextlib
+import os
+import sys
+from importlib import import_module
+
+
+def stream() -> None:
+    """Runs ``mmgat-stream``."""
+    _run("mmgat.stream.commands.stream")
+
+
+def tag() -> None:
+    """Runs ``mmgat-tag``."""
+    _run("mmgat.stream.commands.tag")
+
+
+def listen() -> None:
+    """Runs ``mmgat-listen``."""
+    _run("mmgat.stream.commands.listen")
+
+
+def dashboard() -> None:
+    """Runs ``mmgat-dashboard``."""
+    _run("mmgat.stream.dashboard.__main__")
+
+
+def _run(module: str) -> None:
+    """Runs a module's ``main`` as a process; when everything is closed, it ends at once.
+
+    Taking libraries apart, torch above all, would keep the interpreter for another second.
+    """
+    _prepare_standard_streams()
+    code: object = 0
+    try:
+        import_module(module).main()
+    except SystemExit as end:
+        code = end.code
+    except BrokenPipeError:
+        code = 0
+    except OSError as error:  # standard output is full, or the terminal gone
+        with contextlib.suppress(OSError, AttributeError):
+            sys.stderr.write(f"expected an output that can be written, found {error.strerror}\n")
+        code = 1
+    for standard in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            standard.flush()
+    os._exit(code if isinstance(code, int) else 1 if code else 0)
+
+
+def _prepare_standard_streams() -> None:
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for standard in (sys.stdout, sys.stderr):
+        if standard is not None:
+            standard.reconfigure(errors="backslashreplace")

@@ -1,0 +1,222 @@
+"""Outputs that fail, fill up or stall, through the command with real pipes and devices."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from mmgat.stream.bus.protocol import Status
+from mmgat.stream.bus.subscriber import Subscriber
+from tests.conftest import melody
+
+COMMAND = [sys.executable, "-m", "mmgat.stream", "--no-dashboard"]
+FAST = [*COMMAND, "--speed", "max", "--publish", "off"]
+WAIT_S = 60
+
+
+def run(
+    *arguments: str, stdout: int | None = subprocess.PIPE, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*FAST, *arguments], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
+        env=os.environ | environment, timeout=WAIT_S, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    processes = []
+
+    def start(*command: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # one estimate
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Callable[[str], str]:
+    """Makes a file of 2 s with a name."""
+
+    def write(name: str) -> str:
+        path = tmp_path / name
+        soundfile.write(path, melody(2.0, 16_000), 16_000, format="WAV")
+        return str(path)
+
+    return write
+
+
+def test_a_file_at_full_speed_loses_no_line_to_a_reader_that_is_slower(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    piped = run("--demo", "--jsonl", "-", "--set", "output.queue_messages=1")
+    filed = run("--demo", "--jsonl", str(log))
+    assert (piped.returncode, filed.returncode) == (0, 0)
+    assert piped.stdout == log.read_bytes()
+    assert len(piped.stdout.splitlines()) > 70
+
+
+def test_recognition_goes_on_while_nobody_reads_and_drops_are_counted(
+    start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    address = f"ipc://{tmp_path}/bus"
+    with Subscriber(address) as subscriber:
+        process = start(
+            *COMMAND, "--demo", "--jsonl", "-", "--publish", address,
+            "--set", "output.queue_messages=1",
+        )  # fmt: skip
+
+        def status_with(n_dropped: int) -> Status:
+            while message := subscriber.receive(WAIT_S):
+                if (
+                    isinstance(message, Status)
+                    and message.sinks_dropped.get("jsonl", 0) >= n_dropped
+                ):
+                    return message
+            raise AssertionError("no such status came")
+
+        before = status_with(1)
+        after = status_with(before.sinks_dropped["jsonl"] + 2)
+        assert after.windows >= before.windows + 2
+        assert after.dropped == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_stalled_reader_does_not_keep_a_signal_from_ending_the_run(
+    start: Callable[..., subprocess.Popen[bytes]], number: signal.Signals
+) -> None:
+    process = start(*FAST, "--demo", "--jsonl", "-")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(number)
+    assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "failing"),
+    [
+        (["--jsonl", "-", "--publish", "off"], 1, ["jsonl"]),
+        (["--jsonl", "/dev/full", "--publish", "off"], 0, ["console", "jsonl"]),
+        (["--publish", "off"], 0, ["console"]),
+        (["--jsonl", "-", "--publish", "ipc://FOLDER/bus"], 0, ["jsonl"]),
+    ],
+)
+def test_a_full_disk_is_one_warning_an_output_and_no_traceback(
+    tmp_path: Path, arguments: list[str], code: int, failing: list[str]
+) -> None:
+    arguments = [text.replace("FOLDER", str(tmp_path)) for text in arguments]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "--demo", "--speed", "max", *arguments],
+            stdout=full, stderr=subprocess.PIPE, timeout=WAIT_S, check=False, text=True,
+        )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    warned = re.findall(r"WARNING output (\w+) fails: No space left on device", done.stderr)
+    assert sorted(warned) == failing
+    assert done.stderr.count("WARNING") == len(failing)
+
+
+def test_help_that_cannot_be_written_is_no_traceback() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = run("--help", stdout=full.fileno())
+    assert done.returncode == 1
+    assert done.stderr == b"expected an output that can be written, found No space left on device\n"
+
+
+def test_closed_standard_streams_are_no_fault_unless_they_are_the_output(
+    short: Callable[[str], str],
+) -> None:
+    command = " ".join([*FAST, "--file", short("a.wav")])
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["bash", "-c", f"{command} {closed}"], capture_output=True, timeout=WAIT_S, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        assert b"Traceback" not in done.stderr
+    done = subprocess.run(
+        ["bash", "-c", f"{command} --jsonl - >&-"], capture_output=True, timeout=WAIT_S, check=False
+    )
+    assert done.returncode == 1
+    assert b"expected a standard output to write JSON lines to, found it closed" in done.stderr
+
+
+def test_names_beyond_the_outputs_encoding_are_escaped_and_json_lines_are_utf_8(
+    short: Callable[[str], str],
+) -> None:
+    clips = ("--file", short("ピアノ.wav"), "--file", short("b.wav"))
+    done = run(*clips, PYTHONIOENCODING="latin-1")
+    assert done.returncode == 0
+    assert "\\u30d4" in done.stderr.decode("latin-1")
+    lines = run(*clips, "--jsonl", "-", PYTHONIOENCODING="latin-1")
+    assert {json.loads(line)["source"] for line in lines.stdout.splitlines()} == {
+        "ピアノ.wav",
+        "b.wav",
+    }
+
+
+def test_escape_sequences_in_a_files_name_do_not_reach_the_terminal(
+    short: Callable[[str], str], tmp_path: Path
+) -> None:
+    done = run("--file", short("a\x1b[2Jb.wav"))
+    assert done.returncode == 0
+    bad = tmp_path / "c\x1b[2Jd.wav"
+    bad.write_bytes(b"no sound")
+    refused = run("--file", str(bad))
+    assert refused.returncode == 1
+    for text in (done.stdout, done.stderr, refused.stderr):
+        assert b"\x1b" not in text
+
+
+def test_a_closed_terminal_ends_the_run_with_its_clips_finished(
+    start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "kept"
+    process = start(*COMMAND, "--demo", "--publish", "off", "--record", str(folder))
+    assert process.stdout is not None
+    process.stdout.readline()  # something is on
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(WAIT_S) == 0
+    assert not list(folder.glob(".*.part"))
+    (clip,) = folder.glob("*.flac")
+    assert soundfile.info(clip).duration > 0.5
+    (log,) = folder.glob("*.session.jsonl")
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    on, off = ({e["id"] for e in events if e.get("event") == kind} for kind in ("on", "off"))
+    assert on == off != set()
+
+
+def test_one_bad_file_does_not_end_the_work_on_the_others(
+    short: Callable[[str], str], tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"no sound")
+    good = short("good.wav")
+    done = run("--file", str(bad), "--file", good, "--file", str(tmp_path / "missing.wav"))
+    assert done.returncode == 1
+    said = done.stderr.decode()
+    assert "bad.wav" in said
+    assert "found nothing at" in said
+    assert "good.wav: 2.0 s captured, 2.0 analysed" in said
+    none = run("--file", str(bad), "--file", str(tmp_path / "missing.wav"))
+    assert none.returncode == 1
+    assert re.search(r"bad\.wav.*\n.*missing\.wav", none.stderr.decode())
