@@ -13,6 +13,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import contextlib
+import io
 import os
 import sys
 from importlib import import_module
@@ -68,5 +69,5 @@ def _prepare_standard_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     for standard in (sys.stdout, sys.stderr):
-        if standard is not None:
+        if isinstance(standard, io.TextIOWrapper):
             standard.reconfigure(errors="backslashreplace")

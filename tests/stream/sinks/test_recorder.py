@@ -187,7 +187,7 @@ def test_an_interruption_finishes_the_clip_at_once(tmp_path: Path) -> None:
     session.play(3.0)
     session.say(event("on", "flute", 2.0))
     block = Block(3 * RATE_HZ, ramp(0, 0), 50.0, interrupted=True)
-    session.recorder.on_block("mic", RATE_HZ, False, block)
+    session.recorder.handle_audio("mic", RATE_HZ, False, block)
     session.say(event("off", "flute", 3.0))
     session.play(3.0)
     session.recorder.close()
