@@ -19,12 +19,16 @@ import pytest
 
 from mmgat.stream.bus import protocol
 from mmgat.stream.bus.protocol import Message
+from mmgat.stream.commands import entry
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), ROOT / "tools" / "README.md"])
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-COMMANDS = {name: point.partition(":")[0] for name, point in PROJECT["scripts"].items()}
+COMMANDS = {
+    name: entry.COMMANDS.get(name, point.partition(":")[0])
+    for name, point in PROJECT["scripts"].items()
+}
 TYPES = {str: "text", int: "integer", float: "float", bool: "boolean", type(None): "nil"}
 
 

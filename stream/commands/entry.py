@@ -9,45 +9,52 @@ from __future__ import annotations
 
 import signal
 
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-import contextlib
-import io
-import os
-import sys
-from importlib import import_module
+COMMANDS = {
+    "mmgat-stream": "mmgat.stream.commands.stream",
+    "mmgat-tag": "mmgat.stream.commands.tag",
+    "mmgat-listen": "mmgat.stream.commands.listen",
+    "mmgat-dashboard": "mmgat.stream.dashboard.__main__",
+}
+"""Name of a command -> module whose ``main`` it is."""
 
 
 def stream() -> None:
     """Runs ``mmgat-stream``."""
-    _run("mmgat.stream.commands.stream")
+    _run("mmgat-stream")
 
 
 def tag() -> None:
     """Runs ``mmgat-tag``."""
-    _run("mmgat.stream.commands.tag")
+    _run("mmgat-tag")
 
 
 def listen() -> None:
     """Runs ``mmgat-listen``."""
-    _run("mmgat.stream.commands.listen")
+    _run("mmgat-listen")
 
 
 def dashboard() -> None:
     """Runs ``mmgat-dashboard``."""
-    _run("mmgat.stream.dashboard.__main__")
+    _run("mmgat-dashboard")
 
 
-def _run(module: str) -> None:
-    """Runs a module's ``main`` as a process; when everything is closed, it ends at once.
+def _run(name: str) -> None:
+    """Runs a command as a process; when everything is closed, it ends at once.
 
     Taking libraries apart, torch above all, would keep the interpreter for another second.
     """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    import contextlib
+    import os
+    import sys
+    from importlib import import_module
+
     _prepare_standard_streams()
     code: object = 0
     try:
-        import_module(module).main()
+        import_module(COMMANDS[name]).main()
     except SystemExit as end:
         code = end.code
     except BrokenPipeError:
@@ -63,6 +70,10 @@ def _run(module: str) -> None:
 
 
 def _prepare_standard_streams() -> None:
+    import io
+    import os
+    import sys
+
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

@@ -8,8 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
 from mmgat.stream.audio.monitor import Monitor
 from mmgat.stream.bus.protocol import Status
@@ -17,12 +15,7 @@ from mmgat.stream.bus.publisher import STATUS_PERIOD_S, Publisher
 from mmgat.stream.commands.dashboard_process import DashboardProcess
 from mmgat.stream.commands.logging import Stderr, configure_logging
 from mmgat.stream.commands.outputs import Outputs, hello_of
-from mmgat.stream.commands.signals import (
-    PROBE_TIMEOUT_S,
-    Interrupted,
-    call_patiently,
-    ending_signals,
-)
+from mmgat.stream.commands.signals import Interrupted, call_interruptibly, ending_signals
 from mmgat.stream.commands.systemd import SystemdNotifier
 from mmgat.stream.commands.warning_log import WarningLog
 from mmgat.stream.errors import SourceError, StreamError
@@ -92,14 +85,7 @@ class Session:
                     self._inputs.remove(item)
                     self._unusable.append(str(error))
 
-        has_device = any(item.source.kind == "device" for item in self._inputs)
-        call_patiently(
-            probe,
-            "the audio system" if has_device else "the input",
-            lambda line: click.echo(line, err=True),
-            self._quit,
-            PROBE_TIMEOUT_S if has_device else None,
-        )
+        call_interruptibly(probe, self._quit)
         if not self._inputs:
             raise SourceError("\n".join(self._unusable))
         return streams_of(self._inputs)
@@ -118,7 +104,7 @@ class Session:
                 address = self._publisher.connect_address
                 self._dashboard = DashboardProcess(address, self._settings.input.stdin)
                 stack.callback(self._dashboard.end)
-            recognizer = call_patiently(self._load, "the model", quit_=self._quit)
+            recognizer = call_interruptibly(self._load, self._quit)
             hello = hello_of(recognizer, streams, self._settings)
             outputs.group.put(hello)
             if self._publisher:

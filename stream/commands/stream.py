@@ -51,9 +51,8 @@ def main(settings: ProgramSettings, list_devices: bool, diagnose: bool) -> int:
     """  # fmt: skip
     if list_devices:
         from mmgat.stream.audio.device_list import list_devices as table
-        from mmgat.stream.commands.signals import PROBE_TIMEOUT_S, call_patiently
 
-        click.echo(call_patiently(table, "the audio system", _say, timeout_s=PROBE_TIMEOUT_S))
+        click.echo(table())
         return 0
     if diagnose:
         from mmgat.stream.commands.diagnose import report
@@ -66,10 +65,6 @@ def main(settings: ProgramSettings, list_devices: bool, diagnose: bool) -> int:
     from mmgat.stream.commands.session import Session
 
     return Session(inputs, settings).run()
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
 
 
 if __name__ == "__main__":
