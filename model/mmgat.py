@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from mmgat.model.bag_model import BagModel, BagOutput
 from mmgat.model.embedders.base import EMBEDDING_SIZE
 from mmgat.model.graph.attention import MultiScaleLayer
-from mmgat.model.graph.instance_graph import SMALL, InstanceGraph, Scale, neighbourhoods
+from mmgat.model.graph.instance_graph import GraphLayout, InstanceGraph, Scale, neighbourhoods
 from mmgat.model.graph.similarity import similarity_named
 from mmgat.model.label_semantics import LabelSemanticAutoencoder
 from mmgat.model.labels import N_LABELS, ONSETS
@@ -31,7 +32,7 @@ class MMGATConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         scales: neighbourhoods, see ``Scale``.
         n_layers: of graph attention; 0 leaves the graph out.
         n_heads: of each graph attention.
-        input_size: of a row.
+        input_size: of an embedding.
         hidden: width of layers and label embeddings.
         state_sizes: widths of the two layers from a node to its state.
         graph_dropout, dropout: in the layers, in the state.
@@ -69,54 +70,52 @@ class MMGATConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return config
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as a card's entry; ``from_dict`` reads it."""
+        """Returns the settings as a card's entry."""
         values: dict[str, Any] = msgspec.to_builtins(self)
         return values
 
 
 @dataclass(frozen=True)
-class MMGATOutput:
-    """What one run says about a batch of B graphs of N nodes, with L labels and A onset classes.
+class MMGATOutput(BagOutput):
+    """MMGAT's output for a batch of B graphs of N nodes, with L labels and A onset classes.
+
+    The bag score is the attention-weighted mean of the instance scores.
 
     Attributes:
-        instance_logits: [B, N, L], of every second in the light of the whole graph.
-        attention: [B, N, L], weight of every second for each label; sums to 1 over the nodes.
-        bag_scores: [B, L] in [0, 1], attention-weighted mean of the instance scores.
-        features: [B, L, D], pooled states before the classifier (centre losses, pictures).
+        instance_logits: [B, N, L], of every node; the layers have seen the whole graph.
+        attention: [B, N, L], weight of every node for each label; sums to 1 over the nodes.
+        features: [B, L, D], pooled states before the classifier (center losses, figures).
         auxiliary_logits: [B, A], onset classes of the bag.
-        tag_logits: [B, T], further classes of the bag.
     """
 
     instance_logits: Tensor
     attention: Tensor
-    bag_scores: Tensor
     features: Tensor
     auxiliary_logits: Tensor
-    tag_logits: Tensor
 
     @property
     def instance_scores(self) -> Tensor:
-        """[B, N, L] in [0, 1]."""
+        """Scores [B, N, L] in [0, 1] of every node."""
         return self.instance_logits.sigmoid()
 
     @property
     def evidence(self) -> Tensor:
-        """[B, N, L]: attention times instance score; sums to the bag score over the nodes."""
+        """Attention times instance score, [B, N, L]; it sums to the bag score over the nodes."""
         return self.attention * self.instance_scores
 
 
-class MMGAT(nn.Module):
+class MMGAT(BagModel):
     """The network of the paper on padded batches of instance graphs.
 
-    Rows pass three graph attention layers that start as the identity; each node's result becomes a
-    wide state, and the states give scores and attention of every label.
+    Embeddings pass three graph attention layers that start as the identity. Each node's result becomes
+    a wide state, and the states give scores and attention of every label.
 
     Args:
         config: sizes, scales and similarity.
         text: float32 [20, text_size] text embeddings of the labels; None with text_size 0.
 
-    Shapes: ``InstanceGraph`` of B graphs of up to N nodes -> ``MMGATOutput``. Entries of padding
-    nodes are finite and mean nothing; their attention is zero.
+    Shapes: embeddings [B, N, input_size], mask bool [B, N] and positions int64 [B, N] in seconds ->
+    ``MMGATOutput``. Entries of padding nodes are finite and mean nothing; their attention is zero.
     """
 
     def __init__(self, config: MMGATConfig, text: Tensor | None) -> None:
@@ -131,7 +130,6 @@ class MMGAT(nn.Module):
         self.config = config
         self.metric = similarity_named(config.similarity)
         self.scales = tuple(Scale.parse(scale) for scale in config.scales)
-        self.small = SMALL  # see ``neighbourhoods``
         self.input: nn.Module = nn.Identity()
         if config.input_size != config.hidden:
             self.input = nn.Linear(config.input_size, config.hidden)
@@ -165,9 +163,9 @@ class MMGAT(nn.Module):
         self.tags = nn.Linear(size, config.n_tags) if config.n_tags else None
 
     def label_vectors(self) -> tuple[Tensor, Tensor]:
-        """What every label looks for, and what speaks for it: its own and what its text says.
+        """Returns the queries of the attention and the weights of the classifier, both [L, D].
 
-        Shapes: both [L, D].
+        Each is a learned vector of the label plus a projection of its text embedding.
         """
         queries, classes = self.relevance.weight, self.classifier.weight
         if self.labels is None:
@@ -181,26 +179,26 @@ class MMGAT(nn.Module):
     def graph(
         self, nodes: Tensor, mask: Tensor | None = None, steps: Tensor | None = None
     ) -> InstanceGraph:
-        """The instance graph of rows [B, N, input_size] under this network's similarity."""
+        """Builds the instance graph of embeddings [B, N, input_size] with this network's similarity."""
         return InstanceGraph.from_nodes(nodes, mask, steps, self.metric)
 
-    def read(self, rows: Tensor, mask: Tensor | None = None) -> MMGATOutput:
-        """Bags of rows [B, N, input_size] with mask bool [B, N]."""
-        output: MMGATOutput = self(self.graph(rows, mask))
-        return output
-
     def instances(
-        self, graph: InstanceGraph, label_vectors: tuple[Tensor, Tensor] | None = None
+        self,
+        graph: InstanceGraph,
+        label_vectors: tuple[Tensor, Tensor] | None = None,
+        layout: GraphLayout | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Per-node logits and attention used for live inference.
+        """Per-node states, logits and attention; live inference uses the last two.
 
         Args:
-            label_vectors: what ``label_vectors()`` gives, where weights no longer change: a constant.
+            graph: of B bags with up to N nodes.
+            label_vectors: result of ``label_vectors()``, if weights no longer change.
+            layout: how neighbours are stored; chosen by the size of the batch if not given.
 
         Returns:
             states [B, N, D]; logits and attention [B, N, L].
         """
-        neighbours = neighbourhoods(graph, self.scales, self.small)
+        neighbours = neighbourhoods(graph, self.scales, layout)
         h = self.input(graph.nodes)
         for layer in self.layers:
             h = layer(h, neighbours)
@@ -211,10 +209,13 @@ class MMGAT(nn.Module):
         attention = relevance.masked_fill(~graph.mask.unsqueeze(-1), -torch.inf).softmax(dim=1)
         return states, logits, attention
 
-    def forward(self, graph: InstanceGraph) -> MMGATOutput:
-        """Computes all outputs for a batch of instance graphs."""
+    def forward(
+        self, embeddings: Tensor, mask: Tensor | None = None, steps: Tensor | None = None
+    ) -> MMGATOutput:
+        """Computes the scores of bags; see the class for shapes."""
+        graph = self.graph(embeddings, mask, steps)
         states, logits, attention = self.instances(graph)
-        mask = graph.mask.unsqueeze(-1)
+        real = graph.mask.unsqueeze(-1)
         features = attention.transpose(1, 2) @ states  # [B, L, D]
         nothing = features.new_zeros(len(features), 0)
         return MMGATOutput(
@@ -223,5 +224,5 @@ class MMGAT(nn.Module):
             bag_scores=(attention * logits.sigmoid()).sum(1),
             features=features,
             auxiliary_logits=self.auxiliary(features.mean(1)) if self.auxiliary else nothing,
-            tag_logits=self.tags((states * mask).sum(1) / mask.sum(1)) if self.tags else nothing,
+            tag_logits=self.tags((states * real).sum(1) / real.sum(1)) if self.tags else nothing,
         )

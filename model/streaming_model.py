@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmgat.model.graph.instance_graph import GraphLayout
 from mmgat.model.mmgat import MMGAT
 
 
@@ -14,14 +15,17 @@ class StreamingModel(nn.Module):
     Args:
         embedder: log-mel [B, n_frames, n_bands] -> embeddings [B, D].
         mmgat: reads graphs of these embeddings.
+        layout: of the graphs' neighbours; chosen by the size of the batch if not given.
     """
 
     queries: Tensor
     classes: Tensor
 
-    def __init__(self, embedder: nn.Module, mmgat: MMGAT) -> None:
+    def __init__(
+        self, embedder: nn.Module, mmgat: MMGAT, layout: GraphLayout | None = None
+    ) -> None:
         super().__init__()
-        self.embedder, self.mmgat = embedder, mmgat
+        self.embedder, self.mmgat, self.layout = embedder, mmgat, layout
         self.eval()
         with torch.no_grad():
             queries, classes = mmgat.label_vectors()
@@ -47,6 +51,7 @@ class StreamingModel(nn.Module):
         embeddings: Tensor = self.embedder(log_mel)
         here = newest.unsqueeze(-1)
         graph = self.mmgat.graph(torch.where(here, embeddings.unsqueeze(1), nodes), mask, steps)
-        _, logits, attention = self.mmgat.instances(graph, (self.queries, self.classes))
+        label_vectors = self.queries, self.classes
+        _, logits, attention = self.mmgat.instances(graph, label_vectors, self.layout)
         scores = logits.sigmoid()
         return embeddings, (scores * here).sum(1), attention * scores

@@ -1,4 +1,4 @@
-"""Multi-scale graph attention on padded graphs with neighbour lists.
+"""Multi-scale graph attention on padded graphs, in a dense or sparse layout.
 
 Sources: GATv2, Brody et al., "How Attentive are Graph Attention Networks?", ICLR 2022 (the layer);
 the paper, 3.2 (3 layers, 3 scales, 128 hidden); gate and residual scale are ours.
@@ -27,7 +27,7 @@ class GATv2(nn.Module):
     Each scale has its own heads and its own N(i). Equals ``torch_geometric.nn.GATv2Conv(...,
     heads=n_scales * n_heads, edge_dim=1, add_self_loops=False)`` on the same weights, which carry
     the same names, if a scale's heads get that scale's edges. On graphs of up to 60 nodes padded
-    lists are faster, and steps that serve all scales faster still.
+    tensors are faster than edge lists, and steps that serve all scales are faster still.
 
     Args:
         n_in, n_out: feature sizes; n_out is that of all heads of a scale together.
@@ -61,9 +61,10 @@ class GATv2(nn.Module):
         self.register_buffer("heads", heads, persistent=False)
 
     def forward(self, x: Tensor, neighbours: Sequence[Neighbours]) -> Tensor:
-        """Attends over the neighbours.
+        """Computes new nodes; see the class for shapes.
 
-        Shapes: x float32 [B, N, n_in] -> float32 [B, N, S, n_out], S scales.
+        Raises:
+            ValueError: ``neighbours`` are not on ``n_scales`` scales together.
         """
         messages, receivers = self.lin_l(x), self.lin_r(x)
         att = self.att.view(1, -1) * self.heads
@@ -87,7 +88,7 @@ class GATv2(nn.Module):
         return (mixed + self.bias).view(*x.shape[:2], self.n_scales, self.n_out)
 
     def weights(self, logits: Tensor, near: Neighbours) -> Tensor:
-        """Attention [heads, B, N, K] of logits: over present neighbours, summing to 1 over K."""
+        """Logits [heads, B, N, K] -> attention over neighbours, which sums to 1 over K."""
         by_scale = logits.view(near.n_scales, self.n_heads, *logits.shape[1:])
         return (by_scale + near.attention_bias).softmax(dim=-1).flatten(0, 1)
 
@@ -97,7 +98,7 @@ class GATv2(nn.Module):
 
 
 def _mixed(weights: Tensor, senders: Tensor, near: Neighbours) -> Tensor:
-    """Senders [B, N or 1, K, D], weighted by their heads' attention [H, B, N, K] -> [B, N, D]."""
+    """Sums senders [B, N or 1, K, D], weighted by attention [H, B, N, K] -> [B, N, D]."""
     n_heads, size = weights.shape[0], senders.shape[-1]
     split = senders.view(*senders.shape[:3], n_heads, size // n_heads)
     if near.index is not None:
@@ -115,7 +116,7 @@ class MultiScaleLayer(nn.Module):
     Args:
         size: of a node, in and out.
         n_scales, n_heads: graph attentions, and heads of each.
-        dropout: of what the attentions see and of what they say.
+        dropout: of the attentions' input and output.
         residual_scale: the initial weight.
 
     Shapes: x [B, N, size], ``Neighbours`` of all scales -> [B, N, size].
@@ -132,7 +133,7 @@ class MultiScaleLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, neighbours: Sequence[Neighbours]) -> Tensor:
-        """States float32 [B, N, D] after one layer, of the same shape."""
+        """Computes new nodes; see the class for shapes."""
         h = self.dropout(self.norm(x))
         gates = self.gate(h).softmax(-1).unsqueeze(-2)  # [B, N, 1, S]
         fused = (gates @ self.attention(h, neighbours)).squeeze(-2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Final
 
@@ -16,11 +17,28 @@ from torch import Tensor
 
 from mmgat.model.graph.similarity import Similarity, cosine
 
-SMALL: Final = 16
-"""Nodes of a batch up to which torch computes its graphs as wholes."""
+MAX_DENSE_NODES: Final = 16
+"""Nodes of a batch up to which torch computes dense graphs faster than sparse ones."""
 
-LEAST: Final = torch.finfo(torch.float32).min
-"""Closeness of any two nodes that may be neighbours is at least that."""
+MIN_CLOSENESS: Final = torch.finfo(torch.float32).min
+"""Smallest closeness of two nodes that may be neighbours."""
+
+
+class GraphLayout(Enum):
+    """How the neighbours of every node are stored.
+
+    ``DENSE``: all nodes of the bag, with a mask for each scale. The scales share one tensor, so a
+    small batch needs fewer steps. ``SPARSE``: an index of the K nodes that may be neighbours, for
+    each scale its own, so a large batch needs less arithmetic. Both give the same numbers.
+    """
+
+    DENSE = "dense"
+    SPARSE = "sparse"
+
+    @classmethod
+    def for_batch(cls, n_nodes: int) -> GraphLayout:
+        """Returns the faster layout for a batch of ``n_nodes`` nodes in all, padding included."""
+        return cls.DENSE if n_nodes <= MAX_DENSE_NODES else cls.SPARSE
 
 
 @dataclass(frozen=True)
@@ -28,7 +46,7 @@ class InstanceGraph:
     """A batch of padded graphs.
 
     Attributes:
-        nodes: float32 [B, N, 128], centred embedding rows.
+        nodes: float32 [B, N, 128], centred embeddings.
         mask: bool [B, N], True where a node is real.
         steps: int64 [B, N], position of every node in seconds (neighbours in time differ by 1).
         similarity: float32 [B, N, N], symmetric.
@@ -47,7 +65,7 @@ class InstanceGraph:
         steps: Tensor | None = None,
         metric: Similarity = cosine,
     ) -> InstanceGraph:
-        """The graph of rows [B, N, 128]; by default all real and one second apart."""
+        """Builds the graph of embeddings [B, N, 128]; by default all are real and one second apart."""
         n_bags, n_nodes = nodes.shape[:2]
         if mask is None:
             mask = nodes.new_ones(n_bags, n_nodes, dtype=torch.bool)
@@ -57,7 +75,7 @@ class InstanceGraph:
 
     @cached_property
     def closeness_bias(self) -> Tensor:
-        """float32 [B, N, N], what is added to any closeness: inf to oneself, -inf to padding."""
+        """Bias float32 [B, N, N] on any closeness: inf to the node itself, -inf to padding."""
         real = self.mask.unsqueeze(1) & self.mask.unsqueeze(2)
         oneself = torch.eye(self.mask.shape[1], dtype=torch.bool, device=self.mask.device)
         limits = torch.zeros_like(self.similarity).masked_fill(~real, -torch.inf)
@@ -65,19 +83,19 @@ class InstanceGraph:
 
     @cached_property
     def seconds_apart(self) -> Tensor:
-        """float32 [B, N, N]."""
+        """Distance in time float32 [B, N, N], in seconds."""
         return (self.steps.unsqueeze(1) - self.steps.unsqueeze(2)).abs().float()
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Whom every node of a batch of graphs attends to, on S scales, as lists of up to K nodes.
+    """The up to K nodes that every node of a batch of graphs may attend to, on S scales.
 
     Attributes:
-        index: int64 [B, N, K], the neighbours' places among all B N nodes, bag after bag; None if
-            every list holds all nodes of its bag in order.
-        absent: bool [S, B, N, K], True where a node of the list is no neighbour on a scale.
-        similarity: float32 [B, N, K], of the node to each one of its list.
+        index: int64 [B, N, K], positions of the K nodes among all B N nodes, bag after bag; None in
+            the dense layout, where they are all nodes of the bag in order.
+        absent: bool [S, B, N, K], True where one of the K nodes is no neighbour on a scale.
+        similarity: float32 [B, N, K], of the node to each of the K nodes.
     """
 
     index: Tensor | None
@@ -91,17 +109,17 @@ class Neighbours:
 
     @cached_property
     def attention_bias(self) -> Tensor:
-        """float32 [S, 1, B, N, K], what is added to the logits of a scale's heads: 0 or -inf."""
+        """Bias float32 [S, 1, B, N, K] on the logits of a scale's heads: 0 or -inf."""
         none = torch.zeros_like(self.absent, dtype=self.similarity.dtype)
         return none.masked_fill(self.absent, -torch.inf).unsqueeze(1)
 
     @cached_property
     def edges(self) -> Tensor:
-        """float32 [B, N, K, 2], each one's similarity and a 1."""
+        """Edge features float32 [B, N, K, 2]: the similarity and a 1."""
         return torch.stack([self.similarity, torch.ones_like(self.similarity)], dim=-1)
 
     def gather(self, values: Tensor) -> Tensor:
-        """Values [B, N, D] of all nodes as those of the lists: [B, N, K, D], or [B, 1, N, D]."""
+        """Values [B, N, D] of all nodes -> those of the K nodes, [B, N, K, D]; dense [B, 1, N, D]."""
         if self.index is None:
             return values.unsqueeze(1)
         flat = values.flatten(0, 1).index_select(0, self.index.flatten())
@@ -116,7 +134,7 @@ class Scale:
     * ``near-K``: the K most similar other nodes.
     * ``wide-T``: all nodes with similarity of at least T.
 
-    Every node is its own neighbour on every scale, padding is nobody's but its own.
+    Every node is its own neighbour on every scale. A padding node is nobody else's neighbour.
     """
 
     kind: str
@@ -124,7 +142,7 @@ class Scale:
 
     @classmethod
     def parse(cls, text: str) -> Scale:
-        """Reads the spelled form.
+        """Parses the spelled form.
 
         Raises:
             ValueError: the text is no scale.
@@ -134,53 +152,61 @@ class Scale:
             value = float(number)
         except ValueError:
             value = float("nan")
-        whole = kind in ("temporal", "near")
-        if kind not in ("temporal", "near", "wide") or not (value >= -1) or (whole and value % 1):
+        integer = kind in ("temporal", "near")
+        if kind not in ("temporal", "near", "wide") or not (value >= -1) or (integer and value % 1):
             raise ValueError(
                 f"expected a scale such as 'temporal-1', 'near-3' or 'wide-0.1', found {text!r}"
             )
         return cls(kind, value)
 
-    def neighbours(self, graph: InstanceGraph, whole: bool = False) -> Neighbours:
-        """The lists of this scale: K is 2 value + 1, value + 1 or N, and at most N.
+    def neighbours(
+        self, graph: InstanceGraph, layout: GraphLayout = GraphLayout.SPARSE
+    ) -> Neighbours:
+        """Finds the neighbours on this scale.
 
-        Args:
-            whole: K is N, whatever the scale.
+        In the sparse layout K is 2 value + 1 for ``temporal``, value + 1 for ``near`` and N for
+        ``wide``, and at most N; in the dense layout K is N.
         """
         n_bags, n_nodes = graph.mask.shape
-        longest, closeness, lowest = n_nodes, graph.similarity, LEAST
+        dense = layout is GraphLayout.DENSE
+        most, closeness, lowest = n_nodes, graph.similarity, MIN_CLOSENESS
         if self.kind == "temporal":
-            longest, closeness, lowest = 2 * int(self.value) + 1, -graph.seconds_apart, -self.value
+            most, closeness, lowest = 2 * int(self.value) + 1, -graph.seconds_apart, -self.value
         elif self.kind == "near":
-            longest = int(self.value) + 1
+            most = int(self.value) + 1
         else:
             lowest = self.value
         closeness = closeness + graph.closeness_bias
-        if longest >= n_nodes or (whole and self.kind != "near"):
+        if most >= n_nodes or (dense and self.kind != "near"):
             return Neighbours(None, (closeness < lowest).unsqueeze(0), graph.similarity)
-        closest, index = closeness.topk(longest, dim=-1)
+        closest, index = closeness.topk(most, dim=-1)
         absent = closest < lowest
-        if whole:
+        if dense:
             absent = torch.ones_like(graph.closeness_bias, dtype=torch.bool).scatter(
                 -1, index, absent
             )
             return Neighbours(None, absent.unsqueeze(0), graph.similarity)
         first = torch.arange(0, n_bags * n_nodes, n_nodes, device=index.device)
-        places = index + first[:, None, None]
-        return Neighbours(places, absent.unsqueeze(0), graph.similarity.gather(-1, index))
+        positions = index + first[:, None, None]
+        return Neighbours(positions, absent.unsqueeze(0), graph.similarity.gather(-1, index))
 
 
 def neighbourhoods(
-    graph: InstanceGraph, scales: Sequence[Scale], small: int = SMALL
+    graph: InstanceGraph, scales: Sequence[Scale], layout: GraphLayout | None = None
 ) -> list[Neighbours]:
-    """The neighbours on all scales, in order.
+    """Finds the neighbours on all scales, in order.
 
-    In a batch of up to ``small`` nodes the scales share one list of all nodes: what few pairs are
-    computed too many costs less than a step for every scale. In a larger one each scale has its
-    own lists.
+    Args:
+        graph: of B bags with up to N nodes.
+        scales: the neighbourhood rules.
+        layout: by default the faster one for this batch, see ``GraphLayout.for_batch``.
+
+    Returns:
+        one ``Neighbours`` of all scales in the dense layout, one a scale in the sparse layout.
     """
-    whole = graph.mask.numel() <= small
-    each = [scale.neighbours(graph, whole) for scale in scales]
-    if not whole or not each:
+    if layout is None:
+        layout = GraphLayout.for_batch(graph.mask.numel())
+    each = [scale.neighbours(graph, layout) for scale in scales]
+    if layout is GraphLayout.SPARSE or not each:
         return each
     return [Neighbours(None, torch.cat([near.absent for near in each]), graph.similarity)]

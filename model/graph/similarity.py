@@ -1,11 +1,11 @@
-"""Timbre similarity between embedding rows, behind one signature.
+"""Timbre similarity between embeddings, behind one signature.
 
-Every metric maps rows a [..., n, d] and b [..., m, d] to similarities [..., n, m] with 1 for equal
-rows, so a new node of a rolling graph costs one call with n = 1. Rows are centred (an embedder
-returns them so); raw 8-bit VGGish rows would all look alike under cosine.
+Every metric maps embeddings a [..., n, d] and b [..., m, d] to similarities [..., n, m], which are 1
+for equal embeddings, so a new node of a rolling graph costs one call with n = 1. Embeddings are
+centred (an embedder returns them so); all raw 8-bit VGGish embeddings would be alike under cosine.
 
-Source: the paper builds edges from a "weighted similarity" of rows, tried cosine and EMD, and chose
-cosine; the Gaussian kernel, the correlation and how a row becomes a distribution are ours.
+Source: the paper builds edges from a "weighted similarity" of embeddings, tried cosine and EMD, and
+chose cosine; the Gaussian kernel, the correlation and the distribution of an embedding are ours.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Similarity = Callable[[Tensor, Tensor], Tensor]
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Cosine of the angle between rows, in [-1, 1]; 0 against an all-zero row."""
+    """Cosine of the angle between embeddings, in [-1, 1]; 0 against an all-zero one."""
     return normalize(a, dim=-1) @ normalize(b, dim=-1).transpose(-1, -2)
 
 
 def pearson(a: Tensor, b: Tensor) -> Tensor:
-    """Correlation of the rows' entries, in [-1, 1]."""
+    """Pearson correlation of the embeddings' entries, in [-1, 1]."""
     return cosine(a - a.mean(-1, keepdim=True), b - b.mean(-1, keepdim=True))
 
 
@@ -37,7 +37,7 @@ def euclidean(a: Tensor, b: Tensor) -> Tensor:
 
 
 def emd(a: Tensor, b: Tensor) -> Tensor:
-    """1 / (1 + EMD) of rows taken as distributions over their entries (softmax), in (0, 1].
+    """1 / (1 + EMD) of the softmax of embeddings, as distributions over their entries, in (0, 1].
 
     In one dimension the Earth Mover's Distance is the L1 distance of the cumulative sums.
     """
@@ -55,7 +55,7 @@ SIMILARITIES: Final[dict[str, Similarity]] = {
 
 
 def similarity_named(name: str) -> Similarity:
-    """The metric of that name.
+    """Returns the metric of that name.
 
     Raises:
         ValueError: no such metric; the message lists them.

@@ -37,18 +37,16 @@ def test_all_pictures_are_drawn(
 
 
 def test_features_are_of_clips_with_one_label() -> None:
-    rows = separable(200)
-    chosen = one_label_clips(rows, each=20)
+    bags = separable(200)
+    chosen = one_label_clips(bags, each=20)
     assert set(chosen.bag.sum(1).tolist()) == {1.0}
     assert set(chosen.bag.argmax(1).tolist()) == {INDEX["piano"], INDEX["flute"]}
     assert len(chosen) == 40
 
 
 def test_features_of_a_trained_network_lie_by_label(finished_run: Path, audioset: Path) -> None:
-    from mmgat.training.data.registry import evaluation_bags
-
     run = load_run(finished_run)
-    chosen = one_label_clips(evaluation_bags(run.recipe, audioset), each=20)
+    chosen = one_label_clips(run.recipe.evaluation_bags(audioset), each=20)
     found = labelled_features(run.network, chosen)  # type: ignore[arg-type]
     assert found.features.shape == (len(chosen), 64)
     assert found.silhouette > 0.1

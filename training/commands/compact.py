@@ -1,4 +1,4 @@
-"""The compact embedder's making, step by step: collect, render, mix, distil, rows."""
+"""``mmgat-train compact``: the steps that make the compact model."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from mmgat.training.distillation.workspace import KINDS
 from mmgat.training.errors import TrainingDataError
+from mmgat.training.synthesis.mixtures import KINDS
 
 Folder = click.Path(path_type=Path, file_okay=False)
+SomeFile = click.Path(path_type=Path, dir_okay=False)
 cache_option = click.option("--cache", type=Folder, required=True, help="Where results are kept.")
 threads_option = click.option(
     "--threads", default=2, show_default=True, help="One is faster on a busy machine."
@@ -17,13 +18,17 @@ threads_option = click.option(
 without_option = click.option(
     "--without", help="Source of recordings to leave out, a folder of DATA/audio."
 )
+classes_option = click.option(
+    "--yamnet-classes", type=SomeFile, required=True, help="YAMNet's class table, a .csv file."
+)
 workers_option = click.option("--workers", default=2, show_default=True, help="Processes.")
 
 
 class Pipeline(click.Group):
-    """A group whose commands report faults of data, or a missing library, as one line."""
+    """A group whose commands report an error of data, or a missing library, in one line."""
 
     def invoke(self, ctx: click.Context) -> object:
+        """Runs a command and turns its errors into messages."""
         try:
             return super().invoke(ctx)
         except TrainingDataError as error:
@@ -36,7 +41,7 @@ class Pipeline(click.Group):
 
 @click.group(cls=Pipeline)
 def main() -> None:
-    """Make the compact embedder and the rows MMGAT is fitted to."""
+    """Make the compact embedder, and the embeddings that MMGAT is fitted to."""
 
 
 @main.command()
@@ -77,7 +82,9 @@ def render(
 
 @main.command()
 @click.option("--data", type=Folder, required=True, help="The data folder, with audio/.")
-@click.option("--teachers", type=Folder, required=True, help="Folder with taggers.py.")
+@click.option("--mn04", type=SomeFile, required=True, help="mn04's state dict, a .pt file.")
+@click.option("--yamnet", type=SomeFile, required=True, help="YAMNet's TensorFlow Lite file.")
+@classes_option
 @click.option("--clips", default=12_000, show_default=True, help="Clips for training.")
 @click.option("--validation-clips", default=800, show_default=True, help="Clips held out.")
 @click.option("--seed", default=0, show_default=True)
@@ -88,7 +95,9 @@ def render(
 @workers_option
 def mix(
     data: Path,
-    teachers: Path,
+    mn04: Path,
+    yamnet: Path,
+    yamnet_classes: Path,
     clips: int,
     validation_clips: int,
     seed: int,
@@ -96,12 +105,14 @@ def mix(
     cache: Path,
     workers: int,
 ) -> None:
-    """Make labelled clips and ask the teachers about them."""
+    """Make clips with labels and with the scores of the teachers."""
     from mmgat.training.distillation.shards import run
+    from mmgat.training.distillation.teachers import TeacherFiles
 
     n_shards = run(
         data,
-        teachers,
+        TeacherFiles(mn04, yamnet),
+        yamnet_classes,
         cache,
         n_train=clips,
         n_validation=validation_clips,
@@ -114,7 +125,7 @@ def mix(
 
 @main.command()
 @click.option("--data", type=Folder, required=True, help="The data folder.")
-@click.option("--teachers", type=Folder, required=True, help="Folder with YAMNet's class map.")
+@classes_option
 @click.option("--init", help="Begin with this checkpoint's embedder, not with random weights.")
 @click.option("--epochs", default=16, show_default=True, help="Epochs in all, also after a resume.")
 @threads_option
@@ -124,7 +135,7 @@ def mix(
 @cache_option
 def distil(
     data: Path,
-    teachers: Path,
+    yamnet_classes: Path,
     init: str | None,
     epochs: int,
     threads: int,
@@ -133,18 +144,27 @@ def distil(
     without: str | None,
     cache: Path,
 ) -> None:
-    """Train the compact embedder; goes on where it was stopped."""
-    from mmgat.training.distillation.distil import run
+    """Train the compact embedder; a run that was stopped is resumed."""
+    import msgspec
+    import torch
+
+    from mmgat.training.distillation.distil import PEAK_RATE_WARM, SETTINGS, run
+
+    torch.set_num_threads(threads)
+    settings = msgspec.structs.replace(
+        SETTINGS,
+        epochs=epochs,
+        learning_rate=SETTINGS.learning_rate if init is None else PEAK_RATE_WARM,
+        seed=seed,
+    )
 
     path = run(
         data,
-        teachers,
+        yamnet_classes,
         cache,
+        settings,
         init=init,
-        epochs=epochs,
         stop_after=stop_after,
-        seed=seed,
-        threads=threads,
         without=without,
     )
     click.echo(path)
@@ -152,7 +172,7 @@ def distil(
 
 @main.command()
 @click.option("--data", type=Folder, required=True, help="The data folder.")
-@click.option("--teachers", type=Folder, required=True, help="Folder with YAMNet's class map.")
+@classes_option
 @click.option(
     "--embedder",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -161,18 +181,21 @@ def distil(
 @threads_option
 @without_option
 @cache_option
-def rows(
+def embed(
     data: Path,
-    teachers: Path,
+    yamnet_classes: Path,
     embedder: Path | None,
     threads: int,
     without: str | None,
     cache: Path,
 ) -> None:
-    """Embed every clip for MMGAT."""
+    """Embed every clip, for MMGAT."""
+    import torch
+
     from mmgat.training.distillation.embeddings import run
 
-    written = run(data, teachers, cache, embedder=embedder, threads=threads, without=without)
+    torch.set_num_threads(threads)
+    written = run(data, yamnet_classes, cache, embedder=embedder, without=without)
     for path in written.values():
         click.echo(path)
 
@@ -180,7 +203,9 @@ def rows(
 @main.command()
 @click.option("--data", type=Folder, required=True, help="The data folder, for its manifest.")
 @click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
-@click.option("--init", help="Begin with this checkpoint's MMGAT, whose embedder made the rows.")
+@click.option(
+    "--init", help="Begin with this checkpoint's MMGAT, whose embedder made the embeddings."
+)
 @click.option("--epochs", default=14, show_default=True)
 @click.option("--rate", default=1e-3, show_default=True, help="The highest learning rate.")
 @click.option("--seed", default=0, show_default=True)
@@ -198,7 +223,7 @@ def fit(
     without: str | None,
     cache: Path,
 ) -> None:
-    """Fit MMGAT to the rows and write the checkpoint with its card and its ONNX graphs."""
+    """Fit MMGAT to the embeddings and write the checkpoint with its card and its ONNX graphs."""
     import torch
 
     from mmgat.training.distillation.checkpoint import run
@@ -212,7 +237,7 @@ def fit(
         learning_rate=rate,
         noise=0.1,
         crop=1 / 3,
-        splice=1 / 3,
+        temporal_cutmix=1 / 3,
         seed=seed,
     )
     card = run(data, cache, out, settings, init=init, without=without)
@@ -223,10 +248,10 @@ def fit(
 
 @main.command()
 @click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True)
-@click.option("--on", required=True, help="What the figures were measured on.")
+@click.option("--on", required=True, help="What the metrics were measured on.")
 @click.option("--command", required=True, help="What reproduces them.")
 def record(card: Path, on: str, command: str) -> None:
-    """Write figures, a JSON object on standard input, into a model card."""
+    """Write metrics, a JSON object on standard input, into a model card."""
     import json
     import sys
 
@@ -243,7 +268,7 @@ def record(card: Path, on: str, command: str) -> None:
 @click.option("--card", type=click.Path(path_type=Path, dir_okay=False), required=True)
 @cache_option
 def calibrate(card: Path, cache: Path) -> None:
-    """Set a card's thresholds anew, on the held-out rows."""
+    """Compute a card's thresholds again, on the held-out embeddings."""
     from mmgat.training.distillation.checkpoint import recalibrate
 
     for label, threshold in recalibrate(cache, card).items():

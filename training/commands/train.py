@@ -1,4 +1,4 @@
-"""``mmgat-train``: makes the shipped checkpoints, tables and pictures from a local data folder."""
+"""``mmgat-train``: makes the shipped checkpoints, tables and figures from a local data folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ main.add_command(compact, "compact")
 def fit(
     config: Path, data: Path, out: Path, seed: int | None, devices: int | None, threads: int
 ) -> None:
-    """Fit a recipe: the network, its figures, and TensorBoard's log."""
+    """Fit a recipe: write the network, its metrics and TensorBoard's log."""
     import torch
 
     from mmgat.training.fitting.runs import run
@@ -53,7 +53,7 @@ def fit(
 @click.option("--seeds", default=3, show_default=True, help="Runs of each recipe.")
 @threads_option
 def table(configs: tuple[Path, ...], data: Path, runs: Path, seeds: int, threads: int) -> None:
-    """Fit recipes with several seeds and print a table of what they are worth."""
+    """Fit recipes with several seeds and print a table of their metrics."""
     import torch
 
     from mmgat.training.fitting.runs import table
@@ -83,21 +83,19 @@ def publish(run: Path, name: str, data: Path, out: Path) -> None:
     "--out", type=Folder, required=True, help="A data folder; the set gets its own in it."
 )
 def download(dataset: str, out: Path) -> None:
-    """Fetch and check OpenMIC-2018 (2.6 GB) or IRMAS (10 GB) through mirdata."""
-    from mmgat.training.data.irmas import download_irmas
-    from mmgat.training.data.openmic import download_openmic
+    """Fetch OpenMIC-2018 (2.6 GB) or IRMAS (10 GB), check the hashes and unpack it."""
+    from mmgat.training.data.download import download as fetch
+    from mmgat.training.data.registry import archives
 
-    if dataset == "openmic":
-        download_openmic(out / "openmic-2018")
-    else:
-        download_irmas(out / "irmas")
+    for archive in archives()[dataset]:
+        fetch(archive, out)
 
 
 @main.command()
 @click.argument("runs", type=Folder, nargs=-1, required=True, metavar="RUN...")
 @data_option
 def noise(runs: tuple[Path, ...], data: Path) -> None:
-    """What finished runs are worth with white noise on 10 and 20 % of the rows."""
+    """Evaluate finished runs with white noise on 10 and 20 % of the embeddings."""
     from mmgat.training.evaluation.robustness import noise_table
 
     click.echo(noise_table(runs, data))
@@ -107,7 +105,7 @@ def noise(runs: tuple[Path, ...], data: Path) -> None:
 @click.argument("run", type=Folder)
 @data_option
 def top_k(run: Path, data: Path) -> None:
-    """What a finished run of MMGAT is worth on its k most activated rows."""
+    """Evaluate a finished run of MMGAT on its k most activated instances."""
     from mmgat.training.evaluation.robustness import top_k_table
 
     click.echo(top_k_table(run, data))
@@ -137,8 +135,8 @@ def figures(
 @click.option("--clips", default=3000, show_default=True, help="Clips for training.")
 @click.option("--validation-clips", default=800, show_default=True, help="Clips held out.")
 def mixtures(data: Path, cache: Path, out: Path, clips: int, validation_clips: int) -> None:
-    """Make rows of mixtures, with and without the learned embedding."""
-    from mmgat.training.data.mixtures import make_mixtures
+    """Make embeddings of mixtures, learned and time-frequency."""
+    from mmgat.training.distillation.mixtures import make_mixtures
 
     make_mixtures(data, cache, out, clips, validation_clips)
 

@@ -1,4 +1,4 @@
-"""Comparators without a network, from scikit-learn, on the mean row of a bag."""
+"""Comparators without a network, from scikit-learn, on the mean embedding of a bag."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mmgat.model.labels import N_LABELS
-from mmgat.training.comparators.networks import masked_row_mean
-from mmgat.training.data.bags import RowSet
+from mmgat.training.comparators.networks import masked_mean
+from mmgat.training.data.bags import Bags
 
 Array = npt.NDArray[np.float32]
 
@@ -30,27 +30,33 @@ CLASSICAL: Final[dict[str, Callable[[int], Any]]] = {
 
 
 class PerLabel:
-    """One classifier a label, each on the bags whose label is known."""
+    """One classifier for every label, fitted to the bags whose label is known.
+
+    Args:
+        name: of the classifier, see ``CLASSICAL``.
+        seed: of its random numbers.
+    """
 
     def __init__(self, name: str, seed: int) -> None:
         self._classifiers = [CLASSICAL[name](seed) for _ in range(N_LABELS)]
 
-    def fit(self, train: RowSet) -> PerLabel:
+    def fit(self, train: Bags) -> PerLabel:
+        """Fits the classifiers and returns them."""
         mean = _means(train)
         for label, classifier in enumerate(self._classifiers):
             known = train.bag_weight[:, label].numpy() > 0
             classifier.fit(mean[known], train.bag[:, label].numpy()[known] >= 0.5)
         return self
 
-    def predict(self, rows: RowSet) -> Array:
-        """Bag scores [n, 20]."""
-        mean = _means(rows)
+    def predict(self, bags: Bags) -> Array:
+        """Computes bag scores [n, 20]."""
+        mean = _means(bags)
         columns = [classifier.predict_proba(mean)[:, -1] for classifier in self._classifiers]
         return np.stack(columns, 1).astype(np.float32)
 
     @property
     def n_parameters(self) -> int:
-        """Coefficients, or nodes of the trees."""
+        """Number of coefficients, or of nodes of the trees."""
         total = 0
         for classifier in self._classifiers:
             if isinstance(classifier, RandomForestClassifier):
@@ -61,6 +67,6 @@ class PerLabel:
         return total
 
 
-def _means(rows: RowSet) -> Array:
-    means: Array = masked_row_mean(rows.rows, rows.mask()).numpy()
+def _means(bags: Bags) -> Array:
+    means: Array = masked_mean(bags.embeddings, bags.mask()).numpy()
     return means

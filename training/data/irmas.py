@@ -1,4 +1,4 @@
-"""IRMAS as published (Bosch et al., ISMIR 2012; CC BY-NC-SA 3.0): clips, labels and rows.
+"""IRMAS as published (Bosch et al., ISMIR 2012; CC BY-NC-SA 3.0): clips, labels, embeddings.
 
 Its eleven codes are ten of the 20 labels: both guitars are one. The other ten are never annotated.
 """
@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from mmgat.model.embedders.log_mel import EXAMPLE_FRAMES, SAMPLE_RATE_HZ, log_mel
 from mmgat.model.labels import INDEX, LABELS, N_LABELS
-from mmgat.training.data.bags import RowSet, padded
-from mmgat.training.data.download import download
+from mmgat.training.data.bags import Bags, weakly_labelled
+from mmgat.training.data.download import Archive
 from mmgat.training.errors import TrainingDataError
 
 CODES: Final = {
@@ -30,6 +30,16 @@ CODES: Final = {
     "voi": "voice",
 }  # fmt: skip
 COVERED: Final = tuple(label for label in LABELS if label in CODES.values())
+
+IRMAS_ARCHIVES: Final = tuple(
+    Archive("irmas", "irmas", gigabytes, f"https://zenodo.org/record/1290750/files/{name}", md5)
+    for name, gigabytes, md5 in (
+        ("IRMAS-TrainingData.zip", 3.2, "4fd9f5ed5a18d8e2687e6360b5f60afe"),
+        ("IRMAS-TestingData-Part1.zip", 2.3, "5a2e65520dcedada565dff2050bb2a56"),
+        ("IRMAS-TestingData-Part2.zip", 2.3, "afb0c8ea92f34ee653693106be95c895"),
+        ("IRMAS-TestingData-Part3.zip", 2.3, "9b3fb2d0c89cdc98037121c25bd5b556"),
+    )
+)
 
 SHORTEST_SAMPLES: Final = 15_600
 _TRAINING_NAME = re.compile(r"\[(\w+)\].*?(\d+)__\d+$")
@@ -54,7 +64,7 @@ class IrmasClip:
 
 
 def training_clips(folder: Path) -> list[IrmasClip]:
-    """The clips of ``IRMAS-TrainingData/CODE/[CODE]...NNNN__K.wav``.
+    """Finds the clips of ``IRMAS-TrainingData/CODE/[CODE]...NNNN__K.wav``.
 
     The folder says the label: ``cla`` in a name is the clarinet or the classical genre.
 
@@ -80,7 +90,7 @@ def training_clips(folder: Path) -> list[IrmasClip]:
 
 
 def test_clips(folder: Path) -> list[IrmasClip]:
-    """The clips of ``IRMAS-TestingData-PartN/PartN``, with their labels, one a line.
+    """Finds the clips of ``IRMAS-TestingData-PartN/PartN``, with their labels, one a line.
 
     Raises:
         TrainingDataError: missing, without labels, or with an unknown code.
@@ -113,7 +123,7 @@ test_clips.__test__ = False  # type: ignore[attr-defined]
 def hold_out(
     clips: Sequence[IrmasClip], share: float, seed: int
 ) -> tuple[list[IrmasClip], list[IrmasClip]]:
-    """Clips to train on and clips held out, no recording in both."""
+    """Splits clips into some to train on and some held out, with no recording in both."""
     recordings = sorted({clip.recording for clip in clips})
     order = np.random.default_rng(seed).permutation(len(recordings))
     held_out = {recordings[i] for i in order[: round(share * len(recordings))]}
@@ -123,16 +133,14 @@ def hold_out(
     )
 
 
-def embed_clips(
-    clips: Sequence[IrmasClip], embedder: nn.Module, cache: Path | None = None
-) -> RowSet:
-    """Rows of every clip with their targets.
+def embed_clips(clips: Sequence[IrmasClip], embedder: nn.Module, cache: Path | None = None) -> Bags:
+    """Embeds every clip and returns the bags with their targets.
 
     As in OpenMIC's own pipeline a clip is peak-normalised and cut into examples of 0.96 s.
 
     Args:
-        embedder: of the space OpenMIC's rows lie in, VGGish ``relu+pca+8bit``.
-        cache: npz of the rows, written once and read after that.
+        embedder: of the embedding space of OpenMIC, VGGish ``relu+pca+8bit``.
+        cache: npz of the embeddings, written once and read after that.
 
     Raises:
         TrainingDataError: an unreadable file, or a cache of other clips.
@@ -144,33 +152,27 @@ def embed_clips(
                 embedder.variant
             ):
                 raise TrainingDataError(
-                    f"expected rows of these {len(clips)} clips in {cache}, found others: "
+                    f"expected embeddings of these {len(clips)} clips in {cache}, found others: "
                     "delete the file to make them again"
                 )
-            rows = list(torch.split(torch.from_numpy(file["rows"]), file["lengths"].tolist()))
+            lengths = file["lengths"].tolist()
+            embeddings = list(torch.split(torch.from_numpy(file["embeddings"]), lengths))
     else:
-        rows = [_embed(clip.path, embedder) for clip in tqdm(clips, "rows", leave=False)]
+        embeddings = [_embed(clip.path, embedder) for clip in tqdm(clips, "embed", leave=False)]
         if cache is not None:
-            lengths = np.array([len(bag) for bag in rows])
-            every_row = torch.cat(rows).numpy()
             np.savez(
-                cache, names=names, space=str(embedder.variant), rows=every_row, lengths=lengths
+                cache,
+                names=names,
+                space=str(embedder.variant),
+                embeddings=torch.cat(embeddings).numpy(),
+                lengths=np.array([len(bag) for bag in embeddings]),
             )
     bag, weight = torch.zeros(len(clips), N_LABELS), torch.zeros(len(clips), N_LABELS)
     for index, clip in enumerate(clips):
         present = [INDEX[label] for label in clip.labels]
         bag[index, present] = 1
         weight[index, [INDEX[label] for label in COVERED] if clip.complete else present] = 1
-    return padded(rows, bag, weight)
-
-
-def download_irmas(folder: Path) -> None:
-    """Fetches the archives (3.2 + 7 GB) through mirdata, checks and unpacks them.
-
-    Raises:
-        TrainingDataError: they cannot be fetched.
-    """
-    download("irmas", folder)
+    return weakly_labelled(embeddings, bag, weight)
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""OpenMIC-2018 as published (Humphrey et al., ISMIR 2018; CC BY 4.0): rows, labels and split."""
+"""OpenMIC-2018 as published (Humphrey et al., ISMIR 2018; CC BY 4.0): embeddings, labels, split."""
 
 from __future__ import annotations
 
@@ -12,26 +12,35 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mmgat.model.embedders.vggish import dequantize
+from mmgat.model.embedders.vggish import VARIANTS, dequantize
 from mmgat.model.labels import N_LABELS
-from mmgat.training.data.bags import RowSet
-from mmgat.training.data.download import download
+from mmgat.training.data.bags import Bags
+from mmgat.training.data.dataset import Dataset, Source
+from mmgat.training.data.download import Archive
 from mmgat.training.errors import TrainingDataError
 
 FILE_NAME: Final = "openmic-2018.npz"
 Split = Literal["train", "test"]
 
+OPENMIC_ARCHIVE: Final = Archive(
+    name="openmic",
+    folder="openmic-2018",
+    gigabytes=2.6,
+    url="https://zenodo.org/record/1432913/files/openmic-2018-v1.0.0.tgz",
+    md5="e4ccf187e2bb5ab2e115416e8aafe7f4",
+)
 
-def read_openmic(folder: Path, split: Split) -> RowSet:
-    """The clips of one split: ten rows each (relu, PCA, 8 bit) and about two known labels.
 
-    A relevance of at least 0.5 is a positive; what nobody was asked about is unknown.
+def read_openmic(folder: Path, split: Split) -> Bags:
+    """Reads the clips of one split: ten embeddings (relu, PCA, 8 bit) and about two known labels.
+
+    A relevance of at least 0.5 is a positive; a label that nobody was asked about is unknown.
 
     Args:
         folder: the unpacked archive, with ``openmic-2018.npz`` and ``partitions``.
 
     Raises:
-        TrainingDataError: missing, damaged, or not as published.
+        TrainingDataError: the files are missing, damaged or not as published.
     """
     if (folder / "openmic-2018").is_dir():
         folder = folder / "openmic-2018"  # where the archive, unpacked in place, has it
@@ -64,11 +73,11 @@ def read_openmic(folder: Path, split: Split) -> RowSet:
             f"expected in {path} X from 0 to 255 and Y_true from 0 to 1, found X from {x.min()} "
             f"to {x.max()} and Y_true from {truth.min()} to {truth.max()}"
         )
-    chosen = _places(keys, folder, split)
+    chosen = _positions(keys, folder, split)
     weight = torch.from_numpy(known[chosen]).float()
     unknown = torch.zeros(len(chosen), 10, N_LABELS)
-    return RowSet(
-        rows=dequantize(torch.from_numpy(x[chosen].astype(np.float32))),
+    return Bags(
+        embeddings=dequantize(torch.from_numpy(x[chosen].astype(np.float32))),
         lengths=torch.full((len(chosen),), 10),
         bag=torch.from_numpy(truth[chosen] >= 0.5).float() * weight,
         bag_weight=weight,
@@ -78,29 +87,41 @@ def read_openmic(folder: Path, split: Split) -> RowSet:
     )
 
 
-def download_openmic(folder: Path) -> None:
-    """Fetches the archive (2.6 GB) through mirdata, checks it and unpacks it.
+class OpenMIC(Dataset):
+    """``DATA/openmic-2018``, with ``openmic-2018.npz`` and ``partitions``."""
 
-    Raises:
-        TrainingDataError: it cannot be fetched.
-    """
-    download("openmic2018", folder)
+    name = "openmic"
+    sources = (Source("OpenMIC-2018, shipped VGGish embeddings", "CC BY 4.0"),)
+    archives = (OPENMIC_ARCHIVE,)
+    variant = VARIANTS[1]
+    file_pattern = FILE_NAME
+    evaluated_on = "clips of OpenMIC-2018's test split"
+    notes = ("Trained on about two known labels a clip, of 10 s.",)
+
+    def training(self, data: Path, embeddings: str) -> Bags:
+        return read_openmic(data / "openmic-2018", "train")
+
+    def evaluation(self, data: Path, embeddings: str) -> Bags:
+        return read_openmic(data / "openmic-2018", "test")
+
+    def read_file(self, path: Path, every_clip: bool) -> tuple[Bags, str]:
+        return read_openmic(path.parent, "test"), "clips of the test split"
 
 
-def _places(keys: list[str], folder: Path, split: Split) -> npt.NDArray[np.int64]:
-    """Where the clips of a split stand among the keys."""
+def _positions(keys: list[str], folder: Path, split: Split) -> npt.NDArray[np.int64]:
+    """Positions of the clips of a split among the keys, int64 [n]."""
     parts = {name: _read_split(folder, name) for name in ("train", "test")}
     if both := set(parts["train"]) & set(parts["test"]):
         raise TrainingDataError(
             f"expected no clip in both splits of {folder}, found {len(both)}: {min(both)}"
         )
-    place = {key: index for index, key in enumerate(keys)}
-    if missing := [key for key in parts[split] if key not in place]:
+    position = {key: index for index, key in enumerate(keys)}
+    if missing := [key for key in parts[split] if key not in position]:
         raise TrainingDataError(
             f"expected all clips of the {split} split in openmic-2018.npz of {folder}, "
             f"{len(missing)} are not there: {missing[0]}"
         )
-    return np.array([place[key] for key in parts[split]], np.int64)
+    return np.array([position[key] for key in parts[split]], np.int64)
 
 
 def _read_split(folder: Path, split: str) -> list[str]:

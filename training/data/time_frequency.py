@@ -1,4 +1,4 @@
-"""158 numbers a second straight from the spectrum, for the ablation without a learned embedding.
+"""158 time-frequency features a second, for the ablation without a learned embedding.
 
 The paper's MMGAT-mel-spectrogram takes the 158-d time-frequency features of Yu et al. (TASLP 2020),
 whose make-up is not published. Ours: 128 mel bands in dB, 13 cepstral coefficients, 12 chroma bins,
@@ -20,11 +20,11 @@ FRAME: Final = 1024
 HOP: Final = 500
 
 
-def time_frequency_rows(audio: Array, rate_hz: int) -> npt.NDArray[np.float32]:
-    """Mono audio float32 [T] -> rows float32 [T // rate_hz, 158], one a whole second.
+def time_frequency_embeddings(audio: Array, rate_hz: int) -> npt.NDArray[np.float32]:
+    """Mono audio float32 [T] -> embeddings float32 [T // rate_hz, 158], one a whole second.
 
     Raises:
-        ValueError: shorter than one second.
+        ValueError: the audio is shorter than one second.
     """
     n_seconds = len(audio) // rate_hz
     if not n_seconds:

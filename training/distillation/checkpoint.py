@@ -1,4 +1,4 @@
-"""The shipped checkpoint ``compact``: the distilled embedder with MMGAT fitted to its rows."""
+"""The shipped checkpoint ``compact``: the distilled embedder, and MMGAT fitted to its embeddings."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from mmgat.model.card import Card
 from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.model.mmgat import MMGAT, MMGATConfig
-from mmgat.training.data.bags import RowSet
+from mmgat.training.data.bags import Bags, load_bags
 from mmgat.training.data.label_text import minilm_embeddings
-from mmgat.training.distillation.embeddings import load_embedder, read_rows
-from mmgat.training.distillation.targets import MADE_HERE
+from mmgat.training.distillation.embeddings import load_embedder
+from mmgat.training.distillation.targets import SYNTHETIC
 from mmgat.training.distillation.workspace import workspace
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.fit import FitSettings, fit, predict, validate
 from mmgat.training.fitting.losses import LossWeights, MMGATLoss
-from mmgat.training.fitting.thresholds import Seconds, calibrate, quiet_on
+from mmgat.training.fitting.thresholds import Seconds, calibrate, raise_for_false_alarms
 from mmgat.training.synthesis.render import HELD_OUT
 from mmgat.training.synthesis.sample_bank import source_of, split_of
 
 UNVERIFIED: Final = ("accordion", "organ", "ukulele")
-"""Labels without any recorded training data: rendered ones, and ukulele with none at all."""
+"""Labels without recorded training data: two are only rendered, ukulele has no data at all."""
 
 STATE_SIZES: Final = (512, 256)
-"""Half of what VGGish's rows are read with: fewer weights to fetch for every window."""
+"""Half of the sizes for VGGish's embeddings: fewer weights to fetch for every window."""
 
 DROPOUTS: Final = (0.1, 0.4)
-"""In the graph, in the state: of so many mixtures little is learned by heart."""
+"""In the graph and in the state; low, since with so many mixtures there is little overfitting."""
 
 PRESENCE: Final = 0.5
-"""Weight of "does anything play", which speech and everyday sounds teach."""
+"""Weight of the presence loss, which learns from speech and everyday sounds."""
 
-EXACT: Final = (*MADE_HERE, "sounds", "silence")
-"""Kinds of clips in which it is known what plays."""
+KNOWN_KINDS: Final = (*SYNTHETIC, "sounds", "silence")
+"""Kinds of clips with exact labels."""
 
 LOWEST_THRESHOLD: Final = 0.2
-"""Below that a score is a guess, whatever the mixtures say."""
+"""Lower scores are unreliable on real recordings, whatever is best on the mixtures."""
 
 FALSE_EVENTS_AN_HOUR: Final = 0.5
-"""That held-out sounds may cause: a quarter of what is aimed at live, where windows come more often."""
+"""Allowed on held-out sounds: a quarter of the aim for live use, where windows come more often."""
 
 SOUNDFONT_LICENCES: Final = {
     "FluidR3_GM": "MIT",
@@ -63,10 +63,10 @@ TEACHERS: Final = (
 def training_data(
     data: Path, cache: Path, without: str | None = None
 ) -> tuple[dict[str, Any], ...]:
-    """Rows of source, licence and minutes for the card.
+    """Lists source, licence and minutes of the training data, for the card.
 
     Raises:
-        TrainingDataError: the manifests are missing.
+        TrainingDataError: a manifest is missing.
     """
     minutes: defaultdict[tuple[str, str], float] = defaultdict(float)
     try:
@@ -96,17 +96,17 @@ def training_data(
 
 
 def merged(rows: tuple[dict[str, Any], ...], begun: Card | None) -> tuple[dict[str, Any], ...]:
-    """These rows, and of the checkpoint that was begun with the sources that are not among them."""
+    """Adds to the training data those of the checkpoint that the run began with."""
     sources = {row["source"] for row in rows}
     before = begun.training_data if begun else ()
     earlier = tuple(row for row in before if row["source"] not in sources)
     return (*rows, *earlier)
 
 
-def of_kinds(rows: RowSet, path: Path, kinds: tuple[str, ...]) -> RowSet:
-    """The bags of clips of these kinds."""
+def of_kinds(bags: Bags, path: Path, kinds: tuple[str, ...]) -> Bags:
+    """Selects the bags of clips of these kinds; ``path`` is their file."""
     with np.load(path) as file:
-        return rows.select(torch.from_numpy(np.isin(file["kind"], kinds)))
+        return bags.select(torch.from_numpy(np.isin(file["kind"], kinds)))
 
 
 def run(
@@ -118,18 +118,28 @@ def run(
     init: str | None = None,
     without: str | None = None,
 ) -> Card:
-    """Fits on ``cache``'s rows, calibrates and writes ``out``/compact.safetensors with its card.
+    """Fits MMGAT, calibrates it and writes ``out``/compact.safetensors with its card.
 
-    ``init`` is a checkpoint, by name or path, whose MMGAT is where the fit begins. Its embedder, or
-    one trained on from it, must have made the rows; what it was trained on stays in the card.
-    ``without`` names the source of recordings that embedder and rows were made without.
+    Args:
+        data: the local data folder, for its manifest.
+        cache: has the embeddings and the embedder.
+        out: folder of the checkpoint.
+        settings: of the training.
+        report: takes a line an epoch.
+        init: name or path of a checkpoint with whose MMGAT the fit begins. Its embedder, or one
+            trained on from it, must have made the embeddings; its training data stay in the card.
+        without: source of recordings that embedder and embeddings were made without.
+
+    Raises:
+        TrainingDataError: embeddings, embedder or manifests are missing.
+        CheckpointError: ``init`` is no checkpoint.
     """
     begun = load_checkpoint(init) if init is not None else None
     folder = workspace(cache, without)
-    train = read_rows(folder / "rows-train.npz")
-    validation_path = folder / "rows-validation.npz"
-    held_out = read_rows(validation_path)
-    validation = of_kinds(held_out, validation_path, EXACT)
+    train = load_bags(folder / "embeddings-train.npz")
+    validation_path = folder / "embeddings-validation.npz"
+    held_out = load_bags(validation_path)
+    validation = of_kinds(held_out, validation_path, KNOWN_KINDS)
     text = minilm_embeddings()
     torch.manual_seed(settings.seed)
     config = MMGATConfig(
@@ -189,10 +199,11 @@ def run(
     return save_checkpoint(out / "compact.safetensors", card, mmgat, embedder.state_dict())
 
 
-def thresholds_of(mmgat: MMGAT, held_out: RowSet, path: Path) -> dict[str, float]:
-    """label -> threshold for the live decision, from held-out rows and their file.
+def thresholds_of(mmgat: MMGAT, held_out: Bags, path: Path) -> dict[str, float]:
+    """Computes label -> threshold for live decisions, from held-out bags and their file.
 
-    For the best F1; then raised until noise causes no event, and speech and sounds few.
+    The thresholds are those of the best F1. They are then raised until noise gives no false alarm, and
+    speech and everyday sounds few.
     """
     with np.load(path) as file:
         kind = file["kind"]
@@ -203,25 +214,27 @@ def thresholds_of(mmgat: MMGAT, held_out: RowSet, path: Path) -> dict[str, float
     def of(*kinds: str) -> Seconds:
         return Seconds(*(array[np.isin(kind, kinds)] for array in everything))
 
-    known, playing = of(*EXACT), of(*MADE_HERE)
+    known, playing = of(*KNOWN_KINDS), of(*SYNTHETIC)
     thresholds = calibrate(known.truth, known.scores, known.known, lowest=LOWEST_THRESHOLD)
     for silence, events_an_hour in (("silence", 0.0), ("sounds", FALSE_EVENTS_AN_HOUR)):
         silent = of(silence)
         hours = silent.scores.shape[0] * silent.scores.shape[1] / 3600
-        thresholds = quiet_on(thresholds, silent, playing, int(events_an_hour * hours))
+        thresholds = raise_for_false_alarms(
+            thresholds, silent, playing, int(events_an_hour * hours)
+        )
     return thresholds
 
 
 def recalibrate(cache: Path, card_path: Path) -> dict[str, float]:
-    """Sets the thresholds in a checkpoint's card anew, its weights unchanged; returns them.
+    """Computes the thresholds of a checkpoint again, writes them into its card and returns them.
 
     Raises:
-        TrainingDataError: no rows in the cache.
-        CheckpointError: no checkpoint there.
+        TrainingDataError: the cache has no embeddings.
+        CheckpointError: there is no such checkpoint.
     """
     checkpoint = load_checkpoint(str(card_path))
-    path = cache / "rows-validation.npz"
-    thresholds = thresholds_of(checkpoint.mmgat, read_rows(path), path)
+    path = cache / "embeddings-validation.npz"
+    thresholds = thresholds_of(checkpoint.mmgat, load_bags(path), path)
     card = json.loads(card_path.read_text("utf-8"))
     card["thresholds"] = thresholds
     card_path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -229,10 +242,10 @@ def recalibrate(cache: Path, card_path: Path) -> dict[str, float]:
 
 
 def record(card_path: Path, scores: dict[str, Any], on: str, command: str) -> None:
-    """Writes measured figures (name -> number) into a card, in place of older ones on the same.
+    """Writes metrics (name -> number) into a card, in place of older ones on the same data.
 
     Raises:
-        TrainingDataError: no card there.
+        TrainingDataError: there is no such card.
     """
     try:
         card = json.loads(card_path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Training of the compact embedder on the shards: resumable after every epoch, seeded."""
+"""Training of the compact embedder on the shards, in the training loop of all networks."""
 
 from __future__ import annotations
 
@@ -11,71 +11,155 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
+from torch.utils.data import DataLoader
 
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.training.data.audioset_names import to_labels
-from mmgat.training.distillation.shards import Arrays, class_tables, read_shards
-from mmgat.training.distillation.student import (
-    N_MN04,
-    N_YAMNET,
-    Batch,
-    Student,
-    class_weights,
-    jitter,
-    losses,
-)
+from mmgat.training.distillation.shards import Arrays, Columns, class_tables, read_shards
+from mmgat.training.distillation.student import Batch, Student, class_weights, jitter, losses
+from mmgat.training.distillation.teachers import N_MN04, N_YAMNET
 from mmgat.training.distillation.workspace import workspace
 from mmgat.training.errors import TrainingDataError
-from mmgat.training.evaluation.metrics import average_precisions
+from mmgat.training.fitting.loop import Fitting, LoopSettings, train
+from mmgat.training.metrics import average_precisions
 from mmgat.training.synthesis.arrangement import CLIP_S
 
-BATCH_CLIPS: Final = 32
 WINDOWS_A_STEP: Final = 5
 """Seconds of a clip are much alike: half of them, drawn anew at every step, cost half."""
 
 PEAK_RATE: Final = 3e-3
 PEAK_RATE_WARM: Final = 1.5e-3
-"""Of a run that begins with a trained embedder; more would undo what it has learned."""
+"""Of a run that begins with a trained embedder; a higher rate would undo what it has learned."""
 
-WEIGHT_DECAY: Final = 0.02
-EMA_DECAY: Final = 0.998
-TEACHER_SAYS_YES: Final = 0.3
+MIN_TEACHER_SCORE: Final = 0.3
+"""Above this mn04's score counts as a positive when music is validated."""
+
+SETTINGS: Final = LoopSettings(
+    epochs=16, batch=32, learning_rate=PEAK_RATE, weight_decay=0.02, ema=0.998, gradient_norm=5.0
+)
 
 
 def batch_of(
     arrays: Arrays,
-    chosen: npt.NDArray[np.int64],
-    hearings: npt.NDArray[np.int64],
+    clips: npt.NDArray[np.int64],
+    views: npt.NDArray[np.int64],
     windows: npt.NDArray[np.int64],
 ) -> tuple[Tensor, Batch]:
-    """One hearing of each chosen clip, float32 [B, T, 96, 64], and its targets."""
-    log_mel = arrays["log_mel"][chosen[:, None], hearings[:, None], windows[None]]
-    picked = np.ix_(chosen, windows)
+    """Takes one augmented view of each clip, float32 [B, T, 96, 64], and its targets."""
+    log_mel = arrays["log_mel"][clips[:, None], views[:, None], windows[None]]
+    picked = np.ix_(clips, windows)
     found = {key: arrays[key][picked] for key in ("labels", "known", "yamnet")}
-    found |= {key: arrays[key][chosen] for key in ("mn04", "mn04_embedding")}
+    found |= {key: arrays[key][clips] for key in ("mn04", "mn04_embedding")}
     targets = {key: torch.from_numpy(array.astype(np.float32)) for key, array in found.items()}
     return torch.from_numpy(log_mel.astype(np.float32)), targets
 
 
-@torch.inference_mode()
-def validate(student: Student, arrays: Arrays, mn04_columns: list[list[int]]) -> dict[str, Any]:
-    """Masked mAP over labels a second, and agreement with mn04 on held-out music clips."""
-    student.eval()
-    by_second, by_clip = [], []
-    for start in range(0, len(arrays["kind"]), 64):
-        chosen = np.arange(start, min(start + 64, len(arrays["kind"])))
-        out = student(batch_of(arrays, chosen, np.zeros_like(chosen), np.arange(CLIP_S))[0])
-        by_second.append(out["labels"].numpy())
-        by_clip.append(out["mn04"].numpy())
-    labels = average_precisions(arrays["labels"], np.concatenate(by_second), arrays["known"])
+class Distillation(Fitting):
+    """The student with its losses and its clips, which lie in memory.
+
+    Args:
+        student: is trained in place.
+        clips: training shards.
+        held_out: validation shards.
+        columns: of the 20 labels in YAMNet's and in AudioSet's classes.
+        settings: of the training.
+        log: file that gets a JSON line an epoch.
+    """
+
+    yamnet_weights: Tensor
+    mn04_weights: Tensor
+
+    def __init__(
+        self,
+        student: Student,
+        clips: Arrays,
+        held_out: Arrays,
+        columns: tuple[Columns, Columns],
+        settings: LoopSettings,
+        log: Path,
+    ) -> None:
+        super().__init__(settings)
+        self.student, self._clips, self._held_out, self._log = student, clips, held_out, log
+        self._mn04_columns = columns[1]
+        weights = class_weights(N_YAMNET, columns[0]), class_weights(N_MN04, columns[1])
+        self.register_buffer("yamnet_weights", weights[0], persistent=False)
+        self.register_buffer("mn04_weights", weights[1], persistent=False)
+        self._losses: list[Batch] = []
+        self._outputs: list[Batch] = []
+
+    def train_dataloader(self) -> DataLoader[int]:
+        """Loads the clips in random order."""
+        return self.shuffled(len(self._clips["kind"]), self._batch, drop_last=False)
+
+    def val_dataloader(self) -> DataLoader[int]:
+        """Loads the first view of all seconds of the held-out clips, in order."""
+
+        def collate(index: list[int]) -> tuple[Tensor, Batch]:
+            first = np.zeros(len(index), np.int64)
+            return batch_of(self._held_out, np.array(index), first, np.arange(CLIP_S))
+
+        return self.in_order(len(self._held_out["kind"]), collate, batch=64)
+
+    def _batch(self, index: list[int]) -> tuple[Tensor, Batch]:
+        """A view of each clip and some seconds of it, changed at random."""
+        seed = hash((self.settings.seed, *index))
+        rng = np.random.default_rng(seed % 2**63)
+        windows = rng.choice(CLIP_S, WINDOWS_A_STEP, replace=False)
+        views = rng.integers(self._clips["log_mel"].shape[1], size=len(index))
+        log_mel, targets = batch_of(self._clips, np.array(index), views, windows)
+        return jitter(log_mel, torch.Generator().manual_seed(seed)), targets
+
+    def training_step(self, batch: tuple[Tensor, Batch], _: int) -> Tensor:
+        """Computes the sum of the losses of a batch."""
+        log_mel, targets = batch
+        parts = losses(self.student(log_mel), targets, self.yamnet_weights, self.mn04_weights)
+        self._losses.append({name: value.detach() for name, value in parts.items()})
+        return torch.stack(list(parts.values())).sum()
+
+    def validation_step(self, batch: tuple[Tensor, Batch], _: int) -> None:
+        """Keeps the labels of seconds and the classes of clips."""
+        output = self.student(batch[0])
+        self._outputs.append({name: output[name].cpu() for name in ("labels", "mn04")})
+
+    def on_validation_epoch_end(self) -> None:
+        """Writes losses and mean average precision of the epoch into the log."""
+        seconds, clips = (
+            torch.cat([output[name] for output in self._outputs]).numpy()
+            for name in ("labels", "mn04")
+        )
+        line: dict[str, Any] = {"epoch": self.current_epoch + 1, "of": self.settings.epochs}
+        line |= {
+            name: round(float(torch.stack([parts[name] for parts in self._losses]).mean()), 4)
+            for name in self._losses[0]
+        }
+        line |= validate(self._held_out, seconds, clips, self._mn04_columns)
+        self._losses.clear()
+        self._outputs.clear()
+        with self._log.open("a") as log:
+            log.write(json.dumps(line) + "\n")
+
+
+def validate(
+    arrays: Arrays,
+    seconds: npt.NDArray[np.float32],
+    clips: npt.NDArray[np.float32],
+    mn04_columns: Columns,
+) -> dict[str, Any]:
+    """Computes masked mAP over labels of seconds, and agreement with mn04 on clips of music.
+
+    Args:
+        arrays: held-out shards.
+        seconds: logits [n, 10, 20] of labels.
+        clips: logits [n, 527] of mn04's classes.
+        mn04_columns: of the 20 labels in these classes.
+    """
+    labels = average_precisions(arrays["labels"], seconds, arrays["known"])
     music = arrays["kind"] == "music"
-    says = to_labels(arrays["mn04"][music].astype(np.float32), mn04_columns) >= TEACHER_SAYS_YES
-    agreement = average_precisions(
-        says, to_labels(np.concatenate(by_clip)[music], mn04_columns), np.ones_like(says)
-    )
+    teacher = to_labels(arrays["mn04"][music].astype(np.float32), mn04_columns)
+    positive = teacher >= MIN_TEACHER_SCORE
+    student = to_labels(clips[music], mn04_columns)
+    agreement = average_precisions(positive, student, np.ones_like(positive))
     return {
         "map": round(float(np.mean(list(labels.values()))), 4) if labels else None,
         "music_map": round(float(np.mean(list(agreement.values()))), 4) if agreement else None,
@@ -84,11 +168,11 @@ def validate(student: Student, arrays: Arrays, mn04_columns: list[list[int]]) ->
 
 
 def embedder_state(checkpoint: str) -> dict[str, Tensor]:
-    """The compact embedder's tensors in a checkpoint.
+    """Reads the compact embedder's tensors from a checkpoint.
 
     Raises:
-        CheckpointError: no checkpoint there.
-        TrainingDataError: it is one of another embedder.
+        CheckpointError: there is no such checkpoint.
+        TrainingDataError: it has another embedder.
     """
     loaded = load_checkpoint(checkpoint)
     if loaded.card.embedder != CompactEmbedder.name:
@@ -100,101 +184,50 @@ def embedder_state(checkpoint: str) -> dict[str, Tensor]:
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
-    """A module's weights as safetensors, which wants plain memory order."""
+    """Writes a module's weights as safetensors, which need plain memory order."""
     save_file({key: value.contiguous() for key, value in module.state_dict().items()}, path)
 
 
 def run(
     data: Path,
-    teachers: Path,
+    yamnet_classes: Path,
     cache: Path,
+    settings: LoopSettings = SETTINGS,
     *,
     init: str | None = None,
-    epochs: int = 16,
     stop_after: int | None = None,
-    seed: int = 0,
-    threads: int = 2,
     without: str | None = None,
 ) -> Path:
-    """Train for ``epochs`` in all, going on after the last finished one.
+    """Trains the embedder, or resumes where training stopped, and returns the path of its weights.
 
-    ``stop_after`` ends this run after so many epochs of the plan; the next run goes on. ``init`` is
-    a checkpoint, by name or path, whose embedder is where a new run begins. ``without`` leaves out
-    the clips with recordings of a source.
+    Writes into ``distil`` in the run's workspace: ``embedder.safetensors`` (averaged weights of the
+    embedder), ``student.safetensors`` (with heads), Lightning's state and a line an epoch of
+    ``log.jsonl``.
 
-    Writes into ``distil`` in the run's workspace after every epoch: ``embedder.safetensors``
-    (averaged weights of the embedder alone), ``student.safetensors`` (with heads), ``state.pt``
-    (to go on from) and a line of ``log.jsonl``. Returns the embedder's path.
+    Args:
+        data: the local data folder, with AudioSet's class table.
+        yamnet_classes: YAMNet's class table.
+        cache: has the shards.
+        settings: of the training.
+        init: name or path of a checkpoint with whose embedder a new run begins.
+        stop_after: end after this epoch of the plan, to be resumed.
+        without: a source; clips with its recordings are left out.
 
     Raises:
         TrainingDataError: shards or class tables are missing.
         CheckpointError: ``init`` is no checkpoint.
     """
-    torch.set_num_threads(threads)
-    yamnet_columns, mn04_columns = class_tables(data, teachers)
-    yamnet_weights = class_weights(N_YAMNET, yamnet_columns)
-    mn04_weights = class_weights(N_MN04, mn04_columns)
-    train, held_out = (read_shards(cache, split, without) for split in ("train", "validation"))
-    n_clips, n_hearings = train["log_mel"].shape[:2]
-    n_steps = -(-n_clips // BATCH_CLIPS)
-
-    torch.manual_seed(seed)
+    columns = class_tables(data, yamnet_classes)
+    clips, held_out = (read_shards(cache, split, without) for split in ("train", "validation"))
+    torch.manual_seed(settings.seed)
     student = Student()
     if init is not None:
         student.embedder.load_state_dict(embedder_state(init))
-    peak_rate = PEAK_RATE if init is None else PEAK_RATE_WARM
-    average = get_ema_multi_avg_fn(EMA_DECAY)  # type: ignore[no-untyped-call]
-    averaged = AveragedModel(student, multi_avg_fn=average, use_buffers=True)
-    optimizer = torch.optim.AdamW(student.parameters(), peak_rate, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, peak_rate, total_steps=epochs * n_steps, pct_start=0.15
-    )
     folder = workspace(cache, without) / "distil"
     folder.mkdir(parents=True, exist_ok=True)
-    state_file = folder / "state.pt"
-    parts: dict[str, Any] = {
-        "student": student, "averaged": averaged, "optimizer": optimizer, "schedule": schedule
-    }  # fmt: skip
-    first = 0
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        first = state["epoch"] + 1
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-
-    for epoch in range(first, min(epochs, stop_after or epochs)):
-        rng = np.random.default_rng((seed, epoch))
-        generator = torch.Generator().manual_seed(seed * 1000 + epoch)
-        order = rng.permutation(n_clips)
-        totals: dict[str, float] = {}
-        student.train()
-        for step in tqdm(range(n_steps), f"epoch {epoch + 1}/{epochs}", mininterval=10):
-            chosen = order[step * BATCH_CLIPS : (step + 1) * BATCH_CLIPS]
-            windows = rng.choice(CLIP_S, WINDOWS_A_STEP, replace=False)
-            hearings = rng.integers(n_hearings, size=len(chosen))
-            log_mel, batch = batch_of(train, chosen, hearings, windows)
-            parts_of_loss = losses(
-                student(jitter(log_mel, generator)), batch, yamnet_weights, mn04_weights
-            )
-            optimizer.zero_grad(set_to_none=True)
-            torch.stack(list(parts_of_loss.values())).sum().backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
-            optimizer.step()
-            schedule.step()
-            averaged.update_parameters(student)
-            for name, value in parts_of_loss.items():
-                totals[name] = totals.get(name, 0.0) + value.item() / n_steps
-        best = averaged.module
-        assert isinstance(best, Student)
-        line = {"epoch": epoch + 1, "of": epochs, "clips": n_clips}
-        line |= {name: round(value, 4) for name, value in totals.items()}
-        line |= validate(best, held_out, mn04_columns)
-        tqdm.write(json.dumps(line))
-        save_weights(best, folder / "student.safetensors")
-        save_weights(best.embedder, folder / "embedder.safetensors")
-        partial = state_file.with_suffix(".partial")
-        torch.save({"epoch": epoch} | {k: p.state_dict() for k, p in parts.items()}, partial)
-        partial.rename(state_file)
-        with (folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
+    log = folder / "log.jsonl"
+    module = Distillation(student, clips, held_out, columns, settings, log)
+    train(module, folder, select_best=False, devices=1, stop_after=stop_after)
+    save_weights(student, folder / "student.safetensors")
+    save_weights(student.embedder, folder / "embedder.safetensors")
     return folder / "embedder.safetensors"

@@ -1,15 +1,15 @@
-"""Rows for MMGAT: the trained compact embedder's view of every clip, with targets and weights.
+"""Embeddings of every clip by the trained compact embedder, with targets, to fit MMGAT to.
 
-``rows-<split>.npz`` has, for every hearing of every clip:
+``embeddings-<split>.npz`` has, for every augmented view of every clip:
 
-    rows             float32 [n, 10, 128]   embeddings, one a second
+    embeddings       float32 [n, 10, 128]   one a second
     instance         float32 [n, 10, 20]    targets of every second, in [0, 1]
-    instance_weight  float32 [n, 10, 20]    0 where nothing is known
+    instance_weight  float32 [n, 10, 20]    0 if the label is unknown
     bag              float32 [n, 20]        targets of the clip
     bag_weight       float32 [n, 20]
-    kind             str [n];  clip  int64 [n], the clip each hearing is of
+    kind             str [n];  clip  int64 [n], the number of the clip
 
-Targets and weights are those of ``mmgat.training.distillation.targets``.
+Targets and weights come from ``mmgat.training.distillation.targets``.
 """
 
 from __future__ import annotations
@@ -25,18 +25,17 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from mmgat.model.embedders.compact import CompactEmbedder
-from mmgat.training.data.bags import RowSet
 from mmgat.training.distillation.shards import Arrays, class_tables, finished_shards, kept
-from mmgat.training.distillation.targets import Targets, made_here, read_shard
+from mmgat.training.distillation.targets import ClipTargets, read_shard, synthetic_clips
 from mmgat.training.distillation.workspace import workspace
 from mmgat.training.errors import TrainingDataError
 
 
 def load_embedder(path: Path) -> CompactEmbedder:
-    """The trained embedder, ready to embed.
+    """Loads the trained embedder, in evaluation mode.
 
     Raises:
-        TrainingDataError: the file is missing or not of this network.
+        TrainingDataError: the file is missing or of another network.
     """
     embedder = CompactEmbedder()
     try:
@@ -50,75 +49,56 @@ def load_embedder(path: Path) -> CompactEmbedder:
 
 @torch.inference_mode()
 def embed(embedder: CompactEmbedder, log_mel: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
-    """[n, 10, 96, 64] -> [n, 10, 128]."""
+    """Embeds log-mel examples [n, 10, 96, 64] -> float32 [n, 10, 128]."""
     n_clips, n_windows = log_mel.shape[:2]
     examples = torch.from_numpy(log_mel.astype(np.float32)).flatten(0, 1)
-    rows: npt.NDArray[np.float32] = embedder(examples).unflatten(0, (n_clips, n_windows)).numpy()
-    return rows
+    found: npt.NDArray[np.float32] = embedder(examples).unflatten(0, (n_clips, n_windows)).numpy()
+    return found
 
 
 def run(
     data: Path,
-    teachers: Path,
+    yamnet_classes: Path,
     cache: Path,
     *,
     embedder: Path | None = None,
-    threads: int = 2,
     without: str | None = None,
 ) -> dict[str, Path]:
-    """Write rows-train.npz and rows-validation.npz into the run's workspace; returns their paths.
+    """Writes embeddings-{train,validation}.npz into the run's workspace and returns their paths.
 
-    ``without`` leaves out the clips with recordings of a source.
+    Args:
+        data: the local data folder, with AudioSet's class table.
+        yamnet_classes: YAMNet's class table.
+        cache: has the shards.
+        embedder: weights; the distilled ones if not given.
+        without: a source; clips with its recordings are left out.
 
     Raises:
         TrainingDataError: shards, class tables or the embedder are missing.
     """
-    torch.set_num_threads(threads)
-    columns = class_tables(data, teachers)
+    columns = class_tables(data, yamnet_classes)
     folder = workspace(cache, without)
-    targets = Targets(made_here(cache, columns, without))
+    targets = ClipTargets(synthetic_clips(cache, columns, without))
     network = load_embedder(embedder or folder / "distil" / "embedder.safetensors")
     written = {}
     for split in ("train", "validation"):
         paths = finished_shards(cache, split)
         collected: dict[str, list[npt.NDArray[Any]]] = {}
         n_clips = 0
-        for path in tqdm(paths, f"rows ({split})"):
+        for path in tqdm(paths, f"embeddings ({split})"):
             with np.load(path) as file:
                 shard, log_mel = read_shard(file, columns), file["log_mel"]
             chosen = kept(shard.sources, without)
             shard, log_mel = shard.select(chosen), log_mel[chosen]
-            size, n_hearings = log_mel.shape[:2]
+            size, n_views = log_mel.shape[:2]
             found: Arrays = dict(targets(shard))
             found |= {"kind": shard.kind, "clip": n_clips + np.arange(size)}
-            for hearing in range(n_hearings):
-                collected.setdefault("rows", []).append(embed(network, log_mel[:, hearing]))
+            for view in range(n_views):
+                collected.setdefault("embeddings", []).append(embed(network, log_mel[:, view]))
                 for key, array in found.items():
                     collected.setdefault(key, []).append(array)
             n_clips += size
-        written[split] = folder / f"rows-{split}.npz"
+        written[split] = folder / f"embeddings-{split}.npz"
         joined: dict[str, Any] = {key: np.concatenate(parts) for key, parts in collected.items()}
         np.savez(written[split], **joined)
     return written
-
-
-def read_rows(path: Path) -> RowSet:
-    """Reads embeddings of the compact embedder with their targets, as ``run`` wrote them.
-
-    Raises:
-        TrainingDataError: missing, damaged or of another format.
-    """
-    keys = ("rows", "bag", "bag_weight", "instance", "instance_weight")
-    try:
-        with np.load(path) as file:
-            arrays = {key: torch.from_numpy(file[key]) for key in keys}
-    except (OSError, KeyError, ValueError) as error:
-        raise TrainingDataError(
-            f"expected rows in {path} with {', '.join(keys)}: {error}"
-        ) from None
-    n_bags, n_rows = arrays["rows"].shape[:2]
-    lengths = torch.full((n_bags,), n_rows)
-    tags = torch.zeros(n_bags, 0)
-    return RowSet(
-        lengths=lengths, tags=tags, **{key: array.float() for key, array in arrays.items()}
-    )

@@ -1,9 +1,8 @@
-"""The compact embedder with the temporary heads it is trained under, and its losses (ours)."""
+"""The compact embedder with the heads that it needs only in training, and its losses (ours)."""
 
 from __future__ import annotations
 
 import math
-from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +12,13 @@ from mmgat.model.embedders.base import EMBEDDING_SIZE
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.model.embedders.log_mel import LOG_OFFSET
 from mmgat.model.labels import N_LABELS
-
-N_YAMNET: Final = 521
-N_MN04: Final = 527
-MN04_FEATURES: Final = 384
+from mmgat.training.distillation.teachers import MN04_FEATURES, N_MN04, N_YAMNET
 
 Batch = dict[str, Tensor]
 
 
 class Student(nn.Module):
-    """Embedder and heads: labels and YAMNet's classes a second, mn04's classes and features a clip.
+    """Embedder and heads: labels and YAMNet's classes of seconds, mn04's classes and features of clips.
 
     Shapes: log-mel examples float32 [B, T, 96, 64] -> dict of logits ``labels`` [B, T, 20],
     ``yamnet`` [B, T, 521], ``mn04`` [B, 527] and vectors ``mn04_embedding`` [B, 384].
@@ -41,27 +37,28 @@ class Student(nn.Module):
             nn.init.constant_(head.bias, math.log(share / (1 - share)))
 
     def forward(self, log_mel: Tensor) -> Batch:
-        rows = self.embedder(log_mel.flatten(0, 1)).unflatten(0, log_mel.shape[:2])
-        hidden = torch.relu(self.clip_hidden(rows))
+        """Computes the outputs of all heads; see the class for shapes."""
+        embeddings = self.embedder(log_mel.flatten(0, 1)).unflatten(0, log_mel.shape[:2])
+        hidden = torch.relu(self.clip_hidden(embeddings))
         attention = self.attention(hidden).softmax(dim=1)
         pooled = torch.cat([hidden.mean(dim=1), hidden.amax(dim=1)], dim=-1)
         return {
-            "labels": self.labels(rows),
-            "yamnet": self.yamnet(rows),
+            "labels": self.labels(embeddings),
+            "yamnet": self.yamnet(embeddings),
             "mn04": (attention * self.mn04(hidden)).sum(dim=1),
             "mn04_embedding": self.mn04_embedding(pooled),
         }
 
 
 def class_weights(n_classes: int, columns: list[list[int]], emphasis: float = 6.0) -> Tensor:
-    """[n_classes] weights of mean 1 in which classes of the 20 labels count ``emphasis`` times."""
+    """Computes weights [n_classes] of mean 1; classes of the 20 labels count ``emphasis`` times."""
     weights = torch.ones(n_classes)
     weights[[column for group in columns for column in group]] = emphasis
     return weights / weights.mean()
 
 
 def losses(out: Batch, batch: Batch, yamnet_weights: Tensor, mn04_weights: Tensor) -> Batch:
-    """The four losses, scaled to like size: exact labels, YAMNet, mn04, mn04's features."""
+    """Computes four losses of similar size: exact labels, YAMNet, mn04, mn04's features."""
     bce = functional.binary_cross_entropy_with_logits
     known = batch["known"].float()
     exact = bce(out["labels"], batch["labels"].float(), reduction="none")
@@ -75,7 +72,7 @@ def losses(out: Batch, batch: Batch, yamnet_weights: Tensor, mn04_weights: Tenso
 
 
 def jitter(log_mel: Tensor, generator: torch.Generator) -> Tensor:
-    """Gain within 6 dB, a smooth colour within 5 dB and masked bands and moments, clip by clip.
+    """Changes clips at random: gain by 6 dB, smooth colour by 5 dB, masked bands and moments.
 
     Gain and colour act on mel magnitudes, exp(x) - 0.01, so a quieter clip sinks into the offset
     exactly as a quieter recording would. Shapes: [B, T, 96, 64] -> the same.

@@ -1,7 +1,7 @@
-"""What is known of clips: exact labels where they were made here, of music what teachers mean.
+"""Targets of clips: exact labels of synthetic clips, the teachers' probabilities for music.
 
-Scores of the teachers are mapped to the 20 labels by maximum and calibrated on the clips made here.
-Raw they would contradict the exact labels: a bass at 0.05 is there, most of the time.
+Scores of the teachers are mapped to the 20 labels by maximum and scaled on the synthetic clips. Without
+scaling they would contradict the exact labels: a bass with a score of 0.05 plays most of the time.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ import numpy.typing as npt
 
 from mmgat.model.labels import N_LABELS
 from mmgat.training.data.audioset_names import to_labels
-from mmgat.training.distillation.platt_scaling import Calibration, Opinions
+from mmgat.training.data.bags import bag_targets
+from mmgat.training.distillation.platt_scaling import PlattScaling, TeacherScores
 from mmgat.training.distillation.shards import Columns, finished_shards, kept
-from mmgat.training.evaluation.metrics import Array
+from mmgat.training.metrics import Array
 
-MADE_HERE: Final = ("sequenced", "rendered")
-"""Kinds of clips with players, all of them known."""
+SYNTHETIC: Final = ("sequenced", "rendered")
+"""Kinds of clips whose parts are all known."""
 
 TEACHER_SECOND_WEIGHT: Final = 0.5
-"""Teachers on a second are weaker witnesses than an exact label."""
+"""Weight of a teachers' probability on a second; an exact label has 1."""
 
 
 class Shard(NamedTuple):
-    """What is known of the clips of a shard without listening to them.
+    """Labels and scores of the clips of a shard, without their sound.
 
     Attributes:
         kind, sources: str [n].
@@ -43,21 +44,22 @@ class Shard(NamedTuple):
     mn04: Array
     yamnet: Array
 
-    def of_clips(self) -> Opinions:
-        """mn04 on the clip, YAMNet on its loudest second for the label."""
-        return Opinions(self.mn04, self.yamnet.max(axis=1))
+    def of_clips(self) -> TeacherScores:
+        """Returns scores of clips: mn04's, and the largest of YAMNet's over the seconds."""
+        return TeacherScores(self.mn04, self.yamnet.max(axis=1))
 
-    def of_seconds(self) -> Opinions:
-        """mn04 on the clip around, YAMNet on the second; clip after clip."""
+    def of_seconds(self) -> TeacherScores:
+        """Returns scores of seconds, clip after clip: mn04's of the clip, and YAMNet's."""
         of_clip = np.repeat(self.mn04, self.yamnet.shape[1], axis=0)
-        return Opinions(of_clip, self.yamnet.reshape(-1, N_LABELS))
+        return TeacherScores(of_clip, self.yamnet.reshape(-1, N_LABELS))
 
     def select(self, chosen: Array) -> Shard:
+        """Returns the clips of an index or a mask."""
         return Shard(*(array[chosen] for array in self))
 
 
 def read_shard(file: Mapping[str, Array], columns: tuple[Columns, Columns]) -> Shard:
-    """Of an open shard; ``columns`` as ``class_tables`` gives them."""
+    """Reads an open shard; ``columns`` come from ``class_tables``."""
     return Shard(
         file["kind"],
         file["sources"],
@@ -68,52 +70,48 @@ def read_shard(file: Mapping[str, Array], columns: tuple[Columns, Columns]) -> S
     )
 
 
-class Targets:
-    """Targets of clips: exact where those were made here, of music what the teachers mean.
+class ClipTargets:
+    """Computes targets: the exact labels of a synthetic clip, the teachers' probabilities of music.
 
     Args:
-        made_here: clips to calibrate the teachers on.
+        synthetic: clips to scale the teachers' scores on.
     """
 
-    def __init__(self, made_here: Shard) -> None:
-        labels, known = made_here.labels, made_here.known
-        bags, bags_known = bags_of(labels, known)
-        self.clips = Calibration(made_here.of_clips(), bags > 0, bags_known > 0)
-        self.seconds = Calibration(
-            made_here.of_seconds(), labels.reshape(-1, N_LABELS), known.reshape(-1, N_LABELS)
+    def __init__(self, synthetic: Shard) -> None:
+        labels, known = synthetic.labels, synthetic.known
+        bags, bags_known = bag_targets(labels, known)
+        self.clips = PlattScaling(synthetic.of_clips(), bags > 0, bags_known > 0)
+        self.seconds = PlattScaling(
+            synthetic.of_seconds(), labels.reshape(-1, N_LABELS), known.reshape(-1, N_LABELS)
         )
 
     def __call__(self, shard: Shard) -> dict[str, npt.NDArray[np.float32]]:
-        """instance, instance_weight [n, 10, 20] and bag, bag_weight [n, 20]."""
-        music = shard.kind == "music"
-        heard = shard.select(music)
+        """Computes instance, instance_weight [n, 10, 20] and bag, bag_weight [n, 20]."""
+        is_music = shard.kind == "music"
+        music = shard.select(is_music)
         instance = np.asarray(shard.labels, np.float32)
         weight = np.asarray(shard.known, np.float32)
-        instance[music] = self.seconds(heard.of_seconds()).reshape(heard.labels.shape)
-        weight[music] = TEACHER_SECOND_WEIGHT
-        bag, bag_weight = bags_of(shard.labels, shard.known)
-        bag[music] = self.clips(heard.of_clips())
-        bag_weight[music] = 1.0
+        instance[is_music] = self.seconds(music.of_seconds()).reshape(music.labels.shape)
+        weight[is_music] = TEACHER_SECOND_WEIGHT
+        bag, bag_weight = bag_targets(shard.labels, shard.known)
+        bag[is_music] = self.clips(music.of_clips())
+        bag_weight[is_music] = 1.0
         return {
             "instance": instance, "instance_weight": weight, "bag": bag, "bag_weight": bag_weight
         }  # fmt: skip
 
 
-def made_here(cache: Path, columns: tuple[Columns, Columns], without: str | None = None) -> Shard:
-    """Of all finished training clips those with players, none of them of a source left out."""
+def synthetic_clips(
+    cache: Path, columns: tuple[Columns, Columns], without: str | None = None
+) -> Shard:
+    """Reads the synthetic clips of all training shards, except those with a source left out.
+
+    Raises:
+        TrainingDataError: there are no shards.
+    """
     found = []
     for path in finished_shards(cache, "train"):
         with np.load(path) as file:
             shard = read_shard(file, columns)
-        of_players = np.isin(shard.kind, MADE_HERE) & kept(shard.sources, without)
-        found.append(shard.select(of_players))
+        found.append(shard.select(np.isin(shard.kind, SYNTHETIC) & kept(shard.sources, without)))
     return Shard(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
-
-
-def bags_of(
-    labels: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Targets and weights [n, 20] of whole bags from those of their seconds [n, N, 20]."""
-    on = labels.any(axis=1)
-    weight = on | known.all(axis=1)
-    return np.asarray(on, np.float32), np.asarray(weight, np.float32)

@@ -1,12 +1,8 @@
-"""The compact model: material, mixtures, teachers, distillation, rows, checkpoint."""
+"""Folders of the distillation: clips, embedder, embeddings and checkpoint of one run."""
 
 from pathlib import Path
-from typing import Final
-
-KINDS: Final = ("music", "sequenced", "rendered", "sounds", "silence")
-"""Of the clips that are made."""
 
 
 def workspace(cache: Path, without: str | None) -> Path:
-    """Where embedder and rows lie: in the cache, or in a folder of the run without a source."""
+    """Returns the folder of embedder and embeddings; a run without a source has its own."""
     return cache / f"without-{without}" if without else cache

@@ -1,4 +1,4 @@
-"""How OpenMIC and IRMAS are scored by those who publish on them: one function a convention."""
+"""The metrics that publications on OpenMIC and IRMAS report."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sklearn.metrics import (
     label_ranking_average_precision_score,
 )
 
-from mmgat.training.evaluation.metrics import Array
+from mmgat.training.metrics import Array
 
 
 def openmic_map(truth: Array, scores: Array, known: Array) -> float:
-    """Mean over the 20 labels of average precision weighted by the mask.
+    """Computes the mean over the 20 labels of average precision weighted by the mask.
 
     The usual headline on OpenMIC (evaluation code of PaSST and EfficientAT). Shapes: [n, 20].
     """
@@ -31,7 +31,7 @@ def openmic_map(truth: Array, scores: Array, known: Array) -> float:
 
 
 def irmas_clip_scores(windows: Array, how: Literal["sum", "mean"] = "sum") -> Array:
-    """Scores [L] of a clip from those of its windows [n, L].
+    """Computes scores [L] of a clip from those of its windows [n, L].
 
     ``sum``: summed and divided by the clip's largest (Han et al. 2017); ``mean``: averaged.
     """
@@ -44,7 +44,7 @@ def irmas_clip_scores(windows: Array, how: Literal["sum", "mean"] = "sum") -> Ar
 
 
 def irmas_scores(truth: Array, scores: Array, threshold: float) -> dict[str, float]:
-    """Micro and macro F1 at one global threshold, and LRAP.
+    """Computes micro and macro F1 at one global threshold, and LRAP.
 
     IRMAS's convention: a label that is not annotated is absent. With the two guitars merged there
     are ten labels, so figures are not those of eleven. Shapes: [n, 10].

@@ -1,4 +1,4 @@
-"""``mmgat-evaluate``: what a checkpoint is worth on labelled rows."""
+"""``mmgat-evaluate``: metrics of a checkpoint on published data sets."""
 
 from __future__ import annotations
 
@@ -14,67 +14,51 @@ from mmgat.training.errors import TrainingDataError
 
 if TYPE_CHECKING:
     from mmgat.model.checkpoint import Checkpoint
-    from mmgat.training.data.bags import RowSet
+    from mmgat.training.data.bags import Bags
 
 
-def report(truth: Any, scores: Any, known: Any, thresholds: Any) -> dict[str, Any]:
-    """Figures of bag scores; arrays [n, 20], thresholds [20].
+def evaluate(checkpoint: str, path: Path, every_clip: bool = False) -> dict[str, Any]:
+    """Evaluates a checkpoint on a published file of embeddings.
 
-    ``map`` is the mean of ``per_label``'s average precisions. Every F1 names its kind: ``micro``
-    and ``macro`` count positives only, ``macro_both`` is the mean of the positives' and the
-    negatives' F1 (Gururani et al.), averaged over labels.
-    """
-    import numpy as np
-
-    from mmgat.training.evaluation.metrics import average_precisions, f1_scores
-
-    per_label = average_precisions(truth, scores, known)
-    return {
-        "map": float(np.mean(list(per_label.values()))) if per_label else None,
-        "per_label": per_label,
-        "f1_at_0.5": f1_scores(truth, scores >= 0.5, known),
-        "f1_at_calibrated_thresholds": f1_scores(truth, scores >= thresholds, known),
-    }
-
-
-def evaluate(checkpoint: str, rows: Path, every_clip: bool = False) -> dict[str, Any]:
-    """The report of a checkpoint on published rows.
-
-    AudioSet's: music clips only, unless ``every_clip``. OpenMIC's: the test split, whose ``map`` is
+    AudioSet: only clips of music, unless ``every_clip``. OpenMIC: the test split, whose ``map`` is
     the usual headline there (average precision where the mask is set, mean over labels).
 
+    Args:
+        checkpoint: its name or path.
+        path: the file, see ``mmgat.training.data.registry.dataset_of_file``.
+        every_clip: not only clips of music.
+
     Raises:
-        ModelError: no such checkpoint, or of another embedder.
-        TrainingDataError: no such rows.
+        ModelError: the checkpoint is missing, damaged or of another embedder.
+        TrainingDataError: the file is missing or damaged.
     """
     from mmgat.model.card import check_embedding_space
     from mmgat.model.checkpoint import load_checkpoint
-    from mmgat.model.embedders.vggish import VARIANTS
-    from mmgat.training.data.audioset import read_audioset
-    from mmgat.training.data.openmic import FILE_NAME, read_openmic
+    from mmgat.training.data.registry import dataset_of_file
 
     loaded = load_checkpoint(checkpoint)
-    openmic = rows.name == FILE_NAME
-    check_embedding_space(loaded.card, "vggish", VARIANTS[1 if openmic else 0])
-    if openmic:
-        bags, of = read_openmic(rows.parent, "test"), "clips of the test split"
-    else:
-        bags = read_audioset(rows, music_only=not every_clip)
-        of = "clips" if every_clip else "music clips"
+    dataset = dataset_of_file(path)
+    check_embedding_space(loaded.card, "vggish", dataset.variant)
+    bags, of = dataset.read_file(path, every_clip)
     if not len(bags):
-        raise TrainingDataError(f"expected {of} in {rows}, found none")
-    return _about(loaded, rows.name, len(bags), of) | _report_on(loaded, bags)[0]
+        raise TrainingDataError(f"expected {of} in {path}, found none")
+    return _about(loaded, path.name, len(bags), of) | _report_on(loaded, bags)[0]
 
 
 def evaluate_irmas(checkpoint: str, folder: Path, weights: Path | None = None) -> dict[str, Any]:
-    """The report of a checkpoint on IRMAS's test clips, heard by its own embedder.
+    """Evaluates a checkpoint on IRMAS's test clips, with its own embedder.
 
     ``irmas`` follows that set's convention (Han et al. 2017): seconds summed and divided by the
     clip's largest, one threshold of 0.5, F1 over ten labels, since the two guitars are one.
 
+    Args:
+        checkpoint: its name or path.
+        folder: of the unpacked test clips.
+        weights: VGGish's published files, for a checkpoint of vggish.
+
     Raises:
-        ModelError: no such checkpoint, or its embedder is not to be had.
-        TrainingDataError: no such clips.
+        ModelError: the checkpoint is missing, or its embedder cannot be loaded.
+        TrainingDataError: the clips are missing.
     """
     import numpy as np
 
@@ -96,32 +80,33 @@ def evaluate_irmas(checkpoint: str, folder: Path, weights: Path | None = None) -
     return about | found | {"irmas": irmas_scores(truth, np.stack(clips), 0.5)}
 
 
-def _report_on(loaded: Checkpoint, bags: RowSet) -> tuple[dict[str, Any], Any]:
-    """The report, and the instance scores."""
+def _report_on(loaded: Checkpoint, bags: Bags) -> tuple[dict[str, Any], Any]:
+    """All metrics, and the instance scores."""
     import numpy as np
     import torch
 
     from mmgat.model.labels import LABELS
     from mmgat.training.fitting.fit import predict
+    from mmgat.training.metrics import report_of
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     scores, instance = predict(loaded.mmgat.to(device), bags)
     thresholds = np.array([loaded.card.thresholds[label] for label in LABELS])
-    return report(bags.bag.numpy(), scores, bags.bag_weight.numpy(), thresholds), instance
+    return report_of(bags.bag.numpy(), scores, bags.bag_weight.numpy(), thresholds), instance
 
 
-def _about(loaded: Checkpoint, rows: str, n_clips: int, of: str) -> dict[str, Any]:
+def _about(loaded: Checkpoint, file: str, n_clips: int, of: str) -> dict[str, Any]:
     card = loaded.card
     return {
-        "checkpoint": card.name, "version": card.version, "rows": rows, "clips": n_clips, "of": of
+        "checkpoint": card.name, "version": card.version, "file": file, "clips": n_clips, "of": of
     }  # fmt: skip
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """The report as a person reads it."""
+    """Formats the metrics for a person."""
     lines = [
         f"{found['checkpoint']} {found['version']} on {found['clips']} {found['of']} "
-        f"of {found['rows']}",
+        f"of {found['file']}",
         "",
         f"mean average precision  {found['map']:.4f}",
         *(f"  {label:<20} {value:.3f}" for label, value in found["per_label"].items()),
@@ -149,40 +134,40 @@ def as_text(found: dict[str, Any]) -> str:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--checkpoint", default="vggish", show_default=True, metavar="NAME|PATH")
 @click.option(
-    "--rows",
+    "--embeddings",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.npz",
-    help="AudioSet's released rows with labels, or openmic-2018.npz beside its partitions.",
+    help="AudioSet's released embeddings with labels, or openmic-2018.npz beside its partitions.",
 )
 @click.option(
     "--irmas",
     type=click.Path(path_type=Path, file_okay=False),
-    help="IRMAS's unpacked test clips, in place of rows.",
+    help="IRMAS's unpacked test clips, in place of embeddings.",
 )
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="VGGish's published files, to hear IRMAS with a checkpoint of vggish.",
+    help="VGGish's published files, to evaluate a checkpoint of vggish on IRMAS.",
 )
 @click.option("--every-clip", is_flag=True, help="Not only clips with a label of music.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.version_option(package_name="mmgat-stream")
 def main(
     checkpoint: str,
-    rows: Path | None,
+    embeddings: Path | None,
     irmas: Path | None,
     weights: Path | None,
     every_clip: bool,
     as_json: bool,
 ) -> None:
-    """Mean average precision and F1 of a checkpoint on labelled rows or clips."""
-    if (rows is None) == (irmas is None):
-        raise click.UsageError("expected either --rows FILE.npz or --irmas FOLDER")
+    """Print mean average precision and F1 of a checkpoint on labelled embeddings or clips."""
+    if (embeddings is None) == (irmas is None):
+        raise click.UsageError("expected either --embeddings FILE.npz or --irmas FOLDER")
     try:
         if irmas is not None:
             found = evaluate_irmas(checkpoint, irmas, weights)
-        elif rows is not None:
-            found = evaluate(checkpoint, rows, every_clip)
+        elif embeddings is not None:
+            found = evaluate(checkpoint, embeddings, every_clip)
     except (ModelError, TrainingDataError) as error:
         click.echo(f"mmgat-evaluate: {error}", err=True)
         sys.exit(1)

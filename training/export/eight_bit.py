@@ -1,9 +1,9 @@
-"""A traced network in 8 bits: three quarters of the time for a window, a third of the file (ours).
+"""A traced network in 8 bits: three quarters of the time a window, a third of the file (ours).
 
 Convolutions and large products multiply integers: activations in 8 bits, weights in 7, so that no
 processor's sums of two products overflow, with one scale a channel. Ranges of activations are
 measured once, on recordings: if they followed the data, as in ONNX Runtime's dynamic quantisation,
-what is said of one stream would depend on those computed with it.
+the scores of one stream would depend on the others of its batch.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from mmgat.model.backends.base import Floats
 from mmgat.model.embedders.base import EMBEDDING_SIZE
 from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ
-from mmgat.training.distillation.shards import hear
+from mmgat.training.distillation.shards import log_mel_seconds
 from mmgat.training.synthesis.arrangement import CLIP_S
 from mmgat.training.synthesis.augment import augment
 from mmgat.training.synthesis.packages import to_mono
 from mmgat.training.synthesis.sample_bank import recordings_for
 
 N_CLIPS: Final = 100
-MOST_PLAYERS: Final = 3
-LARGE: Final = 16_384
-"""Products with fewer weights gain nothing."""
+MAX_PARTS: Final = 3
+MIN_WEIGHTS: Final = 16_384
+"""Products with fewer weights are no quicker in integers."""
 
 
 def calibration_clips(audio_folder: Path, n_clips: int = N_CLIPS, seed: int = 0) -> Floats:
-    """Training recordings, one after another, up to three at once, in random rooms and noise.
+    """Makes clips of training recordings, up to three at once, in random rooms and noise.
 
     Shapes: float32 [n_clips, 10, 96, 64], log-mel examples of every second.
 
@@ -47,13 +47,13 @@ def calibration_clips(audio_folder: Path, n_clips: int = N_CLIPS, seed: int = 0)
     paths = [audio_folder / row["path"] for row in recordings_for("train", audio_folder)]
     rng, clips = np.random.default_rng(seed), []
     for _ in range(n_clips):
-        players = [_one_after_another(paths, rng) for _ in range(rng.integers(1, MOST_PLAYERS + 1))]
-        clips.append(hear(augment(np.sum(players, axis=0), rng)))
+        parts = [_concatenated(paths, rng) for _ in range(rng.integers(1, MAX_PARTS + 1))]
+        clips.append(log_mel_seconds(augment(np.sum(parts, axis=0), rng)))
     return np.array(clips, np.float32)
 
 
-def _one_after_another(paths: list[Path], rng: np.random.Generator) -> Floats:
-    """float32 [160000]: recordings at random levels, at 16 kHz."""
+def _concatenated(paths: list[Path], rng: np.random.Generator) -> Floats:
+    """Concatenates recordings at random levels, float32 [160000] at 16 kHz."""
     clip = np.zeros(CLIP_S * SAMPLE_RATE_HZ, np.float32)
     start = 0
     while start < len(clip):
@@ -65,13 +65,13 @@ def _one_after_another(paths: list[Path], rng: np.random.Generator) -> Floats:
 
 
 def in_eight_bits(traced: onnx.ModelProto, clips: Floats) -> onnx.ModelProto:
-    """The same network, as near as 8 bits allow.
+    """Quantises a network to 8 bits.
 
-    The first convolution, which hears one channel, and the last, before the pooling, stay as they
-    are: in integers both take longer.
+    The first convolution, of one channel, and the last, before the pooling, stay in floats: both are
+    slower in integers.
 
     Args:
-        traced: a graph that takes log-mel, as ``mmgat.training.export.onnx_graphs`` writes it.
+        traced: a graph that takes log-mel, from ``mmgat.training.export.onnx_graphs.traced``.
         clips: float32 [n, 10, 96, 64], see ``calibration_clips``.
     """
     with TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def in_eight_bits(traced: onnx.ModelProto, clips: Floats) -> onnx.ModelProto:
         quantize_static(
             plain,
             small,
-            _Heard(plain, clips),
+            _CalibrationWindows(plain, clips),
             nodes_to_quantize=_worthwhile(onnx.load(plain).graph),
             op_types_to_quantize=["Conv", "Relu", "MatMul", "Gemm"],
             per_channel=True,
@@ -94,12 +94,12 @@ def in_eight_bits(traced: onnx.ModelProto, clips: Floats) -> onnx.ModelProto:
 
 
 def _worthwhile(graph: onnx.GraphProto) -> list[str]:
-    """Names of the steps that are quicker in integers."""
+    """Finds the names of the nodes that are quicker in integers."""
     sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in graph.initializer}
     products = [
         node.name
         for node in graph.node
-        if node.op_type in ("MatMul", "Gemm") and sizes.get(node.input[1], 0) >= LARGE
+        if node.op_type in ("MatMul", "Gemm") and sizes.get(node.input[1], 0) >= MIN_WEIGHTS
     ]
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     inner = {node.output[0] for node in convolutions[:-1]}
@@ -107,8 +107,8 @@ def _worthwhile(graph: onnx.GraphProto) -> list[str]:
     return [*products, *(node.name for node in convolutions[1:-1]), *relus]
 
 
-class _Heard(CalibrationDataReader):  # type: ignore[misc]
-    """Every second of the clips joining the graph of its clip's ten."""
+class _CalibrationWindows(CalibrationDataReader):  # type: ignore[misc]
+    """Feeds every second of the clips, as the newest node of its clip's graph."""
 
     def __init__(self, model: Path, clips: Floats) -> None:
         n_clips, n_seconds = clips.shape[:2]
@@ -120,8 +120,8 @@ class _Heard(CalibrationDataReader):  # type: ignore[misc]
             "steps": steps,
         }
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        rows = [session.run(["rows"], feed)[0] for feed in self._feeds()]
-        self._graphs["nodes"] = np.stack(rows, axis=1)
+        embeddings = [session.run(["embeddings"], feed)[0] for feed in self._feeds()]
+        self._graphs["nodes"] = np.stack(embeddings, axis=1)
         self._left = self._feeds()
 
     def _feeds(self) -> Iterator[dict[str, npt.NDArray[Any]]]:
@@ -130,4 +130,5 @@ class _Heard(CalibrationDataReader):  # type: ignore[misc]
             yield {"log_mel": self._clips[:, second], "newest": steps == second, **self._graphs}
 
     def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
+        """Returns the next input, or None after the last."""
         return next(self._left, None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import struct
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from mmgat.model.card import checkpoint_path, sha256_of, write_card
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.base import EMBEDDING_SIZE
 from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.graph.instance_graph import GraphLayout
 from mmgat.model.streaming_model import StreamingModel
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.export.eight_bit import calibration_clips, in_eight_bits
@@ -29,25 +29,24 @@ from mmgat.training.export.eight_bit import calibration_clips, in_eight_bits
 MOST_NODES: Final = 64
 MOST_STREAMS: Final = 4096
 SMALL_BYTES: Final = 1024
-"""Smaller tensors stand in the graph itself."""
+"""Smaller tensors are stored in the graph itself."""
 
 
 def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
-    """Writes the graphs beside a checkpoint, for few nodes and for many; returns their paths.
+    """Writes the dense and the sparse graph beside a checkpoint and returns their paths.
 
-    Both take and give what ``StreamingModel`` does, for any number of streams and 5 to 64 nodes. Those
-    of a checkpoint with its embedder compute in 8 bits and hold their weights themselves. Those of
-    one without it take the windows' rows in place of their log-mel, and their weights stay in the
-    safetensors file: they name their places there.
+    Both have the inputs and outputs of ``StreamingModel``, for any number of streams and 5 to 64 nodes.
+    Graphs of a checkpoint with its embedder compute in 8 bits and contain their weights. Graphs of a
+    checkpoint without it take the windows' embeddings in place of their log-mel, and refer to the
+    weights in the safetensors file.
 
     Args:
         model: name or path of the checkpoint.
-        data: the local data folder; its recordings say which values 8 bits must hold.
+        data: the local data folder; its recordings give the ranges of activations in 8 bits.
 
     Raises:
-        CheckpointError: no checkpoint there.
-        TrainingDataError: no data where they are needed; or weights do not stand in the graph as in
-            the file.
+        CheckpointError: there is no such checkpoint.
+        TrainingDataError: data are needed and missing, or the graph's weights differ from the file's.
     """
     path, checkpoint = checkpoint_path(model), load_checkpoint(model)
     embedder: nn.Module = nn.Identity()
@@ -61,10 +60,9 @@ def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
         clips = calibration_clips(data / "audio")
         embedder = CompactEmbedder()
         embedder.load_state_dict(checkpoint.embedder_state)
-    network = StreamingModel(embedder, checkpoint.mmgat)
-    for written, small in zip(graph_paths(path), (sys.maxsize, 0), strict=True):
-        checkpoint.mmgat.small = small
-        graph = traced(network)
+    layouts = (GraphLayout.DENSE, GraphLayout.SPARSE)
+    for written, layout in zip(graph_paths(path), layouts, strict=True):
+        graph = traced(StreamingModel(embedder, checkpoint.mmgat, layout))
         if clips is None:
             _refer(graph, path)
         else:
@@ -76,10 +74,7 @@ def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
 
 
 def traced(network: StreamingModel) -> onnx.ModelProto:
-    """The network's graph, weights in it, under their names.
-
-    What ``mmgat.small`` says decides whether it computes graphs as wholes or from lists.
-    """
+    """Traces a network with a given layout; its graph contains the weights under their names."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     n_bags, n_nodes = 2, 2 * FEWEST_NODES + 1
     steps = torch.arange(n_nodes).repeat(n_bags, 1)
@@ -101,8 +96,8 @@ def traced(network: StreamingModel) -> onnx.ModelProto:
         optimize=False,
         verbose=False,
         dynamic_shapes=({0: bags}, of_graph, of_graph, of_graph, of_graph),
-        input_names=["log_mel" if embeds else "rows", "nodes", "mask", "steps", "newest"],
-        output_names=["rows", "scores", "evidence"],
+        input_names=["log_mel" if embeds else "embeddings", "nodes", "mask", "steps", "newest"],
+        output_names=["embeddings", "scores", "evidence"],
     )
     assert program is not None
     # Weights keep their names and bytes: only what is smaller is computed in advance.
@@ -112,19 +107,19 @@ def traced(network: StreamingModel) -> onnx.ModelProto:
     model = program.model_proto
     graph = model.graph
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        part.ClearField("metadata_props")  # where torch's tracing came by
+        part.ClearField("metadata_props")  # torch's traces of source code
     graph.ClearField("value_info")
     return model
 
 
 def _spares_weights(node: onnx_ir.Node) -> bool | None:
-    """False where a constant would take a large weight's place; else as the optimizer likes."""
+    """Returns False if a constant would replace a large weight; otherwise the optimizer decides."""
     weights = (value.const_value for value in node.inputs if value and value.is_initializer())
     return False if any(w and w.nbytes >= SMALL_BYTES for w in weights) else None
 
 
 def _refer(model: onnx.ModelProto, weights: Path) -> None:
-    """Large tensors are left out of the graph, which says where they lie in the weights' file."""
+    """Removes large tensors from the graph and refers to their places in the weights' file."""
     places, start = _places(weights)
     stored = np.memmap(weights, np.uint8, "r")
     for tensor in model.graph.initializer:
@@ -142,7 +137,7 @@ def _refer(model: onnx.ModelProto, weights: Path) -> None:
 
 
 def _places(weights: Path) -> tuple[dict[str, Any], int]:
-    """A safetensors file's header, and where its data begins."""
+    """Reads a safetensors file's header and the offset of its data."""
     with weights.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         return json.loads(file.read(length)), 8 + length

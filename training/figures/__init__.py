@@ -1,4 +1,4 @@
-"""The pictures of ``docs/training.md``, one module a kind; each function returns a Figure."""
+"""The figures of ``docs/training.md``, one module a kind; each function returns a Figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.mmgat import MMGAT
-from mmgat.training.data.registry import evaluation_bags
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.figures.correlation_graphs import correlation_graphs
 from mmgat.training.figures.evidence import evidence_beside_log_mel
@@ -24,7 +23,7 @@ EXAMPLES = 3
 def draw(
     run: Path, without: Path, compare: Sequence[Path], audio: Path, data: Path, out: Path
 ) -> Iterator[Path]:
-    """Writes the pictures into ``out`` and says each path.
+    """Draws the figures, writes them into ``out`` and yields their paths.
 
     Args:
         run: a finished run of MMGAT.
@@ -32,13 +31,14 @@ def draw(
         compare: more finished runs for the heatmap.
         audio: a sound file for the evidence, which the shipped compact model reads.
         data: the local data folder.
+        out: folder of the figures.
 
     Raises:
-        TrainingDataError: no such run or data, or a run of another network.
+        TrainingDataError: a run or its data are missing, or it is not of MMGAT.
     """
     out.mkdir(parents=True, exist_ok=True)
     ours, other = _mmgat(run), _mmgat(without)
-    evaluation = evaluation_bags(load_run(run).recipe, data)
+    evaluation = load_run(run).recipe.evaluation_bags(data)
 
     alone = one_label_clips(evaluation, each=60)
     sets = {

@@ -8,6 +8,6 @@ from mmgat.model.labels import N_LABELS
 
 
 def label_colour(label: int) -> tuple[float, float, float, float]:
-    """RGBA of a label's index."""
+    """Returns the RGBA of a label, by its index."""
     colour: tuple[float, float, float, float] = matplotlib.colormaps["tab20"](label / N_LABELS)
     return colour

@@ -10,23 +10,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mmgat.model.graph.instance_graph import InstanceGraph, Scale
+from mmgat.model.graph.instance_graph import GraphLayout, InstanceGraph, Scale
 from mmgat.model.labels import LABELS
 from mmgat.model.mmgat import MMGAT
-from mmgat.training.data.bags import RowSet
+from mmgat.training.data.bags import Bags
 
 SIMILARITY = matplotlib.colormaps["magma"]
 
 
-def correlation_graphs(network: MMGAT, rows: RowSet) -> Figure:
-    """A row a clip: similarity of its seconds, then its graph at each of the network's scales."""
+def correlation_graphs(network: MMGAT, bags: Bags) -> Figure:
+    """Draws a row for every clip: similarity of its seconds, then its graph at each scale."""
     n_columns = 1 + len(network.scales)
-    figure = Figure(figsize=(2.9 * n_columns, 2.9 * len(rows)))
+    figure = Figure(figsize=(2.9 * n_columns, 2.9 * len(bags)))
     figure.set_layout_engine("constrained", h_pad=0.1)
-    axes = figure.subplots(len(rows), n_columns, squeeze=False)
+    axes = figure.subplots(len(bags), n_columns, squeeze=False)
     for index, (first, *others) in enumerate(axes):
-        clip = rows.select(torch.tensor([index]))
-        graph = network.graph(clip.rows, clip.mask())
+        clip = bags.select(torch.tensor([index]))
+        graph = network.graph(clip.embeddings, clip.mask())
         n_nodes = int(clip.lengths)
         image = first.imshow(
             graph.similarity[0, :n_nodes, :n_nodes], cmap=SIMILARITY, vmin=0, vmax=1
@@ -42,17 +42,17 @@ def correlation_graphs(network: MMGAT, rows: RowSet) -> Figure:
 
 
 def _draw(axis: Axes, graph: InstanceGraph, scale: Scale, n_nodes: int) -> None:
-    """Seconds on a circle, clockwise from the top; an edge's colour is its similarity."""
+    """Draws seconds on a circle, clockwise from the top; an edge's colour is its similarity."""
     angles = [math.pi / 2 - 2 * math.pi * second / n_nodes for second in range(n_nodes)]
-    places = [(math.cos(angle), math.sin(angle)) for angle in angles]
-    linked = ~scale.neighbours(graph, whole=True).absent[0, 0]
+    positions = [(math.cos(angle), math.sin(angle)) for angle in angles]
+    linked = ~scale.neighbours(graph, GraphLayout.DENSE).absent[0, 0]
     for second, other in torch.nonzero(linked).tolist():
         if other == second:
             continue
         value = float(graph.similarity[0, second, other])
-        (x, y), (to_x, to_y) = places[second], places[other]
+        (x, y), (to_x, to_y) = positions[second], positions[other]
         axis.plot((x, to_x), (y, to_y), color=SIMILARITY(max(value, 0.0)), linewidth=1.5)
-    for second, (x, y) in enumerate(places):
+    for second, (x, y) in enumerate(positions):
         axis.text(x, y, str(second), ha="center", va="center", fontsize=8,
                   bbox={"boxstyle": "circle", "facecolor": "white", "edgecolor": "grey"})  # fmt: skip
     axis.set(xlim=(-1.25, 1.25), ylim=(-1.25, 1.25), aspect="equal")

@@ -1,4 +1,4 @@
-"""Evidence of every second beneath the log-mel spectrogram that it was read from."""
+"""Evidence of every second, below the log-mel spectrogram that it comes from."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from mmgat.model.checkpoint import Checkpoint
 from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples, log_mel
 from mmgat.model.labels import LABELS
+from mmgat.model.mmgat import MMGATOutput
 from mmgat.training.errors import TrainingDataError
 
 LONGEST_S = 60
@@ -22,10 +23,10 @@ SHOWN = 6
 
 
 def read_mono(path: Path) -> npt.NDArray[np.float32]:
-    """A sound file's samples, float32 [T] at 16 kHz.
+    """Reads a sound file as mono samples, float32 [T] at 16 kHz.
 
     Raises:
-        TrainingDataError: no sound file, or shorter than a second.
+        TrainingDataError: the file is no sound file, or is shorter than a second.
     """
     try:
         audio, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
@@ -41,17 +42,17 @@ def read_mono(path: Path) -> npt.NDArray[np.float32]:
 
 @torch.inference_mode()
 def evidence_beside_log_mel(path: Path, checkpoint: Checkpoint) -> Figure:
-    """The sound of a file, its first 60 seconds at most, and what each of its seconds says.
+    """Draws the log-mel of a file, at most 60 seconds, and the evidence of each second.
 
     Raises:
-        TrainingDataError: the file is no sound or too short.
-        ModelError: the checkpoint's embedder is not to be had.
+        TrainingDataError: the file is no sound file or is too short.
+        ModelError: the checkpoint's embedder cannot be loaded.
     """
     audio = read_mono(path)
     n_seconds = min(len(audio) // SAMPLE_RATE_HZ, LONGEST_S)
     windows = audio[: n_seconds * SAMPLE_RATE_HZ].reshape(n_seconds, SAMPLE_RATE_HZ)
-    rows = checkpoint.embedder()(torch.from_numpy(examples(windows)))
-    output = checkpoint.mmgat.read(rows.unsqueeze(0))
+    embeddings = checkpoint.embedder()(torch.from_numpy(examples(windows)))
+    output: MMGATOutput = checkpoint.mmgat(embeddings.unsqueeze(0))
     best = output.bag_scores[0].topk(SHOWN).indices
 
     figure = Figure(figsize=(10, 5.6), layout="constrained")

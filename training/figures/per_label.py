@@ -1,4 +1,4 @@
-"""Heatmap of per-label results: a row a network, a column a label."""
+"""Heatmap of per-label results: a row for every network, a column for every label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mmgat.model.labels import LABELS
 
 
 def per_label_heatmap(results: dict[str, dict[str, float]]) -> Figure:
-    """Average precision of every network (name -> label -> value), best network first."""
+    """Draws the average precision of networks (name -> label -> value), best network first."""
     names = sorted(results, key=lambda name: -float(np.mean(list(results[name].values()))))
     values = np.array([[results[name].get(label, np.nan) for label in LABELS] for name in names])
     figure = Figure(figsize=(12, 1.6 + 0.42 * len(names)), layout="constrained")

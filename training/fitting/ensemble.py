@@ -1,6 +1,6 @@
-"""Finished runs as teachers: a network learns what they say together of every batch.
+"""Distillation from an ensemble: finished runs give targets of every batch to one more network.
 
-Source: distillation (Hinton et al. 2015) on the very batches the network sees, blended ones too
+Source: distillation (Hinton et al. 2015) on the very batches that the network sees, mixed ones too
 (Beyer et al. 2022); ours, not the paper's.
 """
 
@@ -12,41 +12,42 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
-from mmgat.training.data.bags import RowSet
+from mmgat.model.bag_model import BagModel, BagOutput
+from mmgat.training.data.bags import Bags, Targets
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.fit import Array, predict
-from mmgat.training.fitting.losses import Targets
 from mmgat.training.fitting.run_folder import RESULT, load_run
 
 
-class Teachers:
-    """Targets of a batch in the light of what networks say of it.
+class EnsembleTargets:
+    """Targets of a batch: its own, moved towards the mean scores of an ensemble.
 
     Args:
-        networks: each gives scores of bags, and logits of their tags if it has any.
-        trust: weight of their mean opinion; the rest is that of the labels.
+        networks: the ensemble.
+        distillation_weight: weight of the ensemble's mean scores; the rest is that of the labels.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], trust: float) -> None:
-        self._networks, self._trust = networks, trust
+    def __init__(self, networks: Sequence[BagModel], distillation_weight: float) -> None:
+        self._networks, self._weight = networks, distillation_weight
 
     @torch.no_grad()
-    def __call__(self, batch: RowSet) -> Targets:
-        """The batch's own targets, moved towards the teachers' opinion; weights are unchanged."""
-        rows, mask, own = batch.rows, batch.mask(), batch.targets()
-        said = [network.to(rows.device).read(rows, mask) for network in self._networks]  # type: ignore[operator]
-        bag = torch.stack([output.bag_scores for output in said]).mean(0)
-        taught = replace(own, bag=own.bag.lerp(bag, self._trust))
-        tags = torch.stack([output.tag_logits.sigmoid() for output in said]).mean(0)
+    def __call__(self, batch: Bags) -> Targets:
+        """Computes the targets of a batch; their weights are the batch's own."""
+        embeddings, mask, own = batch.embeddings, batch.mask(), batch.targets()
+        outputs: list[BagOutput] = [
+            network.to(embeddings.device)(embeddings, mask) for network in self._networks
+        ]
+        bag = torch.stack([output.bag_scores for output in outputs]).mean(0)
+        distilled = replace(own, bag=own.bag.lerp(bag, self._weight))
+        tags = torch.stack([output.tag_logits.sigmoid() for output in outputs]).mean(0)
         if not tags.numel():
-            return taught
-        return replace(taught, tags=own.tags.lerp(tags, self._trust))
+            return distilled
+        return replace(distilled, tags=own.tags.lerp(tags, self._weight))
 
 
-def teaching_runs(folder: Path) -> list[Path]:
-    """The finished runs in a recipe's folder, one a seed.
+def ensemble_runs(folder: Path) -> list[Path]:
+    """Finds the finished runs in a recipe's folder, one a seed.
 
     Raises:
         TrainingDataError: there is none.
@@ -60,11 +61,12 @@ def teaching_runs(folder: Path) -> list[Path]:
     return found
 
 
-def opinion(runs: Sequence[Path], rows: RowSet) -> Array:
-    """Mean bag scores [n, 20] of the networks that were not fitted to the held-out clips.
+def ensemble_scores(runs: Sequence[Path], bags: Bags) -> Array:
+    """Computes mean bag scores [n, 20] of the networks that were not fitted to the held-out clips.
 
-    What a network taught by these runs would say of clips that nobody was fitted to.
+    They stand in for the scores of a network distilled from these runs on clips that no network was
+    fitted to.
     """
-    scores = [predict(load_run(run, first=True).network, rows)[0] for run in runs]
+    scores = [predict(load_run(run, first=True).network, bags)[0] for run in runs]
     mean: Array = np.mean(scores, axis=0)
     return mean

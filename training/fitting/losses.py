@@ -6,24 +6,23 @@ instance term and everything else it leaves open are ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
-
 import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
+from mmgat.model.bag_model import BagModel, BagOutput
 from mmgat.model.labels import N_LABELS, ONSETS, membership
 from mmgat.model.mmgat import MMGAT, MMGATOutput
+from mmgat.training.data.bags import Targets
 
 
 class LossWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Weights of the parts.
+    """Weights of the parts of the loss.
 
-    Cross entropy over 20 mostly absent labels is small: of AudioSet's bags 0.03, against 0.4 of the
+    Cross entropy over 20 mostly absent labels is small: 0.03 for AudioSet's bags, against 0.4 for the
     three onset classes. Auxiliary classes with a weight of 0.2 lead the network instead of helping.
-    ``presence`` matters where seconds are known in which nothing plays.
+    ``presence`` matters if there are seconds that are known to be without any label.
     """
 
     instance: float = 1.0
@@ -35,40 +34,16 @@ class LossWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tags: float = 0.2
 
 
-class HasBagScores(Protocol):
-    """An output with scores [B, 20] of bags and logits [B, T] of their tags."""
-
-    @property
-    def bag_scores(self) -> Tensor: ...
-
-    @property
-    def tag_logits(self) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What is known of a batch of bags; weight 0 means unknown, never negative.
-
-    Attributes:
-        bag, bag_weight: float32 [B, 20], targets in [0, 1].
-        instance, instance_weight: float32 [B, N, 20].
-        tags: float32 [B, T], further classes in [0, 1], all known; T may be 0.
-    """
-
-    bag: Tensor
-    bag_weight: Tensor
-    instance: Tensor
-    instance_weight: Tensor
-    tags: Tensor
-
-
 def masked_mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean; 0 where nothing is known."""
+    """Computes the weighted mean; it is 0 if all weights are."""
     return (values * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
 def group_targets(bag: Tensor, weight: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
-    """Targets [B, A] of label groups [A, 20]: on if any member is; off only if all are known."""
+    """Computes targets [B, A] of label groups [A, 20] and whether they are known.
+
+    A group is on if any member is, and off only if all members are known.
+    """
     known = weight.unsqueeze(1) * groups  # [B, A, 20]
     target = (bag.unsqueeze(1) * (known > 0)).amax(-1)
     all_known = known.sum(-1) >= groups.sum(-1)
@@ -76,11 +51,12 @@ def group_targets(bag: Tensor, weight: Tensor, groups: Tensor) -> tuple[Tensor, 
 
 
 def presence_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross entropy of "any label sounds" in every second, whose logit is the labels' log-sum-exp.
+    """Computes the cross entropy of "any label sounds" in every second.
 
-    One false label among 20 hardly shows in their mean; here the loudest speaks for the second.
+    Its logit is the log-sum-exp of the labels' logits, so that the largest one counts: one false label
+    among 20 hardly changes their mean.
 
-    Shapes: all [B, N, L] -> scalar. Known is a second with a label of at least 0.5, or with all known.
+    Shapes: all [B, N, L] -> scalar. A second counts if a target is at least 0.5 or all are known.
     """
     any_sounds = (target * (weight > 0)).amax(-1)
     known = (any_sounds >= 0.5) | (weight > 0).all(-1)
@@ -99,11 +75,12 @@ class CenterLoss(nn.Module):
         self.centers = nn.Parameter(torch.zeros(n_classes, size))
 
     def forward(self, features: Tensor, belongs: Tensor) -> Tensor:
+        """Computes the loss; see the class for shapes."""
         return masked_mean((features - self.centers).square().mean(-1), belongs)
 
 
 class BagLoss(nn.Module):
-    """Masked cross entropy of an output's ``bag_scores``, and of its ``tag_logits`` if it has any.
+    """Masked cross entropy of ``bag_scores``, plus that of ``tag_logits`` if there are any.
 
     Args:
         tags: weight of the tags.
@@ -113,7 +90,8 @@ class BagLoss(nn.Module):
         super().__init__()
         self.tags = tags
 
-    def forward(self, _: nn.Module, output: HasBagScores, targets: Targets) -> Tensor:
+    def forward(self, _: BagModel, output: BagOutput, targets: Targets) -> Tensor:
+        """Computes the loss of a batch, a scalar."""
         scores = output.bag_scores.clamp(1e-6, 1 - 1e-6)
         bag = binary_cross_entropy(scores, targets.bag, reduction="none")
         loss = masked_mean(bag, targets.bag_weight)
@@ -124,12 +102,12 @@ class BagLoss(nn.Module):
 
 
 class MMGATLoss(nn.Module):
-    """The weighted sum, for an ``MMGATOutput`` and its ``Targets``.
+    """The weighted sum of all parts, of an ``MMGATOutput`` and its ``Targets``.
 
     Args:
-        model: the network it is for; parts it lacks have no loss.
+        model: the network; a part that it lacks has no loss.
         weights: of the parts.
-        groups: auxiliary classes, by onset type unless named otherwise.
+        groups: auxiliary classes; onset types if not given.
     """
 
     groups: Tensor
@@ -150,6 +128,7 @@ class MMGATLoss(nn.Module):
         self.auxiliary_center = CenterLoss(len(groups), size)
 
     def forward(self, model: MMGAT, output: MMGATOutput, targets: Targets) -> Tensor:
+        """Computes the loss of a batch, a scalar."""
         w = self.weights
         total: Tensor = self.bag(model, output, targets)
         instance = binary_cross_entropy_with_logits(

@@ -1,4 +1,4 @@
-"""Recipes: what is fitted to what, and how, as TOML files in ``training/recipes``."""
+"""Recipes: a network, its data and its training, as TOML files in ``training/recipes``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import msgspec
 import torch
 from torch import nn
 
+from mmgat.model.bag_model import BagModel
 from mmgat.model.labels import FAMILIES, ONSETS
 from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.training.comparators.classical import CLASSICAL
 from mmgat.training.comparators.networks import COMPARATORS
+from mmgat.training.data.bags import Bags
 from mmgat.training.data.label_text import LabelText, minilm_embeddings
+from mmgat.training.data.registry import dataset_named, training_bags
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.fit import FitSettings
 from mmgat.training.fitting.losses import BagLoss, LossWeights, MMGATLoss
@@ -33,31 +36,33 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One experiment.
 
     Attributes:
-        extends: another recipe, beside this one, of which this changes only what it names.
+        extends: path of another recipe, from this one's folder, whose values hold unless this
+            recipe changes them.
         network: ``mmgat``, or a comparator's name.
-        data: ``audioset``, ``openmic``, ``openmic+irmas``, or ``mixtures``.
-        rows: of mixtures.
+        data: name of a data set, see ``mmgat.training.data.registry``.
+        embeddings: kind of embeddings of ``mixtures``.
         held_out: share of the training clips for early stopping and thresholds.
-        refit: whether, these two known, the network is made anew of all training clips, for the
-            whole cycle.
-        teachers: a recipe whose finished runs, beside this one's folder, teach a refit: in place of
-            a first fit their own first ones give thresholds.
-        trust: weight of what the teachers say of a batch; the rest is that of its labels.
-        tags: whether AudioSet's other classes help training.
+        refit: whether, after that, a new network is fitted to all training clips, for all epochs.
+        teachers: a recipe whose finished runs, in a folder beside this run's, are the ensemble that a
+            refit is distilled from. There is no first fit: the ensemble's first networks give
+            thresholds.
+        distillation_weight: weight of the ensemble's scores in the targets; the rest is that of the
+            labels.
+        tags: whether AudioSet's other classes are further targets.
         auxiliary: classes of MMGAT's second classifier.
         label_text: a file of ``mmgat-train label-embeddings``; MiniLM's if not given.
-        mmgat, comparator: the network.
-        loss, fit: how it learns.
+        mmgat, comparator: the network's settings.
+        loss, fit: settings of the training.
     """
 
     extends: str = ""
     network: str = "mmgat"
-    data: Literal["audioset", "openmic", "openmic+irmas", "mixtures"] = "audioset"
-    rows: Literal["compact", "time-frequency"] = "compact"
+    data: str = "audioset"
+    embeddings: Literal["compact", "time-frequency"] = "compact"
     held_out: float = 0.1
     refit: bool = False
     teachers: str = ""
-    trust: float = 0.7
+    distillation_weight: float = 0.7
     tags: bool = True
     auxiliary: Literal["onset", "family"] = "onset"
     label_text: str = ""
@@ -66,11 +71,27 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loss: LossWeights = LossWeights()
     fit: FitSettings = FitSettings()
 
-    def build(self, n_tags: int) -> nn.Module:
-        """The untrained network, of first weights by the seed of ``fit``.
+    def training_bags(self, data: Path) -> tuple[Bags, Bags]:
+        """Reads the bags to train on and the held-out bags from the local data folder.
+
+        Raises:
+            TrainingDataError: the data are missing or damaged.
+        """
+        return training_bags(self.data, data, self.held_out, self.embeddings)
+
+    def evaluation_bags(self, data: Path) -> Bags:
+        """Reads the bags to evaluate on from the local data folder.
+
+        Raises:
+            TrainingDataError: the data are missing or damaged.
+        """
+        return dataset_named(self.data).evaluation(data, self.embeddings)
+
+    def build(self, n_tags: int) -> BagModel:
+        """Builds the untrained network; the seed of ``fit`` decides its initial weights.
 
         Args:
-            n_tags: further classes in the data.
+            n_tags: number of further classes in the data.
         """
         torch.manual_seed(self.fit.seed)
         n_tags = n_tags if self.tags else 0
@@ -86,8 +107,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
         return MMGAT(config, text)
 
-    def criterion(self, network: nn.Module) -> nn.Module:
-        """The loss of a network of this recipe."""
+    def criterion(self, network: BagModel) -> nn.Module:
+        """Builds the loss of a network of this recipe."""
         if isinstance(network, MMGAT):
             return MMGATLoss(network, self.loss, self._groups)
         return BagLoss(self.loss.tags)
@@ -97,7 +118,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ONSETS if self.auxiliary == "onset" else FAMILIES
 
     def text(self) -> LabelText:
-        """The label embeddings, made or read from the file.
+        """Returns the label embeddings, made or read from the file.
 
         Raises:
             TrainingDataError: the file is missing or damaged.
@@ -106,10 +127,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_recipe(path: Path) -> Recipe:
-    """A recipe from a TOML file.
+    """Reads a recipe from a TOML file.
 
     Raises:
-        TrainingDataError: no file, no TOML, an unknown name or a value of the wrong kind.
+        TrainingDataError: the file is missing or no TOML, or a name or a value is not usable.
     """
     try:
         recipe = msgspec.convert(_values(path), Recipe)
@@ -124,6 +145,7 @@ def read_recipe(path: Path) -> Recipe:
         raise TrainingDataError(
             f"{path}: expected a network of {', '.join(NETWORKS)}, found {recipe.network!r}"
         )
+    dataset_named(recipe.data)
     if recipe.teachers and not recipe.refit:
         raise TrainingDataError(f"{path}: expected refit = true, since it has teachers")
     return recipe

@@ -1,4 +1,4 @@
-"""A run's folder: what is run there, what was measured, and the network."""
+"""The folder of a run: its recipe, its figures and its network."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
 
+from mmgat.model.bag_model import BagModel
 from mmgat.model.labels import LABELS
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.fit import NETWORK
@@ -27,22 +27,30 @@ FIRST: Final = "first"
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run of a network: its recipe, what was measured, and the network."""
+    """A finished run.
+
+    Attributes:
+        name: of the recipe.
+        recipe: with the seed of this run.
+        result: its figures, thresholds and sizes.
+        network: in evaluation mode.
+    """
 
     name: str
     recipe: Recipe
     result: dict[str, Any]
-    network: nn.Module
+    network: BagModel
 
 
 def load_run(folder: Path, first: bool = False) -> Run:
-    """A finished run from its folder.
+    """Loads a finished run.
 
     Args:
-        first: with the network that was not fitted to the held-out clips.
+        folder: of the run.
+        first: load the network that was not fitted to the held-out clips.
 
     Raises:
-        TrainingDataError: no finished run there, or one without a network.
+        TrainingDataError: there is no finished run in the folder, or it has no network.
     """
     try:
         result = json.loads((folder / RESULT).read_text("utf-8"))
@@ -60,17 +68,25 @@ def load_run(folder: Path, first: bool = False) -> Run:
 
 
 def thresholds_of(result: dict[str, Any]) -> npt.NDArray[np.float64]:
-    """float64 [20], calibrated on the held-out clips of that run."""
+    """Returns the thresholds of a result as float64 [20]."""
     return np.array([result["thresholds"][label] for label in LABELS])
 
 
-def claim(folder: Path, description: dict[str, Any]) -> None:
-    """Notes in the folder what is run there, so that nothing else goes on from it."""
+def reserve_run(folder: Path, description: dict[str, Any]) -> None:
+    """Reserves a folder for a run: writes its description there, so that no other run resumes it.
+
+    Args:
+        folder: is made if it does not exist.
+        description: the recipe's name and values.
+
+    Raises:
+        TrainingDataError: the folder belongs to another run.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    note = folder / RECIPE
-    if not note.is_file():
-        note.write_text(json.dumps(description, indent=1) + "\n", "utf-8")
-    elif json.loads(note.read_text("utf-8")) != description:
+    path = folder / RECIPE
+    if not path.is_file():
+        path.write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+    elif json.loads(path.read_text("utf-8")) != description:
         raise TrainingDataError(
             f"expected an empty folder or a run of this recipe and seed in {folder}, found another "
             "run: give another folder, or delete that one"

@@ -1,4 +1,4 @@
-"""Runs: one recipe fitted with one seed, measured on the evaluation rows, kept in a folder."""
+"""Runs: one recipe fitted with one seed, evaluated, and kept in a folder."""
 
 from __future__ import annotations
 
@@ -15,16 +15,13 @@ import numpy as np
 import torch
 
 from mmgat.training.comparators.classical import CLASSICAL, PerLabel
-from mmgat.training.data.bags import RowSet
-from mmgat.training.data.registry import evaluation_bags, training_bags
-from mmgat.training.evaluation.evaluate import report as figures_of
-from mmgat.training.evaluation.metrics import mean_average_precision
-from mmgat.training.fitting.ensemble import Teachers, opinion, teaching_runs
+from mmgat.training.data.bags import Bags, Targets
+from mmgat.training.fitting.ensemble import EnsembleTargets, ensemble_runs, ensemble_scores
 from mmgat.training.fitting.fit import Array, fit, predict
-from mmgat.training.fitting.losses import Targets
 from mmgat.training.fitting.recipe import Recipe, read_recipe
-from mmgat.training.fitting.run_folder import FIRST, RESULT, claim, load_run, thresholds_of
+from mmgat.training.fitting.run_folder import FIRST, RESULT, load_run, reserve_run, thresholds_of
 from mmgat.training.fitting.thresholds import calibrate
+from mmgat.training.metrics import mean_average_precision, report_of
 
 
 def run(
@@ -35,19 +32,21 @@ def run(
     report: Callable[[str], None] = print,
     devices: int | Literal["auto"] = "auto",
 ) -> dict[str, Any]:
-    """Fits a recipe and writes ``folder``/result.json and, beside it, the network.
+    """Fits a recipe and writes ``folder``/result.json and the network beside it.
 
-    With ``refit`` thresholds are those of a first network, in ``folder``/first, that was not fitted
-    to the held-out clips; what is kept and measured is the second, fitted to all. Who has teachers
-    has no first network of its own: theirs give the thresholds.
+    With ``refit``, thresholds are those of a first network, in ``folder``/first, that was not fitted
+    to the held-out clips; the network that is kept and evaluated is a second one, fitted to all clips.
+    A network with teachers has no first network of its own: the teachers' ones give its thresholds.
 
-    A run that was stopped goes on; one that is done is only read.
+    A run that was stopped is resumed; one that is done is only read.
 
     Args:
-        config: the recipe; its name names the run.
+        config: the recipe; its name is the name of the run.
         data: the local data folder.
-        seed: in place of the recipe's.
-        devices: as ``fit`` takes them.
+        folder: of the run.
+        seed: replaces the recipe's.
+        report: takes a line an epoch.
+        devices: as in ``fit``.
 
     Raises:
         TrainingDataError: the recipe or the data are not usable, or the folder holds another run.
@@ -56,32 +55,34 @@ def run(
     if seed is not None:
         recipe = msgspec.structs.replace(recipe, fit=msgspec.structs.replace(recipe.fit, seed=seed))
     description = {"recipe": config.stem, **json.loads(msgspec.json.encode(recipe))}
-    claim(folder, description)
+    reserve_run(folder, description)
     result_path = folder / RESULT
     if result_path.is_file():
         done: dict[str, Any] = json.loads(result_path.read_text("utf-8"))
         return done
-    train, held_out = training_bags(recipe, data)
-    evaluation = evaluation_bags(recipe, data)
+    train, held_out = recipe.training_bags(data)
+    evaluation = recipe.evaluation_bags(data)
     start = time.perf_counter()
-    targets: Callable[[RowSet], Targets] = RowSet.targets
+    targets: Callable[[Bags], Targets] = Bags.targets
     if recipe.teachers:
-        teachers = teaching_runs(folder.parent.parent / recipe.teachers)
-        targets = Teachers([load_run(path).network for path in teachers], recipe.trust)
-        calibration = opinion(teachers, held_out)
+        teachers = ensemble_runs(folder.parent.parent / recipe.teachers)
+        targets = EnsembleTargets(
+            [load_run(path).network for path in teachers], recipe.distillation_weight
+        )
+        held_out_scores = ensemble_scores(teachers, held_out)
     else:
         first = folder / FIRST if recipe.refit else folder
         fitted = _fitted(recipe, train, held_out, first, report, devices)
-        calibration = fitted.predict(held_out)
+        held_out_scores = fitted.predict(held_out)
     if recipe.refit:
         report("of all training clips")
         fitted = _fitted(recipe, train.join(held_out), None, folder, report, devices, targets)
-    thresholds = calibrate(held_out.bag.numpy(), calibration, held_out.bag_weight.numpy())
+    thresholds = calibrate(held_out.bag.numpy(), held_out_scores, held_out.bag_weight.numpy())
     if torch.distributed.is_initialized() and torch.distributed.get_rank():
         raise SystemExit  # the first of several processes goes on alone
-    seconds = time.perf_counter() - start
+    training_seconds = time.perf_counter() - start
     scores = fitted.predict(evaluation)
-    found = figures_of(
+    found = report_of(
         evaluation.bag.numpy(),
         scores,
         evaluation.bag_weight.numpy(),
@@ -92,12 +93,12 @@ def run(
         "of": description,
         **found,
         "held_out_map": mean_average_precision(
-            held_out.bag.numpy(), calibration, held_out.bag_weight.numpy()
+            held_out.bag.numpy(), held_out_scores, held_out.bag_weight.numpy()
         ),
         "thresholds": thresholds,
         "tags": train.tags.shape[1],
         "parameters": fitted.n_parameters,
-        "training_seconds": round(seconds),
+        "training_seconds": round(training_seconds),
         "inference_ms": round(_milliseconds(partial(fitted.predict, one_bag)), 3),
         "evaluation_clips": len(evaluation),
     }
@@ -107,22 +108,22 @@ def run(
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What was fitted; it gives scores [n, 20] of bags."""
+    """A fitted network or classifier; ``predict`` gives scores [n, 20] of bags."""
 
     n_parameters: int
-    predict: Callable[[RowSet], Array]
+    predict: Callable[[Bags], Array]
 
 
 def _fitted(
     recipe: Recipe,
-    train: RowSet,
-    held_out: RowSet | None,
+    train: Bags,
+    held_out: Bags | None,
     folder: Path,
     report: Callable[[str], None],
     devices: int | Literal["auto"],
-    targets: Callable[[RowSet], Targets] = RowSet.targets,
+    targets: Callable[[Bags], Targets] = Bags.targets,
 ) -> _Fitted:
-    """The recipe's network or classifier; the folder keeps a network."""
+    """Fits the recipe's network, which the folder keeps, or its classifier."""
     if recipe.network in CLASSICAL:
         classifier = PerLabel(recipe.network, recipe.fit.seed).fit(train)
         return _Fitted(classifier.n_parameters, classifier.predict)
@@ -130,7 +131,7 @@ def _fitted(
     criterion = recipe.criterion(network)
     fit(network, criterion, train, held_out, recipe.fit, folder, report, devices, targets)
     n_parameters = sum(p.numel() for p in network.parameters())
-    return _Fitted(n_parameters, lambda rows: predict(network, rows)[0])
+    return _Fitted(n_parameters, lambda bags: predict(network, bags)[0])
 
 
 def table(
@@ -140,7 +141,11 @@ def table(
     n_seeds: int,
     report: Callable[[str], None] = print,
 ) -> str:
-    """Every recipe with seeds 0 to ``n_seeds`` - 1, as a Markdown table, best first."""
+    """Runs every recipe with seeds 0 to ``n_seeds`` - 1 and returns a Markdown table, best first.
+
+    Raises:
+        TrainingDataError: a recipe or the data are not usable.
+    """
     rows = []
     for config in configs:
         results = []
@@ -166,7 +171,7 @@ def table(
 
 
 def _milliseconds(call: Callable[[], object], repeats: int = 15) -> float:
-    """Median time of a call."""
+    """Measures the median time of a call."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()

@@ -8,15 +8,15 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve
 
 from mmgat.model.labels import LABELS
-from mmgat.training.evaluation.metrics import Array
+from mmgat.training.metrics import Array
 
 MIN_POSITIVES = 5
 STEP = 0.01
-LEAST_KEPT = 0.4
-"""Of the seconds that a label's threshold names at first: a label that is never named is none."""
+MIN_RECALL_KEPT = 0.4
+"""Share of the recall at the initial threshold that every label keeps."""
 
-FREE = 0.002
-"""Raises that cost less than this share of a label's seconds cost nothing."""
+FREE_RECALL = 0.002
+"""A loss of recall below this is neglected."""
 
 
 class Seconds(NamedTuple):
@@ -30,13 +30,13 @@ class Seconds(NamedTuple):
 def calibrate(
     truth: Array, scores: Array, known: Array, lowest: float = 0.1, highest: float = 0.6
 ) -> dict[str, float]:
-    """label -> the score that maximises F1 over known entries, kept within limits.
+    """Finds label -> the threshold that maximises F1 over known entries, kept within limits.
 
-    Held-out mixtures are not the world: without limits, a label that is easy there would fire at
-    nothing elsewhere, and one that is scored boldly there would stay silent. A label with fewer
+    Held-out mixtures are easier than real music. Without limits a label that is easy there would give
+    false events elsewhere, and one with high scores there would never be reported. A label with fewer
     than 5 known positives gets the median of the others.
 
-    Shapes: all [..., 20]; a truth of at least 0.5 is a positive, a weight above 0 is known.
+    Shapes: all [..., 20]. A truth of at least 0.5 is a positive; a weight above 0 means known.
 
     Raises:
         ValueError: no label has enough positives.
@@ -56,36 +56,35 @@ def calibrate(
     return {label: round(min(max(found.get(label, usual), lowest), highest), 4) for label in LABELS}
 
 
-def quiet_on(
+def raise_for_false_alarms(
     thresholds: dict[str, float], silent: Seconds, playing: Seconds, most_events: int
 ) -> dict[str, float]:
-    """Thresholds raised, where that costs least, until few events come of bags where nothing plays.
+    """Raises thresholds, where this costs least recall, until few false alarms are left.
 
-    An event begins with a second at the threshold: what lasts no longer than a moment is heard in
-    two windows live, half a second apart, and two make an event. A raise costs the share of the
-    label's own seconds that it leaves unnamed. Each step takes the raise with the most events
-    prevented for its cost.
+    A false alarm begins with one second at the threshold: live, even a short sound is in two windows,
+    half a second apart, and two windows make an event. The cost of a raise is the recall that the
+    label loses. Each step takes the raise that prevents the most false alarms for its cost.
 
     Args:
-        thresholds: label -> where to begin.
-        silent: seconds in which no label sounds where it is known.
+        thresholds: label -> initial threshold.
+        silent: seconds in which no known label sounds.
         playing: seconds in which labels sound.
-        most_events: that may remain, of all labels together.
+        most_events: number of false alarms that may remain, of all labels together.
     """
     cuts = np.arange(0, 1, STEP)
-    events = np.stack([_begun(silent, cut) for cut in cuts], axis=1)  # [20, cuts]
-    named = np.stack([_named(playing, cut) for cut in cuts], axis=1)
+    events = np.stack([_false_alarms(silent, cut) for cut in cuts], axis=1)  # [20, cuts]
+    recall = np.stack([_recall(playing, cut) for cut in cuts], axis=1)
     at = np.searchsorted(cuts, np.array([thresholds[label] for label in LABELS]) - 1e-9)
     each = np.arange(len(LABELS))
-    allowed = named >= LEAST_KEPT * named[each, at][:, None]
+    allowed = recall >= MIN_RECALL_KEPT * recall[each, at][:, None]
     while events[each, at].sum() > most_events:
         gain = events[each, at][:, None] - events
-        cost = named[each, at][:, None] - named
+        cost = recall[each, at][:, None] - recall
         higher = np.arange(len(cuts)) > at[:, None]
-        worth = np.where(higher & allowed, gain / (cost + FREE), 0.0)
-        if worth.max() <= 0:
+        benefit = np.where(higher & allowed, gain / (cost + FREE_RECALL), 0.0)
+        if benefit.max() <= 0:
             break
-        label, cut = np.unravel_index(worth.argmax(), worth.shape)
+        label, cut = np.unravel_index(benefit.argmax(), benefit.shape)
         at[label] = cut
     return {
         label: round(max(thresholds[label], float(cuts[index])), 4)
@@ -93,8 +92,8 @@ def quiet_on(
     }
 
 
-def _begun(silent: Seconds, cut: float) -> Array:
-    """Events of each label, int [20]."""
+def _false_alarms(silent: Seconds, cut: float) -> Array:
+    """Counts the events of each label at a threshold, int [20]."""
     at = (silent.scores >= cut) & (silent.known > 0)
     begun = at.copy()
     begun[:, 1:] &= ~at[:, :-1]
@@ -102,8 +101,8 @@ def _begun(silent: Seconds, cut: float) -> Array:
     return events
 
 
-def _named(playing: Seconds, cut: float) -> Array:
-    """Share of each label's seconds that are at the cut, float [20]; 0 where it never sounds."""
+def _recall(playing: Seconds, cut: float) -> Array:
+    """Computes each label's recall at a threshold, float [20]; 0 if it never sounds."""
     on = (playing.truth >= 0.5) & (playing.known > 0)
     share: Array = (on & (playing.scores >= cut)).sum((0, 1)) / np.maximum(on.sum((0, 1)), 1)
     return share

@@ -1,4 +1,4 @@
-"""What a microphone and a room do to a clip, for the student's ears only (ours)."""
+"""Augmentation: simulated rooms, microphones and noise (ours)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEAK_LIMIT: Final = 0.999
 
 
 def _room(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """An impulse response: the direct sound, then noise that decays by 60 dB in 0.1 to 1 s."""
+    """Draws an impulse response: direct sound, then noise that decays by 60 dB in 0.1 to 1 s."""
     t60 = rng.uniform(0.1, 1.0) * SAMPLE_RATE_HZ
     time = np.arange(REVERB_TAIL_SAMPLES)
     tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / t60)
@@ -29,7 +29,7 @@ def _room(rng: np.random.Generator) -> npt.NDArray[np.float64]:
 def _spectral_shape(
     rng: np.random.Generator, hz: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Gain per frequency: a tilt, perhaps a bump, perhaps a missing top or bottom."""
+    """Draws a gain for every frequency: a tilt, maybe a bump, maybe a high or low cut."""
     octaves = np.log2(np.maximum(hz, 30.0) / 1000.0)
     gain_db = rng.uniform(-3, 3) * octaves
     if rng.random() < 0.5:
@@ -45,7 +45,7 @@ def _spectral_shape(
 def noise(
     rng: np.random.Generator, samples: int, rate_hz: int = SAMPLE_RATE_HZ
 ) -> npt.NDArray[np.float64]:
-    """Steady noise with an RMS of 1: hum with harmonics and some noise, or noise of some colour.
+    """Draws steady noise with an RMS of 1: hum with harmonics, or coloured noise.
 
     Hum is that of mains or, with more noise, of a motor. The spectrum of noise falls by 0 (white), 3
     (pink) or 6 dB (brown) an octave, or rises by 3 (blue), and may be limited to a band, as that of a
@@ -72,7 +72,7 @@ def noise(
 
 
 def _coded(x: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """What is left of [T] after MP3 at about 30 to 80 kbit/s."""
+    """Encodes and decodes samples [T] as MP3 with about 30 to 80 kbit/s."""
     file = io.BytesIO()
     scale = max(1.0, float(np.abs(x).max(initial=0.0)))
     soundfile.write(
@@ -85,10 +85,10 @@ def _coded(x: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[
 
 
 def augment(audio: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """One random hearing of a clip: room, colour, noise, overload, codec, level.
+    """Makes a random augmented view of a clip: room, colour, noise, overload, codec, level.
 
     Shapes: float32 [T] mono at 16 kHz -> float32 [T], in [-1, 1]. The loudest tenth of a second
-    ends between about -35 and -2 dBFS, in one hearing of five as low as -60; digital silence stays
+    ends between about -35 and -2 dBFS, in one view of five as low as -60; digital silence stays
     so, or becomes faint noise.
     """
     x = audio.astype(np.float64)

@@ -1,6 +1,6 @@
-"""Random playing as MIDI (ours): enough variety of pitch, rhythm and touch to hear a timbre by.
+"""Random MIDI with much variety of pitch, rhythm and dynamics (ours).
 
-No composition: scale walks, arpeggios, chords and long notes, in sections of their own tempo, for
+It has scale walks, arpeggios, chords and long notes, in sections of their own tempo, for
 one General MIDI program; and bar patterns for a drum kit.
 """
 
@@ -72,7 +72,7 @@ def _section(
 def melody(
     rng: np.random.Generator, seconds: float, low: int, high: int, *, chords: bool
 ) -> list[Note]:
-    """Sections of 5 to 12 s in different styles, between the MIDI pitches ``low`` and ``high``."""
+    """Generates sections of 5 to 12 s in different styles, with MIDI pitches ``low`` to ``high``."""
     styles = ["walk", "walk", "long"] + (["chords", "chords", "arpeggio"] if chords else [])
     notes: list[Note] = []
     start = 0.0
@@ -86,7 +86,7 @@ def melody(
 def drum_pattern(
     rng: np.random.Generator, seconds: float, keys: tuple[int, ...], *, steady: bool
 ) -> list[Note]:
-    """Bars of 16 steps on some of the General MIDI drum ``keys``, now and then a new pattern.
+    """Generates bars of 16 steps on some drum ``keys``, and a new pattern now and then.
 
     Args:
         rng: the randomness.
@@ -111,7 +111,7 @@ def drum_pattern(
 
 
 def to_midi(notes: list[Note], program: int, *, drums: bool = False) -> mido.MidiFile:
-    """Notes as a MIDI file of one track on one channel."""
+    """Writes notes as a MIDI file with one track on one channel."""
     channel = DRUM_CHANNEL if drums else 0
     events = []
     for note in notes:
@@ -131,7 +131,7 @@ def to_midi(notes: list[Note], program: int, *, drums: bool = False) -> mido.Mid
 
 
 def channels(file: mido.MidiFile) -> dict[int, tuple[set[int], mido.MidiFile]]:
-    """A MIDI file taken apart: for every channel with notes its programs and it alone."""
+    """Splits a MIDI file: channel -> its programs, and a file with this channel only."""
     parts = {}
     used = {m.channel for track in file.tracks for m in track if m.type == "note_on"}
     for channel in sorted(used):

@@ -1,9 +1,8 @@
 """Ten-second training clips with exact labels for every second (ours).
 
-A clip is a sum of players. Each player's own sound is known, so whether it is heard in a second is
-measured and not guessed: present above -30 dB of the clip's loudest second, absent below -45 dB,
-masked between. Unlabelled music has no labels at all; teachers speak for it. In speech, everyday
-sounds and steady noise none of the labels sounds.
+A clip is a sum of parts. The sound of each part is known, so its label is measured in every second:
+present above -30 dB of the clip's loudest second, absent below -45 dB, unknown between. The labels of
+music are unknown; the teachers give its targets. Speech, everyday sounds and noise have no labels.
 """
 
 from __future__ import annotations
@@ -19,49 +18,59 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.labels import INDEX, LABELS, N_LABELS
-from mmgat.training.distillation.workspace import KINDS
 from mmgat.training.errors import TrainingDataError
-from mmgat.training.synthesis.arrangement import CLIP_S, CLIP_SAMPLES, fade, play, shift_pitch
+from mmgat.training.synthesis.arrangement import CLIP_S, CLIP_SAMPLES, arrange, fade, shift_pitch
 from mmgat.training.synthesis.augment import noise
-from mmgat.training.synthesis.general_midi import ALIKE
+from mmgat.training.synthesis.general_midi import CONFUSABLE
 from mmgat.training.synthesis.packages import RATE_HZ
 from mmgat.training.synthesis.render import HELD_OUT as HELD_OUT_SOUNDFONT
-from mmgat.training.synthesis.sample_bank import NoteBank
+from mmgat.training.synthesis.sample_bank import SampleBank
 
 PRESENT_DB: Final = -30.0
 ABSENT_DB: Final = -45.0
 COVERED_DB: Final = -22.0
-"""A player this far below the whole mixture of its second is not asked for."""
+"""A part this far below the mixture of its second is not present there."""
+
+KINDS: Final = ("music", "sequenced", "rendered", "sounds", "silence")
+"""Kinds of clips."""
 
 SHARES: Final = (0.32, 0.25, 0.16, 0.21, 0.06)
 HELD_OUT: Final = {"music": 15, "sounds": 5}
-"""One in so many is for validation: of music, files; of sounds, packages, whose sounds are alike."""
+"""One in so many is for validation: files of music, whole packages of sounds, which are alike."""
 
 FEW_MINUTES: Final = 5.0
-"""A package of sounds with more is heard no more often."""
+"""A package of sounds with more minutes is used no more often."""
 
-RECORDED: Final = 0.25
-"""Share of everyday sounds that is recorded ones; the rest is of packages."""
+RECORDED_SHARE: Final = 0.25
+"""Share of everyday sounds that comes from recordings; the rest comes from packages."""
 
 FLOOR: Final = 1e-12
 
 
-class Player(NamedTuple):
-    """One player's sound in a clip (float32 [320000]) and what it proves about labels.
+class Part(NamedTuple):
+    """One part of a clip.
 
-    ``source`` is that of the recordings it is made of, if it is.
+    Attributes:
+        audio: float32 [320000].
+        label: that the part has, if any.
+        ambiguous: labels that are unknown while it sounds.
+        source: of its recordings, if it has any.
     """
 
     audio: npt.NDArray[np.float32]
     label: str | None
-    unsure: frozenset[str] = frozenset()
+    ambiguous: frozenset[str] = frozenset()
     source: str = ""
 
 
 class Clip(NamedTuple):
-    """audio float32 [320000] at 32 kHz; labels bool [10, 20]; known bool [10, 20] (the mask).
+    """A clip with exact labels.
 
-    ``sources`` are those of the recordings in it.
+    Attributes:
+        audio: float32 [320000] at 32 kHz.
+        labels, known: bool [10, 20], and whether they are known.
+        kind: one of ``KINDS``.
+        sources: of the recordings in it.
     """
 
     audio: npt.NDArray[np.float32]
@@ -72,34 +81,34 @@ class Clip(NamedTuple):
 
 
 def second_levels(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Mean power of every second in dB, float64 [10]; digital silence is -120 dB."""
+    """Computes the mean power of every second in dB, float64 [10]; digital silence is -120 dB."""
     power = (audio[:CLIP_SAMPLES].reshape(CLIP_S, RATE_HZ).astype(np.float64) ** 2).mean(axis=1)
     return np.asarray(10 * np.log10(np.maximum(power, FLOOR)))
 
 
-def mix(players: Sequence[Player], kind: str) -> Clip:
-    """Sum of players, with the labels that each second of the sum deserves."""
+def mix(parts: Sequence[Part], kind: str) -> Clip:
+    """Adds up parts and finds the labels of every second."""
     audio = np.zeros(CLIP_SAMPLES, np.float32)
-    for player in players:
-        audio += player.audio
+    for part in parts:
+        audio += part.audio
     total = second_levels(audio)
     labels = np.zeros((CLIP_S, N_LABELS), bool)
     known = np.ones((CLIP_S, N_LABELS), bool)
-    for player in players:
-        level = second_levels(player.audio)
+    for part in parts:
+        level = second_levels(part.audio)
         heard = (level > total.max() + PRESENT_DB) & (level > total + COVERED_DB) & (level > -90)
         absent = level < min(total.max() + ABSENT_DB, -50)
-        if player.label:
-            labels[heard, INDEX[player.label]] = True
-            known[~heard & ~absent, INDEX[player.label]] = False
-        for label in player.unsure:
+        if part.label:
+            labels[heard, INDEX[part.label]] = True
+            known[~heard & ~absent, INDEX[part.label]] = False
+        for label in part.ambiguous:
             known[~absent, INDEX[label]] = False
-    sources = frozenset(player.source for player in players if player.source)
+    sources = frozenset(part.source for part in parts if part.source)
     return Clip(audio, labels, known | labels, kind, sources)
 
 
 def at_level(audio: npt.NDArray[np.float32], level_dbfs: float) -> npt.NDArray[np.float32]:
-    """Scaled so that its loudest second has this RMS level; silence stays silence."""
+    """Scales audio so that its loudest second has this RMS level; silence stays silence."""
     loudest = second_levels(audio).max()
     if loudest < -100:
         return audio
@@ -107,7 +116,7 @@ def at_level(audio: npt.NDArray[np.float32], level_dbfs: float) -> npt.NDArray[n
 
 
 def is_held_out(row: dict[str, Any]) -> bool:
-    """Whether a row of sources.json is for validation."""
+    """Tells whether a row of sources.json is for validation."""
     name = row["package"] if row["kind"] == "sounds" else row["cache"]
     return zlib.crc32(name.encode()) % HELD_OUT[row["kind"]] == 0
 
@@ -116,10 +125,10 @@ class ClipMaker:
     """Makes the clip of any index: the same index, seed and caches give the same clip.
 
     Args:
-        audio_folder: recorded notes (the data folder's ``audio``).
+        audio_folder: recordings (the data folder's ``audio``).
         cache: holds music/, sources.json, stems/ and stems.json.
-        split: "train", or "validation" with its own notes, soundfont and music files.
-        seed: of everything.
+        split: "train", or "validation" with its own recordings, soundfont and music files.
+        seed: of all random numbers.
         only: make clips of this kind only.
     """
 
@@ -132,7 +141,7 @@ class ClipMaker:
         only: str | None = None,
     ) -> None:
         self.cache, self.split, self.seed, self.only = cache, split, seed, only
-        self.bank = NoteBank(audio_folder, split, cache / "notes")
+        self.bank = SampleBank(audio_folder, split, cache / "samples")
         validation = split == "validation"
         stems = [
             stem for stem in self._read("stems.json")
@@ -162,7 +171,7 @@ class ClipMaker:
         for row in music:
             if Path(row["file"]).stem == "guitar":
                 self.stems.setdefault("guitar", []).append(
-                    {"label": "guitar", "unsure": sorted(ALIKE["guitar"]), "weight": 1.0,
+                    {"label": "guitar", "ambiguous": sorted(CONFUSABLE["guitar"]), "weight": 1.0,
                      "cache": f"../music/{row['cache']}"}
                 )  # fmt: skip
         self.tracks = [row["cache"] for row in music if Path(row["file"]).stem != "guitar"]
@@ -185,61 +194,61 @@ class ClipMaker:
         return rows
 
     def clip(self, index: int) -> Clip:
-        """The clip of this index."""
+        """Makes the clip of this index."""
         rng = np.random.default_rng((self.seed, self.split == "validation", index))
         kind = self.only or str(rng.choice(KINDS, p=SHARES))
         if kind == "music":
             track = self.tracks[self.turns[index % len(self.turns)]]
-            music = Player(self._crop(f"music/{track}", rng), None, frozenset(LABELS))
+            music = Part(self._crop(f"music/{track}", rng), None, frozenset(LABELS))
             return mix([music], kind)
         if kind == "silence":
-            return mix([Player(self._steady(rng), None)], kind)
+            return mix([Part(self._steady(rng), None)], kind)
         if kind == "sounds":
-            heard = [self._sounds(rng, -20.0)]
+            parts = [self._sounds(rng, -20.0)]
             if rng.random() < 0.3:
-                heard.append(self._sounds(rng, -20 - rng.uniform(0, 20)))
-            return mix(heard, kind)
+                parts.append(self._sounds(rng, -20 - rng.uniform(0, 20)))
+            return mix(parts, kind)
         if kind == "rendered" and self.songs and rng.random() < 0.35:
-            players = self._song(rng)
+            parts = self._song(rng)
         else:
-            n_players = int(rng.choice([1, 2, 3, 4, 5], p=[0.35, 0.26, 0.2, 0.12, 0.07]))
+            n_parts = int(rng.choice([1, 2, 3, 4, 5], p=[0.35, 0.26, 0.2, 0.12, 0.07]))
             from_stem = 0.85 if kind == "rendered" else 0.12
-            players = [self._player(rng, rng.random() < from_stem) for _ in range(n_players)]
-            levels = -20 - np.append(0.0, rng.uniform(0, 15, n_players))
-            players = [
-                p._replace(audio=at_level(p.audio, level))
-                for p, level in zip(players, levels, strict=False)
+            parts = [self._part(rng, rng.random() < from_stem) for _ in range(n_parts)]
+            levels = -20 - np.append(0.0, rng.uniform(0, 15, n_parts))
+            parts = [
+                part._replace(audio=at_level(part.audio, level))
+                for part, level in zip(parts, levels, strict=False)
             ]
         if rng.random() < 0.08:
             track = self.tracks[rng.integers(len(self.tracks))]
             music_level = -20 - rng.uniform(5, 25)
             behind = at_level(self._crop(f"music/{track}", rng), music_level)
-            players.append(Player(behind, None, frozenset(LABELS)))
+            parts.append(Part(behind, None, frozenset(LABELS)))
         elif rng.random() < 0.15:
-            players.append(self._sounds(rng, -20 - rng.uniform(5, 25)))
-        return mix(players, kind)
+            parts.append(self._sounds(rng, -20 - rng.uniform(5, 25)))
+        return mix(parts, kind)
 
     def _steady(self, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        """Ten seconds of digital silence or of steady noise, some of it too loud for full scale."""
+        """Makes ten seconds of digital silence or of steady noise, which may be clipped."""
         level_dbfs = float(rng.choice([rng.uniform(-60, -6), rng.uniform(-6, 12)], p=[0.7, 0.3]))
         loudness = 0.0 if rng.random() < 0.2 else 10 ** (level_dbfs / 20)
         return np.clip(noise(rng, CLIP_SAMPLES, RATE_HZ) * loudness, -1, 1).astype(np.float32)
 
-    def _sounds(self, rng: np.random.Generator, level_dbfs: float) -> Player:
-        """Ten seconds of speech or everyday sounds: of a track, or of recordings without label."""
+    def _sounds(self, rng: np.random.Generator, level_dbfs: float) -> Part:
+        """Makes ten seconds of speech or everyday sounds, from a track or from recordings."""
         recorded = [source for source in self.bank.sources.get("", []) if source.everyday]
-        if recorded and (not self.sounds or rng.random() < RECORDED):
+        if recorded and (not self.sounds or rng.random() < RECORDED_SHARE):
             source = recorded[rng.integers(len(recorded))]
-            audio, name = play(self.bank, source, rng), source.name
+            audio, name = arrange(self.bank, source, rng), source.name
         elif self.sounds:
             row = self.sounds[rng.choice(len(self.sounds), p=self.sound_shares)]
             shift = float(rng.uniform(-2, 2))
             audio, name = self._crop(f"music/{row['cache']}", rng, shift=shift), ""
         else:
             audio, name = np.zeros(CLIP_SAMPLES, np.float32), ""
-        return Player(at_level(audio, level_dbfs), None, source=name)
+        return Part(at_level(audio, level_dbfs), None, source=name)
 
-    def _player(self, rng: np.random.Generator, from_stem: bool) -> Player:
+    def _part(self, rng: np.random.Generator, from_stem: bool) -> Part:
         choices = sorted(
             label for label in (self.stems if from_stem else self.bank.sources) if label
         )
@@ -255,12 +264,12 @@ class ClipMaker:
                 placed = np.zeros_like(audio)
                 placed[entry : entry + cut] = fade(audio[entry : entry + cut], RATE_HZ // 10)
                 audio = placed
-            return Player(audio, row["label"], frozenset(row["unsure"]))
+            return Part(audio, row["label"], frozenset(row["ambiguous"]))
         sources = self.bank.sources.get(label) or self.bank.sources[self.bank.labels[0]]
         source = sources[rng.integers(len(sources))]
-        return Player(play(self.bank, source, rng), source.label, source.unsure, source.name)
+        return Part(arrange(self.bank, source, rng), source.label, source.ambiguous, source.name)
 
-    def _song(self, rng: np.random.Generator) -> list[Player]:
+    def _song(self, rng: np.random.Generator) -> list[Part]:
         names = sorted(self.songs)
         stems = self.songs[names[rng.integers(len(names))]]
         n_kept = int(rng.integers(1, len(stems) + 1))
@@ -269,11 +278,11 @@ class ClipMaker:
         offset = int(rng.random() * max(0, longest - CLIP_SAMPLES))
         shift = float(rng.uniform(-3, 3))
         return [
-            Player(
+            Part(
                 self._crop(f"stems/{row['cache']}", rng, shift=shift, at=offset)
                 * np.float32(10 ** (rng.uniform(-5, 5) / 20)),
                 row["label"],
-                frozenset(row["unsure"]),
+                frozenset(row["ambiguous"]),
             )
             for row in kept
         ]
@@ -281,7 +290,7 @@ class ClipMaker:
     def _crop(
         self, name: str, rng: np.random.Generator, *, shift: float = 0.0, at: int | None = None
     ) -> npt.NDArray[np.float32]:
-        """Ten seconds of a cached file, from a random place or from sample ``at``."""
+        """Cuts ten seconds from a cached file, from a random sample or from sample ``at``."""
         track = np.load(self.cache / name, mmap_mode="r")
         wanted = int(CLIP_SAMPLES * 2 ** (shift / 12)) + RATE_HZ // 10
         start = int(rng.random() * max(0, len(track) - wanted)) if at is None else at

@@ -1,7 +1,7 @@
-"""Unlabelled music, and sounds that are none: found in unpacked packages, decoded once, licences noted.
+"""Unlabelled music, speech and everyday sounds, decoded from unpacked packages with their licences.
 
-The expected layout is one folder per unpacked Debian package (``dpkg-deb -x``), so that every
-file's licence can be read from ``usr/share/doc/<package>/copyright``.
+The expected layout is one folder for every unpacked Debian package (``dpkg-deb -x``), so that the
+licence of a file can be read from ``usr/share/doc/<package>/copyright``.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import hashlib
 import io
 import itertools
 import json
-import re
 import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
+from debian.copyright import Copyright, License, NotMachineReadableError
 from tqdm import tqdm
 
 from mmgat.training.errors import TrainingDataError
 
 RATE_HZ: Final = 32_000
-"""Rate of everything cached: what the mn04 teacher hears; the student hears half of it."""
+"""Sample rate of the cache: that of the mn04 teacher, and twice that of the student."""
 
 SHORTEST_S: Final = 20.0
 SHORTEST_SOUND_S: Final = 0.1
@@ -55,6 +55,7 @@ class Track(NamedTuple):
     licence: str
 
     def open(self) -> Any:
+        """Returns what soundfile can open: a path, or a file in memory."""
         if self.path.suffix == TELEPHONE_SUFFIX:
             return io.BytesIO(_wave(self.path))
         if self.member is None:
@@ -63,24 +64,24 @@ class Track(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its path inside the package or the archive."""
+        """Path inside the package or the archive."""
         return self.member or self.path.as_posix().split(f"/{self.package}/", 1)[-1]
 
     @property
     def folder(self) -> str:
-        """What it lies in, for sounds that belong together."""
+        """Folder inside the package or the archive; sounds of one folder belong together."""
         return f"{self.package}/{self.path if self.member else ''}/{Path(self.name).parent}"
 
 
 @functools.cache
 def _archive(path: Path) -> zipfile.ZipFile:
-    """Opened once a process: listing a large archive takes longer than a sound in it."""
+    """Opens an archive once a process: listing a large one takes longer than reading a sound."""
     return zipfile.ZipFile(path)
 
 
 @functools.lru_cache(maxsize=2)
 def _wave(path: Path) -> bytes:
-    """A telephone recording as a WAV file."""
+    """Decodes a telephone recording to a WAV file."""
     command = ["ffmpeg", "-v", "error", "-f", "g722", "-i", str(path), "-f", "wav", "-"]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
@@ -94,7 +95,7 @@ def to_mono(
 
 
 def to_int16(audio: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
-    """Full scale 1.0 -> int16, clipped."""
+    """Converts samples of full scale 1.0 to int16, clipped."""
     samples: npt.NDArray[np.int16] = np.clip(np.rint(audio * 32_767.0), -32_768, 32_767).astype(
         np.int16
     )
@@ -102,20 +103,22 @@ def to_int16(audio: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
 
 
 def _licence_rules(copyright_file: Path) -> list[tuple[str, str]]:
-    """(pattern, short licence name) pairs of a machine-readable Debian copyright file, in order."""
-    if not copyright_file.is_file():
+    """Reads (pattern, short licence name) pairs of a machine-readable copyright file, in order."""
+    try:
+        with copyright_file.open(encoding="utf-8", errors="replace") as file:
+            parsed = Copyright(file, strict=False)
+            return [
+                (pattern, licence.synopsis)
+                for paragraph in parsed.all_files_paragraphs()
+                if (licence := cast(License | None, paragraph.license)) is not None
+                for pattern in paragraph.files
+            ]
+    except (OSError, NotMachineReadableError, ValueError):
         return []
-    rules = []
-    for stanza in copyright_file.read_text(encoding="utf-8", errors="replace").split("\n\n"):
-        files = re.search(r"^Files:((?:.*\n)(?:[ \t].*\n)*)", stanza + "\n", re.MULTILINE)
-        licence = re.search(r"^License:[ \t]*(\S.*)$", stanza, re.MULTILINE)
-        if files and licence:
-            rules += [(pattern, licence[1].strip()) for pattern in files[1].split()]
-    return rules
 
 
 def _licence_of(path: str, rules: list[tuple[str, str]]) -> str:
-    """The last rule that matches, as Debian's format says; a source path may be any suffix."""
+    """Finds the last rule that matches, as Debian's format wants; a path may be any suffix."""
     found = "see the package's copyright file"
     for pattern, licence in rules:
         named = pattern.rsplit("/", 1)[-1]
@@ -126,7 +129,7 @@ def _licence_of(path: str, rules: list[tuple[str, str]]) -> str:
 
 
 def find_tracks(root: Path) -> Iterator[Track]:
-    """Every audio file below ``root/<package>/``, looking into zip archives, in a fixed order."""
+    """Finds every audio file below ``root/<package>/``, also in zip archives, in a fixed order."""
     for package in sorted(p for p in root.iterdir() if p.is_dir()):
         rules = _licence_rules(package / "usr/share/doc" / package.name / "copyright")
         for path in sorted(package.rglob("*")):
@@ -142,10 +145,10 @@ def find_tracks(root: Path) -> Iterator[Track]:
 
 
 def _decode(tracks: list[Track], folder: Path) -> list[dict[str, Any]]:
-    """Decodes the tracks of one folder into the cache; what is no audio is left out.
+    """Decodes the tracks of one folder into the cache, and leaves out files that are no audio.
 
-    Sounds too short to be music (effects, spoken words) are joined to tracks: everyday sounds and
-    speech are what a microphone hears most, and the teachers know them too.
+    Sounds too short to be music (effects, spoken words) are joined to tracks: a microphone gets
+    everyday sounds and speech most of the time, and the teachers know them too.
     """
     rows, short = [], []
     for track in tracks:
@@ -157,16 +160,14 @@ def _decode(tracks: list[Track], folder: Path) -> list[dict[str, Any]]:
                 short.append((track, info.duration))
         except soundfile.LibsndfileError:
             continue
-    for number, together in enumerate(_ten_minutes(short)):
-        name = f"{Path(together[0].name).parent.as_posix()}/*" + (
-            f" {number + 1}" if number else ""
-        )
-        rows.append(_cached(together[0], name, folder, functools.partial(_joined, together)))
+    for number, group in enumerate(_ten_minutes(short)):
+        name = f"{Path(group[0].name).parent.as_posix()}/*" + (f" {number + 1}" if number else "")
+        rows.append(_cached(group[0], name, folder, functools.partial(_joined, group)))
     return rows
 
 
 def _ten_minutes(short: list[tuple[Track, float]]) -> list[list[Track]]:
-    """Tracks with their seconds -> groups of about ten minutes; less than 5 s is left out."""
+    """Groups tracks with their seconds to about ten minutes; a group of less than 5 s is left out."""
     groups: list[list[Track]] = []
     lasted = LONGEST_S
     for track, seconds in short:
@@ -179,14 +180,14 @@ def _ten_minutes(short: list[tuple[Track, float]]) -> list[list[Track]]:
 
 
 def _read(track: Track) -> npt.NDArray[np.int16]:
-    """int16 [T] at 32 kHz, at most ten minutes."""
+    """Reads at most ten minutes of a track, int16 [T] at 32 kHz."""
     with soundfile.SoundFile(track.open()) as file:
         audio = file.read(int(LONGEST_S * file.samplerate), dtype="float32")
         return to_int16(to_mono(audio, file.samplerate))
 
 
 def _joined(tracks: list[Track]) -> npt.NDArray[np.int16]:
-    """One after another with half a second between."""
+    """Joins tracks with half a second between them."""
     parts: list[npt.NDArray[np.int16]] = []
     for track in tracks:
         with contextlib.suppress(soundfile.LibsndfileError):
@@ -197,7 +198,7 @@ def _joined(tracks: list[Track]) -> npt.NDArray[np.int16]:
 def _cached(
     track: Track, name: str, folder: Path, decode: Callable[[], npt.NDArray[np.int16]]
 ) -> dict[str, Any]:
-    """The row of sources.json for a track, which is decoded if the cache has it not."""
+    """Returns the row of sources.json for a track, and decodes it if the cache does not have it."""
     target = folder / f"{hashlib.sha1(f'{track.package}/{name}'.encode()).hexdigest()[:16]}.npy"
     if not target.exists():
         partial = target.with_suffix(".partial.npy")
@@ -216,12 +217,12 @@ def _cached(
 def run(
     music: Path, cache: Path, *, sounds: Path | None = None, workers: int = 2
 ) -> list[dict[str, Any]]:
-    """Decode all audio below ``music`` and ``sounds`` into ``cache/music``; write ``sources.json``.
+    """Decodes all audio below ``music`` and ``sounds`` into ``cache/music``, with ``sources.json``.
 
     Args:
-        music: folder of unpacked packages in which anything may sound.
-        cache: where the results are kept.
-        sounds: folder of unpacked packages with speech, effects and noise, in which nothing plays.
+        music: folder of unpacked packages of music.
+        cache: the results are kept there.
+        sounds: folder of unpacked packages with speech, effects and noise, without any instrument.
         workers: processes.
 
     Returns the rows of sources.json: kind ("music" or "sounds"), package, file, licence, minutes,
@@ -241,17 +242,17 @@ def _decode_all(root: Path, folder: Path, kind: str, workers: int) -> list[dict[
     if not root.is_dir():
         raise TrainingDataError(f"expected a folder of unpacked packages, found nothing at {root}")
     folder.mkdir(parents=True, exist_ok=True)
-    together: dict[str, list[Track]] = {}
+    folders: dict[str, list[Track]] = {}
     for track in find_tracks(root):
         if track.path.suffix == TELEPHONE_SUFFIX and shutil.which("ffmpeg") is None:
             raise TrainingDataError(f"expected the program ffmpeg for {track.path}, found none")
-        together.setdefault(track.folder, []).append(track)
+        folders.setdefault(track.folder, []).append(track)
     with ProcessPoolExecutor(workers) as pool:
-        found = pool.map(_decode, together.values(), [folder] * len(together))
-        rows = list(itertools.chain.from_iterable(tqdm(found, f"decode {kind}", len(together))))
+        found = pool.map(_decode, folders.values(), [folder] * len(folders))
+        rows = list(itertools.chain.from_iterable(tqdm(found, f"decode {kind}", len(folders))))
     if not rows:
         raise TrainingDataError(
             f"expected audio of at least {SHORTEST_JOINED_S:g} s in {root}, found none in "
-            f"{sum(map(len, together.values()))} audio files"
+            f"{sum(map(len, folders.values()))} audio files"
         )
     return [row | {"kind": kind} for row in rows]

@@ -1,7 +1,7 @@
 """Stems rendered with fluidsynth: one instrument each, so that mixtures have exact labels.
 
-``cache/stems/<name>.npy`` is int16 [T], mono at 32 kHz; ``cache/stems.json`` says what each is.
-Stems of one song share a ``song`` and lie on one time axis.
+``cache/stems/<name>.npy`` is int16 [T], mono at 32 kHz; ``cache/stems.json`` describes each. Stems of
+one song have the same ``song`` and the same time axis.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from mmgat.training.synthesis.packages import RATE_HZ, to_int16, to_mono
 
 STEM_S: Final = 75.0
 DRUM_KITS: Final = (0, 8, 16, 24, 25, 32, 40)
-"""Kits that differ: standard, room, power, electronic, analogue, jazz, brush."""
+"""Different kits: standard, room, power, electronic, analogue, jazz, brush."""
 
 HELD_OUT: Final = "TimGM6mb"
-"""The soundfont that only the validation set hears."""
+"""The soundfont of the validation clips, and of no other."""
 
 
 def fluidsynth(midi: mido.MidiFile, soundfont: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Render dry (no reverb, no chorus) to float32 [T], mono at 32 kHz."""
+    """Renders MIDI dry (no reverb, no chorus) to float32 [T], mono at 32 kHz."""
     with tempfile.TemporaryDirectory() as folder:
         score, sound = Path(folder) / "score.mid", Path(folder) / "sound.wav"
         midi.save(score)
@@ -65,7 +65,7 @@ def _random_stems(takes: int) -> Iterator[tuple[dict[str, Any], mido.MidiFile]]:
                 "label": program.label,
                 "weight": program.weight,
             }
-            row |= {"unsure": sorted(program.unsure), "song": None, "take": take}
+            row |= {"ambiguous": sorted(program.ambiguous), "song": None, "take": take}
             yield row, to_midi(notes, program.number)
         for kit in DRUM_KITS:
             for label, keys, other in (
@@ -73,7 +73,7 @@ def _random_stems(takes: int) -> Iterator[tuple[dict[str, Any], mido.MidiFile]]:
             ):  # fmt: skip
                 rng = np.random.default_rng((1000 + kit, take))
                 notes = drum_pattern(rng, STEM_S, keys, steady=label == "cymbals")
-                row = {"program": kit, "label": label, "weight": 1.0, "unsure": [other]}
+                row = {"program": kit, "label": label, "weight": 1.0, "ambiguous": [other]}
                 row |= {"song": None, "take": take}
                 yield row, to_midi(notes, kit, drums=True)
 
@@ -85,12 +85,12 @@ def _song_stems(scores: Path) -> Iterator[tuple[dict[str, Any], mido.MidiFile]]:
             row: dict[str, Any] = {"program": min(programs), "weight": 0.0, "take": channel}
             row["song"] = path.stem
             if channel == DRUM_CHANNEL:
-                row |= {"label": "drums", "unsure": ["cymbals", "mallet_percussion"]}
+                row |= {"label": "drums", "ambiguous": ["cymbals", "mallet_percussion"]}
             elif len(programs) == 1 and known:
-                row |= {"label": known[0].label, "unsure": sorted(known[0].unsure)}
+                row |= {"label": known[0].label, "ambiguous": sorted(known[0].ambiguous)}
             else:
-                maybe = {p.label for p in known if p.label}.union(*(p.unsure for p in known))
-                row |= {"label": None, "unsure": sorted(maybe)}
+                maybe = {p.label for p in known if p.label}.union(*(p.ambiguous for p in known))
+                row |= {"label": None, "ambiguous": sorted(maybe)}
             yield row, part
 
 
@@ -113,10 +113,17 @@ def _stem(
 def run(
     soundfonts: list[Path], scores: Path | None, cache: Path, *, takes: int = 2, workers: int = 2
 ) -> list[dict[str, Any]]:
-    """Render random playing with every soundfont, and the songs below ``scores`` with the first
-    (and the held-out one); the held-out soundfont plays one take of everything.
+    """Renders stems and returns the rows of stems.json.
 
-    Returns the rows of stems.json. Stems that are already there are not rendered again.
+    Random MIDI is rendered with every soundfont, songs only with the first and the held-out one. The
+    held-out soundfont renders one take of everything. Stems that are there are not rendered again.
+
+    Args:
+        soundfonts: files.
+        scores: folder of MIDI songs, if there are any.
+        cache: the stems are kept there.
+        takes: random stems of each program.
+        workers: processes.
 
     Raises:
         TrainingDataError: fluidsynth or a soundfont is missing.

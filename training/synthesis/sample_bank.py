@@ -1,4 +1,4 @@
-"""The bank of recorded notes: packed once into one array, looked up by instrument and player."""
+"""The sample bank: recordings packed once into one array, by instrument and player."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import soundfile
 from tqdm import tqdm
 
 from mmgat.training.errors import TrainingDataError
-from mmgat.training.synthesis.general_midi import ALIKE, STRINGS
+from mmgat.training.synthesis.general_midi import CONFUSABLE, STRINGS
 from mmgat.training.synthesis.packages import RATE_HZ, to_int16, to_mono
 
 LONGEST_S: Final = 10.0
 LEVEL_DBFS: Final = -20.0
-"""Every note's loudest 50 ms lie at this RMS level."""
+"""RMS level of the loudest 50 ms of every recording."""
 
 RINGING: Final = frozenset(
     {"piano", "guitar", "banjo", "mandolin", "bass", "mallet_percussion", "cymbals", "drums"}
 )
-"""Notes of these ring on over the next ones."""
+"""Labels whose notes ring on over the next ones."""
 
-UNLABELLED_UNSURE: Final[dict[str, frozenset[str]]] = {
+UNLABELLED_AMBIGUOUS: Final[dict[str, frozenset[str]]] = {
     "viola": frozenset({"violin", "cello"}),
     "harmonium": frozenset({"accordion", "organ"}),
     "sfx": frozenset({"synthesizer", "drums", "voice"}),
@@ -37,7 +37,7 @@ UNLABELLED_UNSURE: Final[dict[str, frozenset[str]]] = {
     "french-horn": frozenset({"trombone"}),
     "contrabassoon": frozenset({"bass"}),
 }
-"""Recorded instruments that are none of the 20, yet too like these for a clean "no"."""
+"""Recorded instrument that has none of the 20 labels -> labels that it may be confused with."""
 
 PITCHED: Final = frozenset(
     {"bassoon", "contrabassoon", "cor anglais", "french horn", "french-horn", "oboe", "viola",
@@ -46,7 +46,7 @@ PITCHED: Final = frozenset(
 
 
 EVERYDAY: Final = "sfx"
-"""What the manifest calls doors, coins, engines, animals and the like."""
+"""The manifest's instrument of doors, coins, engines, animals and the like."""
 
 MUSICAL: Final = re.compile(
     "amin_|analog|anklung|bamboo|banjo|bass|bell|bongo|brush_hit|casio|cello|chime|comping|"
@@ -55,26 +55,26 @@ MUSICAL: Final = re.compile(
     "perc|piano|pluck|rainstick|reed|resonating|scissor_hh|shaker|sitar|street_beat|string|synth|"
     "tabla|tambourine|theremin|(?<!s)tone|twang|vocoder|whistle_up|woodblock"
 )
-"""Parts of the names of those that are instruments or were made with one all the same. Nobody has
-written down which of the 20 plays there, so they teach nothing and are no false events either."""
+"""Parts of the names of everyday sounds that are instruments all the same. Their labels are not known,
+so they are neither trained on nor counted as false alarms."""
 
 
 def source_of(row: dict[str, str]) -> str:
-    """Where a row of the manifest was recorded: the first folder of its path."""
+    """Returns the source of a row of the manifest: the first folder of its path."""
     return row["path"].split("/")[0]
 
 
 def is_everyday(row: dict[str, str]) -> bool:
-    """Whether a row of the manifest is an everyday sound, in which no instrument plays."""
+    """Tells whether a row of the manifest is an everyday sound, without any instrument."""
     name = Path(row["path"]).name.lower()
     return row["instrument"] == EVERYDAY and not MUSICAL.search(name)
 
 
 def split_of(row: dict[str, str]) -> str:
-    """What a row of the manifest is for: "train", "validation", "audit" or "nothing".
+    """Returns the split of a row of the manifest: "train", "validation", "audit" or "nothing".
 
-    Of everyday sounds one in six is for the audit and one for thresholds; those that are instruments
-    all the same are for nothing.
+    Of six everyday sounds one is for the audit and one for validation. Those that are instruments all
+    the same are in no split.
     """
     if row["instrument"] != EVERYDAY:
         return row["split"]
@@ -85,7 +85,7 @@ def split_of(row: dict[str, str]) -> str:
 
 
 def recordings_for(split: str, audio_folder: Path) -> list[dict[str, str]]:
-    """Rows of the folder's manifest that are for "train", "validation" or "audit".
+    """Reads the rows of the folder's manifest in a split, "train", "validation" or "audit".
 
     Raises:
         TrainingDataError: the folder has no manifest.
@@ -98,34 +98,40 @@ def recordings_for(split: str, audio_folder: Path) -> list[dict[str, str]]:
 
 
 class Source(NamedTuple):
-    """All recordings of one instrument by one player: what one player of a mixture plays.
+    """All recordings of one instrument by one player, for one part of a mixture.
 
-    ``name`` is that of the source they are from, ``notes`` and ``phrases`` are places in the bank.
+    Attributes:
+        name: of the source that they are from.
+        label: of the instrument, if it has one.
+        ambiguous: labels that are unknown while it sounds.
+        notes, phrases: first and last sample of each in the bank.
+        everyday: whether they are everyday sounds.
     """
 
     name: str
     label: str | None
-    unsure: frozenset[str]
+    ambiguous: frozenset[str]
     notes: tuple[tuple[int, int], ...]
     phrases: tuple[tuple[int, int], ...]
     everyday: bool = False
 
     @property
     def ringing(self) -> bool:
+        """Tells whether its notes ring on over the next ones."""
         return self.label in RINGING
 
 
-def _unsure(label: str, instrument: str) -> frozenset[str]:
+def _ambiguous(label: str, instrument: str) -> frozenset[str]:
     if label:
         extra = STRINGS - {label} if "pad" in instrument or "string" in instrument else frozenset()
-        return ALIKE.get(label, frozenset()) | extra
-    if instrument in UNLABELLED_UNSURE:
-        return UNLABELLED_UNSURE[instrument]
+        return CONFUSABLE.get(label, frozenset()) | extra
+    if instrument in UNLABELLED_AMBIGUOUS:
+        return UNLABELLED_AMBIGUOUS[instrument]
     return frozenset() if instrument in PITCHED else frozenset({"drums", "cymbals"})
 
 
 def trim_and_level(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Cut what is 50 dB below the loudest 50 ms at both ends; bring those to -20 dBFS.
+    """Trims both ends to 50 dB below the loudest 50 ms, and scales these to -20 dBFS.
 
     Shapes: float32 [T] at 32 kHz -> float32 [T'], T' <= T, empty when there is no sound.
     """
@@ -146,7 +152,7 @@ def _pack(recordings: list[dict[str, str]], audio_folder: Path, split: str, fold
     pieces: list[npt.NDArray[np.int16]] = []
     rows: list[dict[str, Any]] = []
     start = 0
-    for row in tqdm(recordings, f"notes ({split})"):
+    for row in tqdm(recordings, f"samples ({split})"):
         audio, rate_hz = soundfile.read(audio_folder / row["path"], dtype="float32")
         piece = trim_and_level(to_mono(audio, rate_hz)[: int(LONGEST_S * RATE_HZ)])
         if not len(piece):
@@ -157,17 +163,17 @@ def _pack(recordings: list[dict[str, str]], audio_folder: Path, split: str, fold
         rows.append(keep | {"start": start, "end": start + len(piece)})
         start += len(piece)
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / f"notes-{split}.npy", np.concatenate(pieces))
-    (folder / f"notes-{split}.json").write_text(json.dumps(rows))
+    np.save(folder / f"samples-{split}.npy", np.concatenate(pieces))
+    (folder / f"samples-{split}.json").write_text(json.dumps(rows))
 
 
-class NoteBank:
+class SampleBank:
     """Recorded notes and phrases of one split.
 
     Args:
         audio_folder: the data folder's ``audio``, with its manifest.csv.
         split: "train" or "validation".
-        cache: where the packed notes are kept (int16, mono, 32 kHz).
+        cache: the packed recordings are kept there (int16, mono, 32 kHz).
 
     Raises:
         TrainingDataError: the folder has no manifest.
@@ -175,10 +181,10 @@ class NoteBank:
 
     def __init__(self, audio_folder: Path, split: str, cache: Path) -> None:
         recordings = recordings_for(split, audio_folder)
-        if not (cache / f"notes-{split}.json").exists():
+        if not (cache / f"samples-{split}.json").exists():
             _pack(recordings, audio_folder, split, cache)
-        self.audio = np.load(cache / f"notes-{split}.npy", mmap_mode="r")
-        rows = json.loads((cache / f"notes-{split}.json").read_text())
+        self.audio = np.load(cache / f"samples-{split}.npy", mmap_mode="r")
+        rows = json.loads((cache / f"samples-{split}.json").read_text())
         grouped: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
         for row in rows:
             solo_instrument = row["instrument"] if not row["labels"] else ""
@@ -186,13 +192,13 @@ class NoteBank:
             grouped.setdefault(key, []).append(row)
         self.sources: dict[str, list[Source]] = {}
         for (name, label, _, instrument), group in grouped.items():
-            unsure = frozenset().union(*(_unsure(label, row["instrument"]) for row in group))
-            everyday = instrument == EVERYDAY  # heard whole: nobody plays a tune with them
+            ambiguous = frozenset().union(*(_ambiguous(label, row["instrument"]) for row in group))
+            everyday = instrument == EVERYDAY  # used whole, not cut into notes
             of_notes = [r for r in group if r["kind"] == "note" and not everyday]
             of_phrases = [r for r in group if r["kind"] != "note" or everyday]
             notes = tuple((r["start"], r["end"]) for r in of_notes)
             phrases = tuple((r["start"], r["end"]) for r in of_phrases)
-            source = Source(name, label or None, unsure, notes, phrases, everyday)
+            source = Source(name, label or None, ambiguous, notes, phrases, everyday)
             self.sources.setdefault(label, []).append(source)
 
     @property
@@ -200,7 +206,7 @@ class NoteBank:
         """Labels with recordings, in order."""
         return sorted(label for label in self.sources if label)
 
-    def take(self, place: tuple[int, int]) -> npt.NDArray[np.float32]:
-        """float32 [T], one note or phrase."""
-        samples: npt.NDArray[np.float32] = self.audio[place[0] : place[1]].astype(np.float32)
+    def take(self, span: tuple[int, int]) -> npt.NDArray[np.float32]:
+        """Reads one note or phrase, float32 [T]."""
+        samples: npt.NDArray[np.float32] = self.audio[span[0] : span[1]].astype(np.float32)
         return samples / np.float32(32_767.0)

@@ -4,7 +4,13 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.nn import GATv2Conv
 
 from mmgat.model.graph.attention import GATv2, MultiScaleLayer
-from mmgat.model.graph.instance_graph import SMALL, InstanceGraph, Scale, neighbourhoods
+from mmgat.model.graph.instance_graph import (
+    MAX_DENSE_NODES,
+    GraphLayout,
+    InstanceGraph,
+    Scale,
+    neighbourhoods,
+)
 
 SCALES = ("temporal-1", "near-3", "wide-0.1")
 
@@ -21,7 +27,7 @@ def scales(names: tuple[str, ...] = SCALES) -> list[Scale]:
 
 def as_edges(graph: InstanceGraph, scale: Scale, bag: int) -> tuple[torch.Tensor, torch.Tensor]:
     """torch-geometric's edge_index [2, E] and edge_attr [E, 1]."""
-    linked = ~scale.neighbours(graph, whole=True).absent[0, bag]
+    linked = ~scale.neighbours(graph, GraphLayout.DENSE).absent[0, bag]
     receiver, sender = linked.nonzero(as_tuple=True)
     edges = graph.similarity[bag][receiver, sender].unsqueeze(-1)
     return torch.stack([sender, receiver]), edges
@@ -37,7 +43,7 @@ def of_scale(layer: GATv2, index: int) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("heads", [1, 4])
 @pytest.mark.parametrize("names", [*((name,) for name in SCALES), SCALES, SCALES[:2]])
-@pytest.mark.parametrize("n_nodes", [3, SMALL // 3, SMALL // 3 + 1, 30])
+@pytest.mark.parametrize("n_nodes", [3, MAX_DENSE_NODES // 3, MAX_DENSE_NODES // 3 + 1, 30])
 def test_equals_torch_geometrics_gatv2_on_the_same_weights(
     heads: int, names: tuple[str, ...], n_nodes: int
 ) -> None:
@@ -68,7 +74,7 @@ def test_scales_with_the_same_edges_are_more_heads_of_torch_geometrics() -> None
     assert torch.allclose(found[0].flatten(1), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_nodes", [6, SMALL + 4])
+@pytest.mark.parametrize("n_nodes", [6, MAX_DENSE_NODES + 4])
 def test_attention_is_a_distribution_over_the_neighbours(n_nodes: int) -> None:
     torch.manual_seed(0)
     layer = GATv2(8, 8, n_heads=2, n_scales=3)

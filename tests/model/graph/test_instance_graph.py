@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from mmgat.model.graph.instance_graph import SMALL, InstanceGraph, Neighbours, Scale, neighbourhoods
+from mmgat.model.graph.instance_graph import (
+    MAX_DENSE_NODES,
+    GraphLayout,
+    InstanceGraph,
+    Neighbours,
+    Scale,
+    neighbourhoods,
+)
 
 
 def graph_of(similarity: list[list[float]], steps: list[int] | None = None) -> InstanceGraph:
@@ -18,7 +25,7 @@ SIMILAR = [[1.0, 0.9, 0.1, 0.5], [0.9, 1.0, 0.2, 0.3], [0.1, 0.2, 1.0, 0.8], [0.
 
 
 def places(near: Neighbours) -> torch.Tensor:
-    """Whom the lists name, counted within their own bag."""
+    """Positions of the K nodes within their own bag."""
     n_bags, n_nodes = near.similarity.shape[:2]
     if near.index is None:
         return torch.arange(n_nodes).expand_as(near.similarity)
@@ -71,18 +78,18 @@ def test_what_is_no_scale_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("scale", ["temporal-1", "near-3", "wide-0.1"])
-def test_lists_of_all_nodes_name_whom_short_ones_name(scale: str) -> None:
+def test_both_layouts_have_the_same_neighbours(scale: str) -> None:
     nodes = torch.randn(2, 9, 128, generator=torch.Generator().manual_seed(0))
     graph = InstanceGraph.from_nodes(nodes, torch.arange(9) < torch.tensor([[9], [6]]))
-    short = Scale.parse(scale).neighbours(graph)
-    whole = Scale.parse(scale).neighbours(graph, whole=True)
+    sparse = Scale.parse(scale).neighbours(graph)
+    dense = Scale.parse(scale).neighbours(graph, GraphLayout.DENSE)
     for bag in range(2):
         for node in range(9):
-            named = places(short)[bag, node][~short.absent[0, bag, node]]
-            assert (~whole.absent[0, bag, node]).nonzero().flatten().tolist() == sorted(named)
+            named = places(sparse)[bag, node][~sparse.absent[0, bag, node]]
+            assert (~dense.absent[0, bag, node]).nonzero().flatten().tolist() == sorted(named)
 
 
-def test_lists_give_the_values_of_whom_they_name() -> None:
+def test_gathered_values_are_those_of_the_neighbours() -> None:
     nodes = torch.randn(2, 9, 128, generator=torch.Generator().manual_seed(0))
     near = Scale.parse("near-3").neighbours(InstanceGraph.from_nodes(nodes))
     for bag in range(2):
@@ -90,12 +97,14 @@ def test_lists_give_the_values_of_whom_they_name() -> None:
             assert torch.equal(near.gather(nodes)[bag, node], nodes[bag, places(near)[bag, node]])
 
 
-@pytest.mark.parametrize("n_nodes", [2, SMALL, SMALL + 1])
-def test_in_a_small_graph_all_scales_share_one_list(n_nodes: int) -> None:
+@pytest.mark.parametrize("n_nodes", [2, MAX_DENSE_NODES, MAX_DENSE_NODES + 1])
+def test_in_a_small_graph_all_scales_share_one_dense_tensor(n_nodes: int) -> None:
     graph = InstanceGraph.from_nodes(torch.randn(1, n_nodes, 128))
     scales = [Scale.parse(name) for name in ("temporal-1", "near-3", "wide-0.1")]
     found = neighbourhoods(graph, scales)
-    assert [near.n_scales for near in found] == ([3] if n_nodes <= SMALL else [1, 1, 1])
+    assert [near.n_scales for near in found] == ([3] if n_nodes <= MAX_DENSE_NODES else [1, 1, 1])
     shared = [absent for near in found for absent in near.absent]
     for scale, absent in zip(scales, shared, strict=True):
-        assert torch.equal(absent, scale.neighbours(graph, whole=n_nodes <= SMALL).absent[0])
+        assert torch.equal(
+            absent, scale.neighbours(graph, GraphLayout.for_batch(n_nodes)).absent[0]
+        )

@@ -10,7 +10,6 @@ from mmgat.model.labels import INDEX, LABELS
 from mmgat.training.data.irmas import (
     COVERED,
     IrmasClip,
-    download_irmas,
     embed_clips,
     hold_out,
     training_clips,
@@ -53,7 +52,7 @@ def irmas(tmp_path: Path) -> Path:
 
 
 class Loudest:
-    """An embedder whose row is the largest log-mel value of its example."""
+    """An embedder whose embedding is the largest log-mel value of its example."""
 
     name, variant = "vggish", "loudest"
 
@@ -87,28 +86,28 @@ def test_no_recording_is_both_trained_on_and_held_out(irmas: Path, seed: int) ->
 
 
 def test_a_training_clip_says_its_label_and_nothing_of_others(irmas: Path) -> None:
-    rows = embed_clips(training_clips(irmas), Loudest())
-    assert [[LABELS[i] for i in bag.nonzero()] for bag in rows.bag] == [
+    bags = embed_clips(training_clips(irmas), Loudest())
+    assert [[LABELS[i] for i in bag.nonzero()] for bag in bags.bag] == [
         ["clarinet"], ["clarinet"], ["guitar"], ["piano"]
     ]  # fmt: skip
-    assert torch.equal(rows.bag, rows.bag_weight)
+    assert torch.equal(bags.bag, bags.bag_weight)
 
 
 def test_in_a_test_clip_the_ten_covered_labels_are_known_and_the_others_are_not(
     irmas: Path,
 ) -> None:
-    rows = embed_clips(clips_of_the_test_set(irmas), Loudest())
-    known = [LABELS[i] for i in rows.bag_weight[0].nonzero()]
+    bags = embed_clips(clips_of_the_test_set(irmas), Loudest())
+    known = [LABELS[i] for i in bags.bag_weight[0].nonzero()]
     assert known == list(COVERED)
     assert len(known) == 10
-    assert not rows.bag_weight[:, INDEX["drums"]].any()
+    assert not bags.bag_weight[:, INDEX["drums"]].any()
 
 
-def test_k_seconds_give_k_rows_and_the_rest_is_padding(irmas: Path) -> None:
+def test_k_seconds_give_k_embeddings_and_the_rest_is_padding(irmas: Path) -> None:
     assert embed_clips(training_clips(irmas), Loudest()).lengths.tolist() == [3, 3, 3, 3]
-    rows = embed_clips(clips_of_the_test_set(irmas), Loudest())
-    assert rows.lengths.tolist() == [5, 7]
-    assert not rows.rows[0, 5:].any()
+    bags = embed_clips(clips_of_the_test_set(irmas), Loudest())
+    assert bags.lengths.tolist() == [5, 7]
+    assert not bags.embeddings[0, 5:].any()
 
 
 def test_the_level_of_a_recording_does_not_matter(tmp_path: Path) -> None:
@@ -117,22 +116,22 @@ def test_the_level_of_a_recording_does_not_matter(tmp_path: Path) -> None:
     clips = [
         IrmasClip(tmp_path / f"{name}.wav", ("piano",), name, True) for name in ("loud", "quiet")
     ]
-    loud, quiet = embed_clips(clips, Loudest()).rows
+    loud, quiet = embed_clips(clips, Loudest()).embeddings
     assert torch.allclose(loud, quiet, atol=1e-2)
 
 
-def test_cached_rows_are_read_and_not_made_again(irmas: Path) -> None:
-    clips, cache = training_clips(irmas), irmas / "rows.npz"
+def test_cached_embeddings_are_read_and_not_made_again(irmas: Path) -> None:
+    clips, cache = training_clips(irmas), irmas / "embeddings.npz"
     first = embed_clips(clips, Loudest(), cache)
     for clip in clips:
         clip.path.unlink()
     again = embed_clips(clips, Loudest(), cache)
-    assert torch.equal(again.rows, first.rows)
+    assert torch.equal(again.embeddings, first.embeddings)
     assert torch.equal(again.bag, first.bag)
 
 
 def test_a_cache_of_other_clips_is_refused(irmas: Path) -> None:
-    clips, cache = training_clips(irmas), irmas / "rows.npz"
+    clips, cache = training_clips(irmas), irmas / "embeddings.npz"
     embed_clips(clips, Loudest(), cache)
     with pytest.raises(TrainingDataError, match="delete the file to make them again"):
         embed_clips(clips[:2], Loudest(), cache)
@@ -175,11 +174,3 @@ def test_too_short_a_recording_is_told(tmp_path: Path) -> None:
 def test_an_empty_folder_says_what_to_unpack(tmp_path: Path, read: object) -> None:
     with pytest.raises(TrainingDataError, match="unpack"):
         read(tmp_path)  # type: ignore[operator]
-
-
-def test_a_download_that_fails_says_what_else_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
-    with pytest.raises(TrainingDataError, match="fetch it from Zenodo"):
-        download_irmas(tmp_path / "new")

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from mmgat.model.labels import INDEX
-from mmgat.training.data.openmic import download_openmic, read_openmic
+from mmgat.training.data.openmic import read_openmic
 from mmgat.training.errors import TrainingDataError
 
 KEYS = ["000046_3840", "000135_483840", "000139_119040", "000141_153600"]
 
 
 def published(folder: Path, **changes: Any) -> Path:
-    """Four clips in the published form: int64 rows, keys as Python objects, splits without header."""
+    """Four clips in the published form: int64 embeddings, keys as objects, splits without header."""
     truth, mask = np.full((4, 20), 0.5), np.zeros((4, 20), bool)
     for clip, label, relevance in [(0, "piano", 0.9), (0, "flute", 0.1), (1, "voice", 0.5)]:
         truth[clip, INDEX[label]], mask[clip, INDEX[label]] = relevance, True
@@ -31,9 +31,9 @@ def published(folder: Path, **changes: Any) -> Path:
 
 
 def test_a_split_has_its_own_clips_in_its_own_order(tmp_path: Path) -> None:
-    rows = read_openmic(published(tmp_path), "train")
-    assert rows.rows[:, 0, 0].tolist() == pytest.approx([2.0, -2.0])  # 255 and 0 of 8 bits
-    assert rows.lengths.tolist() == [10, 10]
+    bags = read_openmic(published(tmp_path), "train")
+    assert bags.embeddings[:, 0, 0].tolist() == pytest.approx([2.0, -2.0])  # 255 and 0 of 8 bits
+    assert bags.lengths.tolist() == [10, 10]
 
 
 def test_an_archive_unpacked_in_its_own_folder_is_found(tmp_path: Path) -> None:
@@ -43,12 +43,12 @@ def test_an_archive_unpacked_in_its_own_folder_is_found(tmp_path: Path) -> None:
 
 
 def test_what_nobody_was_asked_about_is_unknown_and_not_absent(tmp_path: Path) -> None:
-    rows = read_openmic(published(tmp_path), "train")
-    asked = rows.bag_weight[1].nonzero().flatten().tolist()
+    bags = read_openmic(published(tmp_path), "train")
+    asked = bags.bag_weight[1].nonzero().flatten().tolist()
     assert asked == [INDEX["flute"], INDEX["piano"]]
-    assert rows.bag[1, INDEX["piano"]] == 1
-    assert rows.bag[1].sum() == 1
-    assert not rows.bag_weight[0].any()
+    assert bags.bag[1, INDEX["piano"]] == 1
+    assert bags.bag[1].sum() == 1
+    assert not bags.bag_weight[0].any()
 
 
 def test_a_relevance_of_one_half_that_was_asked_about_is_a_positive(tmp_path: Path) -> None:
@@ -118,11 +118,3 @@ def test_a_missing_split_is_named(tmp_path: Path) -> None:
     (folder / "partitions" / "split01_train.csv").unlink()
     with pytest.raises(TrainingDataError, match=r"one a line, in .*split01_train\.csv"):
         read_openmic(folder, "train")
-
-
-def test_a_download_that_fails_says_what_else_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
-    with pytest.raises(TrainingDataError, match="fetch it from Zenodo"):
-        download_openmic(tmp_path / "new")

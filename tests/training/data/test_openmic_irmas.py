@@ -1,22 +1,22 @@
 import torch
 
 from mmgat.model.labels import INDEX
-from mmgat.training.data.bags import RowSet, padded
+from mmgat.training.data.bags import Bags, weakly_labelled
 from mmgat.training.data.openmic_irmas import append_by_class
 
 
-def bags(labels: list[str], n_rows: int, first: float) -> RowSet:
-    """One bag a label; every row of a bag holds the bag's number from ``first`` on."""
+def bags(labels: list[str], n_instances: int, first: float) -> Bags:
+    """One bag a label; every embedding of a bag holds the bag's number from ``first`` on."""
     bag, weight = torch.zeros(len(labels), 20), torch.zeros(len(labels), 20)
     for index, label in enumerate(labels):
         bag[index, INDEX[label]] = weight[index, INDEX[label]] = 1
-    rows = [torch.full((n_rows, 128), first + i) for i in range(len(labels))]
-    return padded(rows, bag, weight)
+    embeddings = [torch.full((n_instances, 128), first + i) for i in range(len(labels))]
+    return weakly_labelled(embeddings, bag, weight)
 
 
-def drawn(appended: RowSet) -> list[int]:
+def drawn(appended: Bags) -> list[int]:
     """Which IRMAS clip follows every OpenMIC clip."""
-    return [int(bag[10, 0]) for bag in appended.rows]
+    return [int(bag[10, 0]) for bag in appended.embeddings]
 
 
 def test_a_clip_is_followed_by_one_of_its_label() -> None:
@@ -26,7 +26,7 @@ def test_a_clip_is_followed_by_one_of_its_label() -> None:
     assert appended.lengths.tolist() == [13, 13]
     assert drawn(appended)[0] == 1
     assert drawn(appended)[1] in (0, 2)
-    assert torch.equal(appended.rows[:, :10], openmic.rows)
+    assert torch.equal(appended.embeddings[:, :10], openmic.embeddings)
     assert torch.equal(appended.bag, openmic.bag)
     assert torch.equal(appended.bag_weight, openmic.bag_weight)
 
@@ -61,4 +61,4 @@ def test_the_union_keeps_every_bag_at_its_own_length() -> None:
     both = bags(["piano"], 10, first=1).join(bags(["flute", "voice"], 3, first=5))
     assert both.lengths.tolist() == [10, 3, 3]
     assert both.bag.nonzero()[:, 1].tolist() == [INDEX[n] for n in ("piano", "flute", "voice")]
-    assert not both.rows[1, 3:].any()
+    assert not both.embeddings[1, 3:].any()

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -9,13 +10,16 @@ from safetensors.torch import load_file
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
 from mmgat.model.labels import LABELS
-from mmgat.training import thresholds
+from mmgat.training.distillation import distil, embeddings, targets
 from mmgat.training.distillation.checkpoint import recalibrate
 from mmgat.training.distillation.shards import write_shard
-from mmgat.training.distillation.student import N_MN04, N_YAMNET, jitter
-from mmgat.training.distillation.workspace import distil, rows, targets
+from mmgat.training.distillation.student import jitter
+from mmgat.training.distillation.teachers import N_MN04, N_YAMNET
 from mmgat.training.errors import TrainingDataError
+from mmgat.training.fitting import thresholds
 from mmgat.training.synthesis.mixtures import KINDS
+
+ONE_EPOCH = msgspec.structs.replace(distil.SETTINGS, epochs=1)
 
 
 def fill(cache: Path, split: str, n_clips: int) -> None:
@@ -45,37 +49,39 @@ def shards(cache: Path) -> Path:
     return cache
 
 
-def test_training_goes_on_after_the_last_epoch_and_rows_follow(
-    data: Path, teachers: Path, shards: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(distil, "BATCH_CLIPS", 3)
-    embedder = distil.run(data, teachers, shards, epochs=2, threads=1, stop_after=1)
-    distil.run(data, teachers, shards, epochs=2, threads=1)
+def test_training_resumes_after_the_last_epoch_and_embeddings_follow(
+    data: Path, yamnet_classes: Path, shards: Path
+) -> None:
+    settings = msgspec.structs.replace(distil.SETTINGS, epochs=2, batch=3)
+    embedder = distil.run(data, yamnet_classes, shards, settings, stop_after=1)
+    distil.run(data, yamnet_classes, shards, settings)
     log = (shards / "distil" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in log] == [1, 2]
 
-    written = rows.run(data, teachers, shards, embedder=embedder, threads=1)
+    written = embeddings.run(data, yamnet_classes, shards, embedder=embedder)
     with np.load(written["train"]) as file:
-        assert file["rows"].shape == (12, 10, 128)
+        assert file["embeddings"].shape == (12, 10, 128)
         assert file["instance"].shape == file["instance_weight"].shape == (12, 10, 20)
         assert file["bag"].shape == file["bag_weight"].shape == (12, 20)
         assert sorted(file["clip"]) == sorted([0, 1, 2, 3, 4, 5] * 2)
 
 
-def test_a_run_without_a_source_keeps_its_results_apart(data: Path, teachers: Path, shards: Path):
-    distil.run(data, teachers, shards, epochs=1, threads=1, without="flutist")
-    written = rows.run(data, teachers, shards, threads=1, without="flutist")
+def test_a_run_without_a_source_keeps_its_results_apart(
+    data: Path, yamnet_classes: Path, shards: Path
+) -> None:
+    distil.run(data, yamnet_classes, shards, ONE_EPOCH, without="flutist")
+    written = embeddings.run(data, yamnet_classes, shards, without="flutist")
     assert not (shards / "distil").exists()
-    assert written["train"] == shards / "without-flutist" / "rows-train.npz"
+    assert written["train"] == shards / "without-flutist" / "embeddings-train.npz"
     with np.load(written["train"]) as file:
-        assert file["rows"].shape == (8, 10, 128)
+        assert file["embeddings"].shape == (8, 10, 128)
 
 
-def test_music_rows_have_what_the_teachers_mean_and_mixtures_the_exact_labels():
+def test_music_has_the_teachers_probabilities_and_mixtures_the_exact_labels():
     rng = np.random.default_rng(0)
     plays = rng.random((300, 10, 20)) < 0.05
     timid = np.where(plays, 0.05, 0.01).astype(np.float32)
-    made_here = targets.Shard(
+    synthetic = targets.Shard(
         np.full(300, "rendered"),
         np.full(300, " "),
         plays,
@@ -94,7 +100,7 @@ def test_music_rows_have_what_the_teachers_mean_and_mixtures_the_exact_labels():
     clips.mn04[0, 7] = clips.yamnet[0, 2, 7] = 0.05
     clips.labels[1, 3, 5] = True
     clips.known[1, 4, 6] = False
-    found = targets.Targets(made_here)(clips)
+    found = targets.ClipTargets(synthetic)(clips)
     assert found["instance"][0, 2, 7] > 0.9 > 0.1 > found["instance"][0, 2, 8]
     assert found["bag"][0, 7] > 0.9 > found["bag"][0, 8]
     assert (found["bag_weight"][0] == 1).all()
@@ -106,25 +112,25 @@ def test_music_rows_have_what_the_teachers_mean_and_mixtures_the_exact_labels():
 
 def test_jitter_leaves_silence_silent():
     silence = torch.full((2, 3, 96, 64), float(np.log(0.01)))
-    heard = jitter(silence, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(heard, silence, rtol=0, atol=1e-4)
+    changed = jitter(silence, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(changed, silence, rtol=0, atol=1e-4)
 
 
-def test_rows_without_an_embedder_say_what_to_run(tmp_path: Path):
+def test_without_an_embedder_the_message_says_what_to_run(tmp_path: Path):
     with pytest.raises(TrainingDataError, match="run distil first"):
-        rows.load_embedder(tmp_path / "absent.safetensors")
+        embeddings.load_embedder(tmp_path / "absent.safetensors")
 
 
 def test_thresholds_rise_on_sounds_in_which_nothing_plays(
     data: Path,
-    teachers: Path,
+    yamnet_classes: Path,
     shards: Path,
     untrained_checkpoint: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(
-        thresholds, "LEAST_KEPT", 0.0
+        thresholds, "MIN_RECALL_KEPT", 0.0
     )  # all scores of an untrained network are alike
     embedder = tmp_path / "embedder.safetensors"
     distil.save_weights(CompactEmbedder().eval(), embedder)
@@ -141,7 +147,7 @@ def test_thresholds_rise_on_sounds_in_which_nothing_plays(
             (arrays["kind"] == "rendered")[:, None, None] | is_known, arrays["labels"].shape
         )
         write_shard(path, arrays)
-        rows.run(data, teachers, shards, embedder=embedder, threads=1)
+        embeddings.run(data, yamnet_classes, shards, embedder=embedder)
         found.append(recalibrate(shards, card))
     assert json.loads(card.read_text())["thresholds"] == found[1]
     assert all(found[1][label] >= found[0][label] for label in LABELS)
@@ -149,10 +155,10 @@ def test_thresholds_rise_on_sounds_in_which_nothing_plays(
 
 
 def test_a_warm_start_begins_with_the_embedder_of_a_checkpoint(
-    data: Path, teachers: Path, shards: Path, untrained_checkpoint: Path, monkeypatch
-):
-    monkeypatch.setattr(distil, "PEAK_RATE_WARM", 0.0)
-    path = distil.run(data, teachers, shards, epochs=1, threads=1, init=str(untrained_checkpoint))
+    data: Path, yamnet_classes: Path, shards: Path, untrained_checkpoint: Path
+) -> None:
+    settings = msgspec.structs.replace(ONE_EPOCH, learning_rate=0.0)
+    path = distil.run(data, yamnet_classes, shards, settings, init=str(untrained_checkpoint))
     begun = load_checkpoint(str(untrained_checkpoint)).embedder_state
     weights = load_file(path)
     assert torch.equal(weights["blocks.0.0.weight"], begun["blocks.0.0.weight"])

@@ -4,25 +4,28 @@ import numpy as np
 import pytest
 
 from mmgat.model.labels import INDEX
-from mmgat.training.distillation.workspace import teach
+from mmgat.training.distillation import shards
+from mmgat.training.distillation.teachers import TeacherFiles
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.mixtures import ClipMaker
 
 
-def test_finished_shards_are_kept_and_missing_ones_made(data: Path, teachers: Path, cache: Path):
+def test_finished_shards_are_kept_and_missing_ones_made(
+    data: Path, teachers: TeacherFiles, yamnet_classes: Path, cache: Path
+) -> None:
     run = {"n_train": 4, "n_validation": 2, "clips_a_shard": 2, "workers": 1}
-    assert teach.run(data, teachers, cache, **run) == 3
-    first, second = teach.shard_paths(cache, "train")
+    assert shards.run(data, teachers, yamnet_classes, cache, **run) == 3
+    first, second = shards.shard_paths(cache, "train")
     content, stamp = second.read_bytes(), first.stat().st_mtime_ns
     second.unlink()
-    teach.run(data, teachers, cache, **run)
+    shards.run(data, teachers, yamnet_classes, cache, **run)
     assert first.stat().st_mtime_ns == stamp
     assert np.array_equal(
-        np.load(second)["labels"], teach.read_shards(cache, "train")["labels"][2:]
+        np.load(second)["labels"], shards.read_shards(cache, "train")["labels"][2:]
     )
     assert second.read_bytes()[:4] == content[:4]
 
-    joined = teach.read_shards(cache, "train")
+    joined = shards.read_shards(cache, "train")
     assert joined["log_mel"].shape == (4, 2, 10, 96, 64)
     assert joined["yamnet"].shape == (4, 10, 521)
     assert joined["mn04"].shape == (4, 527)
@@ -30,23 +33,32 @@ def test_finished_shards_are_kept_and_missing_ones_made(data: Path, teachers: Pa
 
 
 def test_clips_with_recordings_of_a_source_can_be_left_out(
-    data: Path, teachers: Path, cache: Path
+    data: Path, teachers: TeacherFiles, yamnet_classes: Path, cache: Path
 ) -> None:
-    teach.run(data, teachers, cache, n_train=24, n_validation=2, clips_a_shard=8, workers=1)
-    everything = teach.read_shards(cache, "train")
+    shards.run(
+        data,
+        teachers,
+        yamnet_classes,
+        cache,
+        n_train=24,
+        n_validation=2,
+        clips_a_shard=8,
+        workers=1,
+    )
+    everything = shards.read_shards(cache, "train")
     with_flutist = np.char.find(everything["sources"], " flutist ") >= 0
     assert 0 < with_flutist.sum() < 24
-    rest = teach.read_shards(cache, "train", without="flutist")
+    rest = shards.read_shards(cache, "train", without="flutist")
     np.testing.assert_array_equal(rest["mn04"], everything["mn04"][~with_flutist])
 
 
-def test_teachers_doubt_a_label_only_in_music(data: Path, teachers: Path) -> None:
-    doubts = teach.Doubts(data, teachers)
+def test_a_label_is_uncertain_only_in_music(data: Path, yamnet_classes: Path) -> None:
+    uncertainty = shards.UncertaintyMask(data, yamnet_classes)
     yamnet, mn04 = np.zeros((1, 10, 521), np.float16), np.zeros((1, 527), np.float16)
-    drums = doubts.columns[0][INDEX["drums"]][0]
+    drums = uncertainty.columns[0][INDEX["drums"]][0]
     yamnet[0, 2:6, drums] = 0.3
-    yamnet[0, 4:8, doubts.music[0]] = 0.6
-    found = doubts(yamnet, mn04)
+    yamnet[0, 4:8, uncertainty.music[0]] = 0.6
+    found = uncertainty(yamnet, mn04)
     assert np.argwhere(found).tolist() == [[0, 4, INDEX["drums"]], [0, 5, INDEX["drums"]]]
 
 
@@ -79,11 +91,6 @@ def test_without_stems_the_message_says_what_to_run(data: Path, cache: Path):
     (cache / "stems.json").unlink()
     with pytest.raises(TrainingDataError, match="run collect and render first"):
         ClipMaker(data / "audio", cache, "train")
-
-
-def test_a_folder_without_taggers_is_refused(tmp_path: Path):
-    with pytest.raises(TrainingDataError, match=r"taggers\.py"):
-        teach.load_teachers(tmp_path)
 
 
 def test_clips_of_one_kind_only_are_made_if_asked(data: Path, cache: Path) -> None:

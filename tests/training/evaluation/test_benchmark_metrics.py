@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmgat.training.evaluation.benchmark_metrics import irmas_clip_scores, irmas_scores, openmic_map
-from mmgat.training.evaluation.metrics import f1_scores
+from mmgat.training.metrics import f1_scores
 
 
 def test_openmics_map_looks_at_masked_entries_only() -> None:

@@ -39,7 +39,7 @@ def test_in_8_bits_any_checkpoint_with_its_embedder_says_nearly_the_same(
     assert export(path, data) == graph_paths(path)
     for written in graph_paths(path):
         assert written.stat().st_size < path.stat().st_size / 2
-        assert str(Path(__file__).parents[2]).encode() not in written.read_bytes()
+        assert str(Path(__file__).parents[3]).encode() not in written.read_bytes()
     network, expected = (
         load_model(str(path)).backend,
         load_torch_backend(*checked_card(path), "cpu")[0],

@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ from mmgat.model.backends.torch import TorchBackend, TorchEmbedder, load_torch_b
 from mmgat.model.card import checked_card, sha256_of
 from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
 from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.graph.instance_graph import GraphLayout
 from mmgat.model.streaming_model import StreamingModel
 from mmgat.training.export.onnx_graphs import export, traced
 from tests.conftest import log_mel_of, random_graphs, untrained_card, untrained_mmgat
@@ -32,9 +32,8 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> OnnxBackend:
     checkpoint, embedder = load_checkpoint("compact"), CompactEmbedder()
     embedder.load_state_dict(checkpoint.embedder_state)
     weights = tmp_path_factory.mktemp("exact") / "exact.safetensors"
-    for path, small in zip(graph_paths(weights), (sys.maxsize, 0), strict=True):
-        checkpoint.mmgat.small = small
-        graph = traced(StreamingModel(embedder, checkpoint.mmgat))
+    for path, layout in zip(graph_paths(weights), GraphLayout, strict=True):
+        graph = traced(StreamingModel(embedder, checkpoint.mmgat, layout))
         onnx.save(graph, path)
     hashes = {graph_kind(path): sha256_of(path) for path in graph_paths(weights)}
     return OnnxBackend(weights, msgspec.structs.replace(checkpoint.card, graphs=hashes))
@@ -57,15 +56,15 @@ def test_a_traced_network_gives_the_numbers_of_torch(
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("n_nodes", [1, 8, 60])
-def test_without_its_embedder_graphs_begin_with_rows_and_refer_to_the_weights(
+def test_without_its_embedder_graphs_take_embeddings_and_refer_to_the_weights(
     n_nodes: int, bare: Path
 ) -> None:
     for path in graph_paths(bare):
         assert path.stat().st_size < bare.stat().st_size / 10
-        assert str(Path(__file__).parents[2]).encode() not in path.read_bytes()
-    graphs, rows = random_graphs(2, n_nodes), log_mel_of(2)[:, :2].reshape(2, 128)
+        assert str(Path(__file__).parents[3]).encode() not in path.read_bytes()
+    graphs, embeddings = random_graphs(2, n_nodes), log_mel_of(2)[:, :2].reshape(2, 128)
     checkpoint = load_checkpoint(bare)
     network = OnnxBackend(bare, checkpoint.card, TorchEmbedder(torch.nn.Flatten()))
-    expected = TorchBackend(torch.nn.Flatten(), checkpoint.mmgat)(rows, graphs)
-    for ours, theirs in zip(network(rows, graphs), expected, strict=True):
+    expected = TorchBackend(torch.nn.Flatten(), checkpoint.mmgat)(embeddings, graphs)
+    for ours, theirs in zip(network(embeddings, graphs), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)

@@ -9,10 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mmgat.model.labels import INDEX, LABELS, ONSETS, membership
 from mmgat.model.mmgat import MMGAT, MMGATConfig
-from mmgat.training.data.bags import RowSet
-from mmgat.training.distillation.embeddings import read_rows
+from mmgat.training.data.bags import Bags, load_bags
 from mmgat.training.errors import TrainingDataError
-from mmgat.training.evaluation.metrics import mean_average_precision
 from mmgat.training.fitting.fit import FitSettings, fit, validate
 from mmgat.training.fitting.losses import (
     LossWeights,
@@ -22,27 +20,28 @@ from mmgat.training.fitting.losses import (
     presence_loss,
 )
 from mmgat.training.fitting.thresholds import calibrate
+from mmgat.training.metrics import mean_average_precision
 from tests.conftest import untrained_mmgat
 
 
-def separable(n: int = 96, n_rows: int = 5, seed: int = 0) -> RowSet:
-    """Bags in which the first coordinate of a row says piano and the second says flute."""
+def separable(n: int = 96, n_instances: int = 5, seed: int = 0) -> Bags:
+    """Bags in which the first coordinate of an embedding is high for piano, the second for flute."""
     generator = torch.Generator().manual_seed(seed)
-    rows = 0.3 * torch.randn(n, n_rows, 128, generator=generator)
-    instance = torch.zeros(n, n_rows, len(LABELS))
+    embeddings = 0.3 * torch.randn(n, n_instances, 128, generator=generator)
+    instance = torch.zeros(n, n_instances, len(LABELS))
     for column, label in enumerate(("piano", "flute")):
-        sounds = torch.rand(n, n_rows, generator=generator) < 0.3
-        rows[..., column] += 3.0 * sounds
+        sounds = torch.rand(n, n_instances, generator=generator) < 0.3
+        embeddings[..., column] += 3.0 * sounds
         instance[..., INDEX[label]] = sounds.float()
     known = torch.zeros(len(LABELS))
     known[[INDEX["piano"], INDEX["flute"]]] = 1
-    return RowSet(
-        rows=rows,
-        lengths=torch.full((n,), n_rows),
+    return Bags(
+        embeddings=embeddings,
+        lengths=torch.full((n,), n_instances),
         bag=instance.amax(1),
         bag_weight=known.expand(n, -1),
         instance=instance,
-        instance_weight=known.expand(n, n_rows, -1),
+        instance_weight=known.expand(n, n_instances, -1),
         tags=torch.zeros(n, 0),
     )
 
@@ -65,7 +64,7 @@ def fitted(settings: FitSettings = QUICK, folder: Path | None = None) -> tuple[M
     return fit(*small(), bags, held_out, settings, folder, lines.append), lines
 
 
-def test_fitting_learns_what_rows_say_of_bags_and_of_seconds() -> None:
+def test_fitting_learns_labels_of_bags_and_of_seconds() -> None:
     network, lines = fitted()
     found = validate(network, separable(seed=2))
     assert found["clips"] > 0.9
@@ -123,14 +122,14 @@ def test_tensorboard_finds_the_held_out_figure_of_every_epoch(tmp_path: Path) ->
 def test_unknown_labels_do_not_train() -> None:
     model = untrained_mmgat()
     loss = MMGATLoss(model, LossWeights(reconstruction=0.0))  # which masks at random
-    rows = separable(8)
-    output = model(model.graph(rows.rows, rows.mask()))
-    value = loss(model, output, rows.targets())
-    unknown = rows.bag_weight == 0
+    bags = separable(8)
+    output = model(bags.embeddings, bags.mask())
+    value = loss(model, output, bags.targets())
+    unknown = bags.bag_weight == 0
     other = replace(
-        rows,
-        bag=torch.where(unknown, torch.ones(()), rows.bag),
-        instance=torch.where(unknown[:, None], torch.ones(()), rows.instance),
+        bags,
+        bag=torch.where(unknown, torch.ones(()), bags.bag),
+        instance=torch.where(unknown[:, None], torch.ones(()), bags.instance),
     )
     assert torch.equal(loss(model, output, other.targets()), value)
 
@@ -166,80 +165,80 @@ def test_a_mean_of_nothing_is_zero() -> None:
 
 
 def test_crops_are_stretches_of_their_bags_with_their_targets() -> None:
-    rows = separable(64)
-    rows = replace(rows, rows=torch.arange(64 * 5.0).reshape(64, 5, 1).expand(64, 5, 128))
-    cropped = rows.crop(torch.Generator().manual_seed(0), shortest=2)
+    bags = separable(64)
+    bags = replace(bags, embeddings=torch.arange(64 * 5.0).reshape(64, 5, 1).expand(64, 5, 128))
+    cropped = bags.crop(torch.Generator().manual_seed(0), shortest=2)
     assert set(cropped.lengths.tolist()) == {2, 3, 4, 5}
     for bag in range(64):
-        kept = cropped.rows[bag, : cropped.lengths[bag], 0]
+        kept = cropped.embeddings[bag, : cropped.lengths[bag], 0]
         first = int(kept[0]) - 5 * bag
-        assert torch.equal(kept, rows.rows[bag, first : first + len(kept), 0])
+        assert torch.equal(kept, bags.embeddings[bag, first : first + len(kept), 0])
         assert torch.equal(
-            cropped.instance[bag, : len(kept)], rows.instance[bag, first : first + len(kept)]
+            cropped.instance[bag, : len(kept)], bags.instance[bag, first : first + len(kept)]
         )
         assert not cropped.instance_weight[bag, len(kept) :].any()
 
 
-def test_spliced_bags_are_a_beginning_and_an_end_with_the_targets_of_their_seconds() -> None:
-    rows = separable(32)
+def test_temporal_cutmix_joins_a_beginning_and_an_end_with_the_targets_of_their_seconds() -> None:
+    bags = separable(32)
     names = torch.arange(32.0)[:, None, None].expand(32, 5, 128)
-    spliced = replace(rows, rows=names).splice(torch.Generator().manual_seed(0))
+    joined = replace(bags, embeddings=names).temporal_cutmix(torch.Generator().manual_seed(0))
     for bag in range(32):
-        sources = spliced.rows[bag, :, 0].long()
+        sources = joined.embeddings[bag, :, 0].long()
         assert sources[0] == bag
         for second, source in enumerate(sources):
-            assert torch.equal(spliced.instance[bag, second], rows.instance[source, second])
+            assert torch.equal(joined.instance[bag, second], bags.instance[source, second])
         cuts = (sources != bag).long()
         assert torch.equal(cuts, cuts.sort().values)
-    known = rows.bag_weight[0] > 0
-    assert torch.equal(spliced.bag[:, known], spliced.instance.amax(1)[:, known])
-    assert not spliced.bag_weight[:, ~known].any()
+    known = bags.bag_weight[0] > 0
+    assert torch.equal(joined.bag[:, known], joined.instance.amax(1)[:, known])
+    assert not joined.bag_weight[:, ~known].any()
 
 
-def test_blended_bags_have_rows_and_labels_of_two() -> None:
-    rows = separable(64)
+def test_instance_mix_has_embeddings_and_labels_of_two_bags() -> None:
+    bags = separable(64)
     names = torch.arange(1.0, 65.0)[:, None, None].expand(64, 5, 128)
     lengths = torch.full((64,), 5)
     lengths[:8] = 3
     names = names * (torch.arange(5) < lengths[:, None]).unsqueeze(-1)
-    rows = replace(rows, rows=names, lengths=lengths)
-    blended = rows.blend(torch.Generator().manual_seed(0))
-    assert torch.equal(blended.lengths, lengths)
+    bags = replace(bags, embeddings=names, lengths=lengths)
+    mixed = bags.instance_mix(torch.Generator().manual_seed(0))
+    assert torch.equal(mixed.lengths, lengths)
     two = 0
     for bag in range(64):
-        sources = set(blended.rows[bag, : lengths[bag], 0].long().tolist())
+        sources = set(mixed.embeddings[bag, : lengths[bag], 0].long().tolist())
         assert 0 not in sources  # never padding
         assert len(sources) <= 2
         if other := sources - {bag + 1}:
             two += 1
-            either = torch.maximum(rows.bag[bag], rows.bag[other.pop() - 1])
-            assert torch.equal(blended.bag[bag], either * rows.bag_weight[bag])
+            either = torch.maximum(bags.bag[bag], bags.bag[other.pop() - 1])
+            assert torch.equal(mixed.bag[bag], either * bags.bag_weight[bag])
     assert two > 50
 
 
-def test_a_blend_knows_an_absence_only_where_both_do() -> None:
-    rows = separable(2)
+def test_instance_mix_knows_an_absence_only_if_both_bags_do() -> None:
+    bags = separable(2)
     bag, weight = torch.zeros(2, 20), torch.zeros(2, 20)
     weight[:, 0] = 1  # absent in both
     weight[0, 1] = 1  # absent in one, unknown in the other
     bag[0, 2] = weight[0, 2] = 1  # present in one, unknown in the other
-    rows = replace(rows, bag=bag, bag_weight=weight)
+    bags = replace(bags, bag=bag, bag_weight=weight)
     for seed in range(20):
-        blended = rows.blend(torch.Generator().manual_seed(seed))
-        if not torch.equal(blended.rows, rows.rows):
+        mixed = bags.instance_mix(torch.Generator().manual_seed(seed))
+        if not torch.equal(mixed.embeddings, bags.embeddings):
             break
-    swapped = (blended.rows != rows.rows).flatten(1).any(1)
+    swapped = (mixed.embeddings != bags.embeddings).flatten(1).any(1)
     assert swapped.any()
     for index in torch.nonzero(swapped).flatten().tolist():
-        assert blended.bag_weight[index, :4].tolist() == [1, 0, 1, 0]
-        assert blended.bag[index, :4].tolist() == [0, 0, 1, 0]
+        assert mixed.bag_weight[index, :4].tolist() == [1, 0, 1, 0]
+        assert mixed.bag[index, :4].tolist() == [0, 0, 1, 0]
 
 
-def test_rows_of_another_kind_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "rows.npz"
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bags.npz"
     np.savez(path, features=np.zeros((1, 10, 128)))
-    with pytest.raises(TrainingDataError, match="expected rows in .* with rows, bag"):
-        read_rows(path)
+    with pytest.raises(TrainingDataError, match="expected embeddings in .* with embeddings, bag"):
+        load_bags(path)
 
 
 def test_a_threshold_separates_what_can_be_separated_and_rare_labels_get_the_median() -> None:

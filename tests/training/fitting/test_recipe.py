@@ -10,7 +10,7 @@ from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.losses import MMGATLoss
 from mmgat.training.fitting.recipe import NETWORKS, read_recipe
 
-RECIPES = Path(__file__).parents[2] / "training" / "recipes"
+RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.toml")), ids=lambda path: path.stem)

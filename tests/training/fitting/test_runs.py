@@ -109,13 +109,12 @@ def test_a_folder_keeps_to_its_recipe(
 
 
 def test_a_loaded_run_gives_its_own_figures(finished_run: Path, audioset: Path) -> None:
-    from mmgat.training.data.registry import evaluation_bags
-    from mmgat.training.evaluation.metrics import mean_average_precision
+    from mmgat.training.metrics import mean_average_precision
 
     loaded = load_run(finished_run)
-    rows = evaluation_bags(loaded.recipe, audioset)
-    scores, _ = predict(loaded.network, rows)
-    found = mean_average_precision(rows.bag.numpy(), scores, np.ones_like(scores))
+    bags = loaded.recipe.evaluation_bags(audioset)
+    scores, _ = predict(loaded.network, bags)
+    found = mean_average_precision(bags.bag.numpy(), scores, np.ones_like(scores))
     assert found == pytest.approx(loaded.result["map"], abs=1e-6)
 
 
@@ -155,12 +154,12 @@ def test_missing_data_is_one_line(tmp_path: Path, quick_recipe: Callable[..., Pa
     options = ["fit", "--config", str(quick_recipe("mean-mlp")), "--data", str(tmp_path)]
     done = CliRunner().invoke(main, [*options, "--out", str(tmp_path / "run")])
     assert done.exit_code == 1
-    assert "Error: expected AudioSet rows in" in done.output
+    assert "Error: expected AudioSet embeddings in" in done.output
 
 
 def test_evaluate_prints_json_or_text(published: Path, audioset: Path) -> None:
     options = ["--checkpoint", str(published)]
-    options += ["--rows", str(audioset / "audioset-vggish" / "validation.npz")]
+    options += ["--embeddings", str(audioset / "audioset-vggish" / "validation.npz")]
     as_json = CliRunner().invoke(evaluate_command, [*options, "--json"])
     as_text = CliRunner().invoke(evaluate_command, options)
     found = json.loads(as_json.output)
@@ -170,12 +169,14 @@ def test_evaluate_prints_json_or_text(published: Path, audioset: Path) -> None:
 
 def test_evaluate_refuses_what_it_cannot_compare(audioset: Path, tmp_path: Path) -> None:
     rows = str(audioset / "audioset-vggish" / "validation.npz")
-    foreign = CliRunner().invoke(evaluate_command, ["--checkpoint", "compact", "--rows", rows])
+    foreign = CliRunner().invoke(
+        evaluate_command, ["--checkpoint", "compact", "--embeddings", rows]
+    )
     assert foreign.exit_code == 1
-    assert "was trained on rows of compact" in foreign.output
-    missing = CliRunner().invoke(evaluate_command, ["--rows", str(tmp_path / "no.npz")])
+    assert "was trained on embeddings of compact" in foreign.output
+    missing = CliRunner().invoke(evaluate_command, ["--embeddings", str(tmp_path / "no.npz")])
     assert missing.exit_code == 1
-    assert "expected AudioSet rows" in missing.output
+    assert "expected AudioSet embeddings" in missing.output
 
 
 def test_openmic_is_scored_on_its_test_split(openmic_checkpoint: Path, tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_irmas_is_heard_by_the_checkpoints_own_embedder(
 def test_evaluate_wants_one_thing_to_evaluate_on(tmp_path: Path) -> None:
     neither = CliRunner().invoke(evaluate_command, [])
     assert neither.exit_code == 2
-    assert "expected either --rows FILE.npz or --irmas FOLDER" in neither.output
+    assert "expected either --embeddings FILE.npz or --irmas FOLDER" in neither.output
 
 
 def test_two_processes_fit_one_network_and_refit_it(

@@ -1,7 +1,7 @@
 import numpy as np
 
 from mmgat.model.labels import INDEX, LABELS, N_LABELS
-from mmgat.training.fitting.thresholds import Seconds, quiet_on
+from mmgat.training.fitting.thresholds import Seconds, raise_for_false_alarms
 
 CUTS = dict.fromkeys(LABELS, 0.3)
 
@@ -9,10 +9,10 @@ CUTS = dict.fromkeys(LABELS, 0.3)
 def bags(label: str, *scores: list[float], playing: bool = False, known: float = 1.0) -> Seconds:
     """Bags in which one label gets scores, and plays all the time or never."""
     shape = (len(scores), len(scores[0]), N_LABELS)
-    said, truth = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    said[..., INDEX[label]] = scores
+    found, truth = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    found[..., INDEX[label]] = scores
     truth[..., INDEX[label]] = playing
-    return Seconds(truth, said, np.full(shape, known, np.float32))
+    return Seconds(truth, found, np.full(shape, known, np.float32))
 
 
 PIANO = bags("piano", [0.4, 0.6, 0.7, 0.8], playing=True)
@@ -20,7 +20,9 @@ PIANO = bags("piano", [0.4, 0.6, 0.7, 0.8], playing=True)
 
 def raised(*scores: list[float], known: float = 1.0, most_events: int = 0) -> float:
     """Piano's threshold after bags in which nothing plays got these scores."""
-    return quiet_on(CUTS, bags("piano", *scores, known=known), PIANO, most_events)["piano"]
+    return raise_for_false_alarms(CUTS, bags("piano", *scores, known=known), PIANO, most_events)[
+        "piano"
+    ]
 
 
 def test_a_score_that_would_cause_a_false_event_raises_the_threshold() -> None:
@@ -47,7 +49,7 @@ def test_the_label_that_loses_least_by_it_is_raised() -> None:
     playing = bags("piano", [0.4, 0.45, 0.8], playing=True)
     playing.truth[..., INDEX["cello"]] = 1
     playing.scores[..., INDEX["cello"]] = 0.9
-    found = quiet_on(CUTS, both, playing, most_events=1)
+    found = raise_for_false_alarms(CUTS, both, playing, most_events=1)
     assert (found["piano"], found["cello"]) == (0.3, 0.51)
 
 

@@ -40,4 +40,4 @@ def test_no_program_claims_mandolin_or_ukulele_and_every_label_is_a_label():
     labels = {program.label for program in PROGRAMS.values()} - {None}
     assert labels <= set(INDEX)
     assert not labels & {"mandolin", "ukulele"}
-    assert all(program.unsure <= set(INDEX) for program in PROGRAMS.values())
+    assert all(program.ambiguous <= set(INDEX) for program in PROGRAMS.values())

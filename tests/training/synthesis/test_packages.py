@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmgat.training.distillation.workspace import collect
 from mmgat.training.errors import TrainingDataError
+from mmgat.training.synthesis import packages
 from mmgat.training.synthesis.augment import augment
 
-COPYRIGHT = """Files: *
+COPYRIGHT = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+
+Files: *
 Copyright: someone
 License: GPL-2+
 
@@ -36,7 +38,7 @@ def package(root: Path) -> Path:
 
 def test_music_is_found_in_folders_and_archives_with_its_licence(tmp_path: Path):
     package(tmp_path / "in")
-    collect.run(tmp_path / "in", tmp_path / "cache", workers=1)
+    packages.run(tmp_path / "in", tmp_path / "cache", workers=1)
     sources = json.loads((tmp_path / "cache/sources.json").read_text())
     assert {row["file"]: row["licence"] for row in sources} == {
         "intro.flac": "GPL-2+",
@@ -55,7 +57,7 @@ def test_short_sounds_of_a_folder_become_one_track(tmp_path: Path):
         soundfile.write(effects / f"{number}.wav", rng.uniform(-0.5, 0.5, 8000 * 6), 8000)
     soundfile.write(effects / "click.wav", np.zeros(400), 8000)
     (effects / "damaged.ogg").write_bytes(b"OggS")
-    (source,) = collect.run(tmp_path / "in", tmp_path / "cache", workers=1)
+    (source,) = packages.run(tmp_path / "in", tmp_path / "cache", workers=1)
     assert source["file"] == "usr/share/game/effects/*"
     cached = np.load(tmp_path / "cache/music" / source["cache"])
     assert cached.shape == (4 * (6 * 32_000 + 16_000),)
@@ -64,13 +66,13 @@ def test_short_sounds_of_a_folder_become_one_track(tmp_path: Path):
 def test_a_folder_without_music_is_an_error(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(TrainingDataError, match="found none"):
-        collect.run(tmp_path / "empty", tmp_path / "cache", workers=1)
+        packages.run(tmp_path / "empty", tmp_path / "cache", workers=1)
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_hearing_keeps_length_and_range(seed: int):
+def test_an_augmented_view_keeps_length_and_range(seed: int):
     rng = np.random.default_rng(seed)
-    heard = augment(rng.standard_normal(16_000 * 2).astype(np.float32), rng)
-    assert heard.shape == (32_000,)
-    assert np.abs(heard).max() <= 1.0
-    assert np.sqrt((heard**2).mean()) > 1e-3
+    view = augment(rng.standard_normal(16_000 * 2).astype(np.float32), rng)
+    assert view.shape == (32_000,)
+    assert np.abs(view).max() <= 1.0
+    assert np.sqrt((view**2).mean()) > 1e-3

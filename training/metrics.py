@@ -1,4 +1,4 @@
-"""Figures over known labels only: what nobody knows is neither right nor wrong."""
+"""Metrics over known labels only: an unknown label is neither right nor wrong."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Array = npt.NDArray[Any]
 
 
 def average_precisions(truth: Array, scores: Array, known: Array) -> dict[str, float]:
-    """label -> average precision over its known entries, for labels with known positives.
+    """Computes label -> average precision over known entries, for labels with known positives.
 
-    Shapes: all [..., 20]; a truth of at least 0.5 is a positive, a weight above 0 is known.
+    Shapes: all [..., 20]. A truth of at least 0.5 is a positive; a weight above 0 means known.
     """
     found = {}
     for index, label in enumerate(LABELS):
@@ -28,13 +28,13 @@ def average_precisions(truth: Array, scores: Array, known: Array) -> dict[str, f
 
 
 def mean_average_precision(truth: Array, scores: Array, known: Array) -> float:
-    """Mean of ``average_precisions`` over the labels that have positives; NaN without any."""
+    """Computes the mean of ``average_precisions`` over labels; NaN if no label has positives."""
     values = list(average_precisions(truth, scores, known).values())
     return float(np.mean(values)) if values else float("nan")
 
 
 def f1_scores(truth: Array, decisions: Array, known: Array) -> dict[str, float]:
-    """F1 of decisions over known entries, by kind.
+    """Computes F1 of decisions over known entries, by kind.
 
     ``micro``: positives of all labels together; ``macro``: mean over labels of the positives' F1;
     ``macro_both``: mean over labels of the mean of positives' and negatives' F1, as in the line of
@@ -59,4 +59,19 @@ def f1_scores(truth: Array, decisions: Array, known: Array) -> dict[str, float]:
         "micro": float(micro),
         "macro": float(np.mean(per_label)),
         "macro_both": float(np.mean(both)),
+    }
+
+
+def report_of(truth: Array, scores: Array, known: Array, thresholds: Array) -> dict[str, Any]:
+    """Computes all metrics of bag scores; arrays [n, 20], thresholds [20].
+
+    ``map`` is the mean of ``per_label``'s average precisions, None without any. Every F1 names its
+    kind, see ``f1_scores``.
+    """
+    per_label = average_precisions(truth, scores, known)
+    return {
+        "map": float(np.mean(list(per_label.values()))) if per_label else None,
+        "per_label": per_label,
+        "f1_at_0.5": f1_scores(truth, np.asarray(scores >= 0.5), known),
+        "f1_at_calibrated_thresholds": f1_scores(truth, np.asarray(scores >= thresholds), known),
     }
