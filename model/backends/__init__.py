@@ -1,0 +1,1 @@
+"""Where a model computes: ONNX Runtime, or torch."""

@@ -65,6 +65,7 @@ class OnnxBackend:
         self._embedder = embedder
 
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
+        """Computes a batch in the graph that is faster for its size."""
         n_nodes = graphs.nodes.shape[1]
         arrays = graphs._asdict()
         if n_nodes < FEWEST_NODES:

@@ -38,6 +38,7 @@ class TorchBackend:
 
     @torch.inference_mode()
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
+        """Computes a batch on the device."""
         inputs = [self._sent(part) for part in (log_mel, *graphs)]
         embeddings, scores, evidence = self._network(*inputs)
         packed = torch.cat([embeddings, scores, evidence.flatten(1)], dim=1).cpu().numpy()
@@ -60,6 +61,7 @@ class TorchEmbedder:
 
     @torch.inference_mode()
     def __call__(self, log_mel: Floats) -> Floats:
+        """Log-mel float32 [B, frames, bands] -> embeddings float32 [B, D]."""
         embeddings: Floats = self._embedder(torch.from_numpy(log_mel)).numpy()
         return embeddings
 

@@ -1,0 +1,1 @@
+"""What turns a spectrogram into an embedding; ``registry`` has all of them."""

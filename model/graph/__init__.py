@@ -1,0 +1,1 @@
+"""The instance graph: similarity, neighbours on several scales, graph attention."""

@@ -1,0 +1,1 @@
+"""Where sound comes from: sources, the channels that are heard, resampling, windows."""

@@ -1,0 +1,1 @@
+"""The installed commands, a module each, and what they share."""

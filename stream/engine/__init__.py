@@ -1,0 +1,1 @@
+"""The threads and queues between capture and results; every sample is accounted for."""

@@ -40,7 +40,8 @@ STALL_WARNING_S: Final = 10.0
 class Tap(Protocol):
     """Receives every block on its way to analysis, in order, on the analysis thread."""
 
-    def __call__(self, stream: str, rate_hz: int, live: bool, block: Block) -> None: ...
+    def __call__(self, stream: str, rate_hz: int, live: bool, block: Block) -> None:
+        """Takes one block of a stream."""
 
 
 class Stream:

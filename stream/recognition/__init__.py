@@ -1,0 +1,1 @@
+"""From windows to events: front end, sliding graph, recogniser, event detector."""

@@ -1,0 +1,1 @@
+"""The commands ``mmgat-train`` and ``mmgat-train compact``."""

@@ -1,0 +1,1 @@
+"""What MMGAT is compared with."""

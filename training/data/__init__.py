@@ -1,0 +1,1 @@
+"""Data sets as bags of embeddings; ``registry`` has all of them."""

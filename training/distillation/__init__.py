@@ -1,0 +1,1 @@
+"""The compact model: clips with the scores of teachers, and the embedder that learns them."""

@@ -1,0 +1,1 @@
+"""Metrics of a checkpoint or a run."""

@@ -1,0 +1,1 @@
+"""Checkpoints for use: cards, ONNX graphs, 8 bits."""

@@ -1,0 +1,1 @@
+"""Recipes, losses, the training loop, thresholds."""

@@ -1,0 +1,1 @@
+"""Clips with exact labels, made of recorded notes and rendered MIDI."""
