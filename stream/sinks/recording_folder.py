@@ -1,19 +1,22 @@
 """The folder of recordings: FLAC clips and the log of the session, within a bound on disk use.
 
-What the disk does not hold is a clip less and a warning; recognition goes on.
+What the disk does not take is missing from the recordings, with a warning and a line in the log; what
+was good before is kept, and recording goes on when there is room.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import re
 import shutil
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,25 +25,40 @@ import soundfile
 from mmgat.stream.bus.protocol import Message, to_json
 from mmgat.stream.errors import SettingsError
 from mmgat.stream.settings import RecordSettings
+from mmgat.stream.sinks.own_files import OwnFiles, listing, part_stem
+from mmgat.stream.sinks.rescue import rescue
+from mmgat.stream.sinks.session_log import SessionLog
 
 SPARE_BYTES: Final = 200_000_000
 """So much of the disk is left to others."""
 
-FULL_BYTES: Final = 1_000_000
-"""A disk with less is full: what libsndfile calls a system error."""
+FULL_BYTES: Final = 65_536
+"""A disk with less than this left is full."""
 
-LOG_PART_BYTES: Final = 8_000_000
-"""A log grows to this and goes on in another file, so that old parts can go."""
+FLAC_BLOCK_FRAMES: Final = 4096
+"""A clip may grow by so many frames that its file does not show yet."""
 
-STALE_S: Final = 60.0
-"""A clip that nobody has written to for so long is one of a run that was killed."""
+RETRY_S: Final = 1.0
+"""After the disk has refused, it is tried again so often (seconds)."""
+
+MAX_STEM_BYTES: Final = 120
+"""With the labels behind it, a name stays below the 255 bytes that file systems allow."""
 
 MAX_CHANNELS: Final = 8
 """FLAC holds no more."""
 
-_OURS: Final = re.compile(r"\d[\d.]*(T\d{6}\.\d{3}Z|s)_.+\.flac|\d{8}T\d{6}Z-\d+\.session\.jsonl")
-
 log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Piece:
+    """One file of a clip; a clip has several if the disk refused some of it."""
+
+    part: Path
+    file: soundfile.SoundFile
+    descriptor: int
+    start: int
+    n_frames: int = 0
 
 
 @dataclass(eq=False)
@@ -50,16 +68,18 @@ class Clip:
     Attributes:
         rate_hz, channels: of its sound.
         stem: what its name begins with.
-        path: until it has its name.
-        lost: the disk could not take it.
+        n_frames: so far, with those that the disk refused.
+        n_lost: frames that the disk refused.
     """
 
     rate_hz: int
     channels: int
     stem: str
-    path: Path
-    file: soundfile.SoundFile | None = None
-    lost: bool = False
+    n_frames: int = 0
+    n_lost: int = 0
+    pieces: list[_Piece] = field(default_factory=list)
+    is_open: bool = False
+    retry_at: float = 0.0
 
 
 class RecordingFolder:
@@ -70,25 +90,30 @@ class RecordingFolder:
 
     Args:
         settings: the folder and its bound.
+        clock: seconds, monotonic.
 
     Attributes:
-        lost: clips that the disk could not take.
+        lost: how often the disk began to refuse sound.
 
     Raises:
         SettingsError: the folder cannot be made or written to.
     """
 
-    def __init__(self, settings: RecordSettings) -> None:
+    def __init__(
+        self, settings: RecordSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         if settings.folder is None:
-            raise SettingsError("expected a folder to record into, found none: name one (--record)")
+            raise SettingsError("expected a folder to record into, found none: give --record")
         self.folder, self._limit = settings.folder, round(settings.limit_gb * 1e9)
         self.lost = 0
-        self._began = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        self._n_parts = 0
+        self._clock = clock
+        self._refused_at: float | None = None
+        self._used_by_finished = 0
+        self._clips: list[Clip] = []
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._rescue()
-            self._log_file = self._next_log()
+            self._files = OwnFiles(self.folder)
+            self._log_file = SessionLog(self._files)
+            rescue(self._files, self._log_file.path, self._add_to_log)
         except OSError as error:
             raise SettingsError(
                 f"expected a folder to record into, found {str(self.folder)!r} "
@@ -96,99 +121,161 @@ class RecordingFolder:
             ) from None
 
     def begin(self, rate_hz: int, channels: int, stem: str) -> Clip:
-        """A new clip at a rate, whose name begins with ``stem``."""
-        stem = re.sub(r"[^\w.+()-]+", "-", stem)[:120]
-        return Clip(rate_hz, channels, stem, self.folder / f".{stem}.part")
+        """Begins a clip at a rate, whose name begins with ``stem``."""
+        stem = re.sub(r"[^\w.+()-]+", "-", stem)
+        return Clip(rate_hz, channels, stem.encode()[:MAX_STEM_BYTES].decode(errors="ignore"))
 
     def write(self, clip: Clip, samples: npt.NDArray[np.float32]) -> None:
-        """Adds frames, float32 [frames, channels]; a clip that the disk cannot take is lost."""
-        if clip.lost:
+        """Adds frames, float32 [frames, channels]; those that the disk refuses are missing."""
+        if not clip.is_open and self._clock() < clip.retry_at:
+            self._lose(clip, len(samples))
             return
         try:
-            if clip.file is None:
-                self._make_room()
-                clip.file = soundfile.SoundFile(
-                    clip.path, "w", clip.rate_hz, clip.channels, "PCM_16", format="FLAC"
-                )
-            clip.file.write(np.nan_to_num(samples))
+            self._check_room(clip, samples)
+            if not clip.is_open:
+                self._open(clip)
+            piece = clip.pieces[-1]
+            piece.file.write(np.nan_to_num(samples))
         except (OSError, soundfile.SoundFileError) as error:
-            self._lose(clip, str(error))
+            self._lose(clip, len(samples), self._reason(error))
+            return
+        piece.n_frames += len(samples)
+        clip.n_frames += len(samples)
+        if self._refused_at is not None:
+            log.warning("recording goes on after %.1f s", self._clock() - self._refused_at)
+            self._refused_at = None
+
+    def finish(self, clip: Clip, labels: list[str], facts: dict[str, Any]) -> None:
+        """Gives a clip its full name, and the log a line about it.
+
+        Args:
+            clip: nothing is written to it afterwards.
+            labels: for its name.
+            facts: for the line: ``source``, ``t0`` and ``t1`` in seconds, ``labels``.
+        """
+        if clip.is_open:
+            clip.is_open = False
+            try:
+                clip.pieces[-1].file.close()
+            except soundfile.SoundFileError as error:
+                log.warning("recording: the end of a clip is missing: %s", self._reason(error))
+        if clip in self._clips:
+            self._clips.remove(clip)
+        begins_s = float(facts.get("t0", 0.0))
+        for piece in clip.pieces:
+            if not piece.n_frames:
+                self._files.remove(piece.part)
+                continue
+            try:
+                path = self._files.publish(piece.part, f"{clip.stem}_{'+'.join(labels)}", ".flac")
+            except OSError as error:
+                log.warning("a recording was lost: %s", self._reason(error))
+                clip.n_lost += piece.n_frames
+                continue
+            self._used_by_finished += path.lstat().st_size
+            t0 = begins_s + piece.start / clip.rate_hz
+            t1 = t0 + piece.n_frames / clip.rate_hz
+            self._add_to_log(listing(path.name, **(facts | {"t0": t0, "t1": t1})))
+            self._files.remove(piece.part)
+        if clip.n_lost:
+            lost_s = round(clip.n_lost / clip.rate_hz, 3)
+            words = {"type": "recording_lost", "seconds": lost_s, **facts}
+            self._add_to_log(json.dumps(words, ensure_ascii=False))
 
     def log(self, message: Message) -> None:
-        """Puts a message into the log of the session.
-
-        Raises:
-            OSError: the disk does not take it.
-        """
-        self._log(to_json(message))
+        """Puts a message into the log of the session; what the disk refuses is kept for later."""
+        self._add_to_log(to_json(message))
 
     def close(self) -> None:
         """Closes the log; callable more than once."""
         self._log_file.close()
 
-    def finish(self, clip: Clip, labels: list[str], facts: dict[str, Any]) -> None:
-        """Gives a clip its full name, and the log a line about it.
+    def _open(self, clip: Clip) -> None:
+        self._make_room()
+        stem = part_stem(clip.stem, self._log_file.path)
+        descriptor, part = self._files.create(stem, ".part")
+        file = soundfile.SoundFile(
+            descriptor, "w", clip.rate_hz, clip.channels, "PCM_16", format="FLAC"
+        )
+        clip.pieces.append(_Piece(part, file, descriptor, clip.n_frames))
+        clip.is_open = True
+        if clip not in self._clips:
+            self._clips.append(clip)
+
+    def _check_room(self, clip: Clip, samples: npt.NDArray[np.float32]) -> None:
+        """Makes sure that the frames fit into the bound and that the file is still there.
 
         Raises:
-            OSError: the disk does not take them.
+            OSError: they do not fit, or it is gone.
         """
-        if clip.file is not None:
-            try:
-                clip.file.close()
-            except soundfile.SoundFileError as error:
-                self._lose(clip, str(error))
-        if clip.lost:
-            clip.path.unlink(missing_ok=True)
-            return
-        name = f"{clip.stem}_{'+'.join(labels)}.flac"
-        clip.path.replace(self.folder / name)
-        self._log(json.dumps({"type": "recording", "file": name, **facts}))
+        if clip.is_open and os.fstat(clip.pieces[-1].descriptor).st_nlink == 0:
+            raise FileNotFoundError(f"{str(self.folder)!r} or a file in it was removed")
+        needed = 2 * samples.size + 2 * clip.channels * FLAC_BLOCK_FRAMES
+        if self._used() + needed > self._limit:
+            self._make_room(needed)
+        if self._used() + needed > self._limit:
+            raise OSError(f"a clip does not fit into --record-limit {self._limit / 1e9:g} GB")
 
-    def _lose(self, clip: Clip, why: str) -> None:
-        clip.lost = True
-        self.lost += 1
-        if self.folder.is_dir() and shutil.disk_usage(self.folder).free < FULL_BYTES:
-            why = "the disk is full"
-        log.warning("a recording was lost: %s", why)
+    def _used(self) -> int:
+        """Bytes of all that is ours: finished clips and logs as last counted, and what is open."""
+        parts = (piece for clip in self._clips for piece in clip.pieces)
+        return self._used_by_finished + sum(_size(piece) for piece in parts)
 
-    def _log(self, line: str) -> None:
-        print(line, file=self._log_file, flush=True)
-        if self._log_file.tell() > LOG_PART_BYTES:
-            self._log_file.close()
-            self._log_file = self._next_log()
-            self._make_room()
+    def _lose(self, clip: Clip, n_frames: int, why: str = "") -> None:
+        """Goes without these frames; what was written before them is kept."""
+        if clip.is_open:
+            clip.is_open = False
+            with contextlib.suppress(soundfile.SoundFileError, OSError):
+                clip.pieces[-1].file.close()
+        clip.n_frames += n_frames
+        clip.n_lost += n_frames
+        clip.retry_at = max(clip.retry_at, self._clock() + (RETRY_S if why else 0.0))
+        if self._refused_at is None and why:
+            self.lost += 1
+            self._refused_at = self._clock()
+            log.warning("sound is missing from the recordings: %s", why)
 
-    def _next_log(self) -> TextIO:
-        self._n_parts += 1
-        path = self.folder / f"{self._began}-{self._n_parts}.session.jsonl"
-        return path.open("a", encoding="utf-8")
+    def _add_to_log(self, line: str) -> None:
+        """Adds a line; one that the disk refuses is kept for later."""
+        before = self._log_file.path
+        with contextlib.suppress(OSError):
+            self._log_file.add(line)
+            if self._log_file.path != before:
+                self._make_room()
 
-    def _rescue(self) -> None:
-        """Names the clips of a run that was killed: what they hold can be heard."""
-        for path in self.folder.glob(".*.part"):
-            if time.time() - path.stat().st_mtime > STALE_S:
-                path.replace(
-                    self.folder / f"{path.name[1:].removesuffix('.part')}_interrupted.flac"
-                )
-
-    def _make_room(self) -> None:
+    def _make_room(self, needed: int = 0) -> None:
         """Removes our oldest files beyond the bound.
 
         Raises:
             OSError: the disk is full of other things.
         """
-        files = [
-            (path, path.stat()) for path in self.folder.iterdir() if _OURS.fullmatch(path.name)
-        ]
-        used = sum(facts.st_size for _, facts in files)
-        for path, facts in sorted(files, key=lambda file: file[1].st_mtime):
-            if used <= self._limit:
+        files = self._files.finished()
+        self._used_by_finished = sum(file.size for file in files)
+        for file in files:
+            if self._used() + needed <= self._limit:
                 break
-            if path.name != Path(self._log_file.name).name:
-                path.unlink()
-                used -= facts.st_size
+            if file.path.name != self._log_file.path.name:
+                self._files.remove(file.path)
+                self._used_by_finished -= file.size
         if (free := shutil.disk_usage(self.folder).free) < SPARE_BYTES:
             raise OSError(
                 f"expected {SPARE_BYTES / 1e6:.0f} MB left for others on the disk of "
-                f"{str(self.folder)!r}, found {free / 1e6:.0f}"
+                f"{str(self.folder)!r}, found {free / 1e6:.0f}: make room on it"
             )
+
+    def _reason(self, error: Exception) -> str:
+        """The fault in words; libsndfile has none for a full disk."""
+        try:
+            free = shutil.disk_usage(self.folder).free
+        except OSError as fault:
+            return f"{str(self.folder)!r}: {fault.strerror}"
+        if isinstance(error, soundfile.SoundFileError) and free < FULL_BYTES:
+            return f"the disk of {str(self.folder)!r} is full"
+        return str(error)
+
+
+def _size(piece: _Piece) -> int:
+    try:
+        return piece.part.lstat().st_size
+    except OSError:
+        return 0

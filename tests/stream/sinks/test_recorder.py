@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -152,14 +151,6 @@ def test_the_oldest_recordings_go_and_files_of_others_stay(tmp_path: Path) -> No
     assert 1 < len(ours) < 6
     assert sum(path.stat().st_size for path in tmp_path.glob("0*.flac")) < 270_000
     assert foreign.exists()
-
-
-def test_the_clip_of_a_killed_run_is_kept_under_a_name_that_says_so(tmp_path: Path) -> None:
-    part = tmp_path / ".20261125T101500.000Z_mic.part"
-    part.write_bytes(b"fLaC")
-    os.utime(part, (time.time() - 3600,) * 2)
-    RecordingFolder(settings(tmp_path)).close()
-    assert (tmp_path / "20261125T101500.000Z_mic_interrupted.flac").read_bytes() == b"fLaC"
 
 
 def test_a_disk_that_takes_nothing_costs_a_clip_and_nothing_else(tmp_path: Path) -> None:
