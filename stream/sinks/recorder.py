@@ -55,7 +55,11 @@ class Recorder(Sink):
         self._last_logged: dict[str, object] = {}
 
     def handle_audio(self, stream: str, rate_hz: int, live: bool, block: Block) -> None:
-        """Takes a block on its way to analysis."""
+        """Takes a block on its way to analysis.
+
+        Raises:
+            OSError: the disk refuses some of it.
+        """
         clips = self._clips.get(stream)
         if clips is None:
             clips = _ClipRecorder(stream, rate_hz, self._folder, self._settings)
@@ -65,15 +69,25 @@ class Recorder(Sink):
             ago_s = self._clock() - block.captured_at + len(block.samples) / rate_hz
             began_at = self._wall_clock() - ago_s
         clips.on_block(block, began_at)
+        self._tell_refusal()
 
     def handle(self, message: Message) -> None:
-        """Takes an event; it, the hello and each status that says something new are logged."""
+        """Takes an event; it, the hello and each status that says something new are logged.
+
+        Raises:
+            OSError: the disk has refused some sound.
+        """
         if isinstance(message, Status):
             if not self._is_new(message):
                 return
         elif isinstance(message, Event):
             self._clips[message.source].on_event(message)
         self._folder.log(message)
+        self._tell_refusal()
+
+    def _tell_refusal(self) -> None:
+        if refusal := self._folder.take_refusal():
+            raise OSError(refusal)
 
     def _is_new(self, status: Status) -> bool:
         """Whether state, outages, overflows or losses have changed."""

@@ -107,7 +107,7 @@ class RecordingFolder:
         self.folder, self._limit = settings.folder, round(settings.limit_gb * 1e9)
         self.lost = 0
         self._clock = clock
-        self._refused_at: float | None = None
+        self._why = self._refusal = ""
         self._used_by_finished = 0
         self._clips: list[Clip] = []
         try:
@@ -141,9 +141,7 @@ class RecordingFolder:
             return
         piece.n_frames += len(samples)
         clip.n_frames += len(samples)
-        if self._refused_at is not None:
-            log.warning("recording goes on after %.1f s", self._clock() - self._refused_at)
-            self._refused_at = None
+        self._why = ""
 
     def finish(self, clip: Clip, labels: list[str], facts: dict[str, Any]) -> None:
         """Gives a clip its full name, and the log a line about it.
@@ -158,7 +156,7 @@ class RecordingFolder:
             try:
                 clip.pieces[-1].file.close()
             except soundfile.SoundFileError as error:
-                log.warning("recording: the end of a clip is missing: %s", self._reason(error))
+                self._refusal = f"the end of a clip is missing: {self._reason(error)}"
         if clip in self._clips:
             self._clips.remove(clip)
         begins_s = float(facts.get("t0", 0.0))
@@ -169,7 +167,7 @@ class RecordingFolder:
             try:
                 path = self._files.publish(piece.part, f"{clip.stem}_{'+'.join(labels)}", ".flac")
             except OSError as error:
-                log.warning("a recording was lost: %s", self._reason(error))
+                self._refusal = f"a clip is lost: {self._reason(error)}"
                 clip.n_lost += piece.n_frames
                 continue
             self._used_by_finished += path.lstat().st_size
@@ -181,6 +179,11 @@ class RecordingFolder:
             lost_s = round(clip.n_lost / clip.rate_hz, 3)
             words = {"type": "recording_lost", "seconds": lost_s, **facts}
             self._add_to_log(json.dumps(words, ensure_ascii=False))
+
+    def take_refusal(self) -> str:
+        """Returns why the disk has refused anything since the last call, or ""."""
+        refusal, self._refusal = self._refusal, ""
+        return refusal
 
     def log(self, message: Message) -> None:
         """Puts a message into the log of the session; what the disk refuses is kept for later."""
@@ -230,18 +233,19 @@ class RecordingFolder:
         clip.n_frames += n_frames
         clip.n_lost += n_frames
         clip.retry_at = max(clip.retry_at, self._clock() + (RETRY_S if why else 0.0))
-        if self._refused_at is None and why:
+        if not self._why:
             self.lost += 1
-            self._refused_at = self._clock()
-            log.warning("sound is missing from the recordings: %s", why)
+        self._why = self._refusal = why or self._why
 
     def _add_to_log(self, line: str) -> None:
         """Adds a line; one that the disk refuses is kept for later."""
         before = self._log_file.path
-        with contextlib.suppress(OSError):
+        try:
             self._log_file.add(line)
             if self._log_file.path != before:
                 self._make_room()
+        except OSError as error:
+            self._refusal = f"the log of the session waits: {self._reason(error)}"
 
     def _make_room(self, needed: int = 0) -> None:
         """Removes our oldest files beyond the bound.

@@ -160,8 +160,10 @@ def test_a_disk_that_takes_nothing_costs_a_clip_and_nothing_else(tmp_path: Path)
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
-    session.say(event("on", "piano", 2.0))
-    session.play(2.0)
+    with pytest.raises(OSError, match="No such file or directory"):
+        session.say(event("on", "piano", 2.0))
+    with pytest.raises(OSError, match="No such file or directory"):
+        session.play(2.0)
     session.recorder.close()
     assert session.folder.lost == 1
     assert not folder.exists()
