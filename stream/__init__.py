@@ -1,1 +1,82 @@
-"""Live: sources, windows, graph buffer, recogniser, engine, ZeroMQ, dashboard, command line."""
+"""Live recognition of musical instruments: what a program needs of it.
+
+    from pathlib import Path
+    from mmgat.stream import Engine, FileSource, Input, load_recognizer
+
+    source = FileSource(Path("song.flac"))
+    source.probe()
+    engine = Engine([Input(source)], load_recognizer(), [print])
+    engine.start()
+    engine.wait()
+
+Names are imported when they are first used, so a subscriber needs neither a model nor PortAudio.
+Whatever else is in this package may change without notice.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmgat.stream.audio.device import DeviceSource as DeviceSource
+    from mmgat.stream.audio.file import FileSource as FileSource
+    from mmgat.stream.audio.inputs import Input as Input
+    from mmgat.stream.audio.reconnect import ReconnectingSource as ReconnectingSource
+    from mmgat.stream.audio.source import AudioSource as AudioSource
+    from mmgat.stream.audio.source import Block as Block
+    from mmgat.stream.audio.stdin import StdinSource as StdinSource
+    from mmgat.stream.bus.protocol import Estimate as Estimate
+    from mmgat.stream.bus.protocol import Event as Event
+    from mmgat.stream.bus.protocol import Hello as Hello
+    from mmgat.stream.bus.protocol import Status as Status
+    from mmgat.stream.bus.publisher import Publisher as Publisher
+    from mmgat.stream.bus.subscriber import AsyncSubscriber as AsyncSubscriber
+    from mmgat.stream.bus.subscriber import Subscriber as Subscriber
+    from mmgat.stream.engine.engine import Engine as Engine
+    from mmgat.stream.errors import StreamError as StreamError
+    from mmgat.stream.recognition.pipeline import Pipeline as Pipeline
+    from mmgat.stream.recognition.recognizer import Recognizer as Recognizer
+    from mmgat.stream.recognition.recognizer import load_recognizer as load_recognizer
+    from mmgat.stream.settings import DecisionSettings as DecisionSettings
+    from mmgat.stream.settings import StreamSettings as StreamSettings
+    from mmgat.stream.sinks.base import Sink as Sink
+
+_MODULES = {
+    "AsyncSubscriber": "bus.subscriber",
+    "AudioSource": "audio.source",
+    "Block": "audio.source",
+    "DecisionSettings": "settings",
+    "DeviceSource": "audio.device",
+    "Engine": "engine.engine",
+    "Estimate": "bus.protocol",
+    "Event": "bus.protocol",
+    "FileSource": "audio.file",
+    "Hello": "bus.protocol",
+    "Input": "audio.inputs",
+    "Pipeline": "recognition.pipeline",
+    "Publisher": "bus.publisher",
+    "Recognizer": "recognition.recognizer",
+    "ReconnectingSource": "audio.reconnect",
+    "Sink": "sinks.base",
+    "Status": "bus.protocol",
+    "StdinSource": "audio.stdin",
+    "StreamError": "errors",
+    "StreamSettings": "settings",
+    "Subscriber": "bus.subscriber",
+    "load_recognizer": "recognition.recognizer",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 
 class StreamError(Exception):
-    """What was expected, what was found, what to do."""
+    """What was expected, what was found, what to do.
+
+    Example::
+
+        >>> try:
+        ...     StreamSettings(nodes=61)
+        ... except StreamError as error:
+        ...     print(error)
+        nodes: expected a whole number from 1 to 60, found 61: change it, or leave it out for 10
+    """
 
 
 class SourceError(StreamError):

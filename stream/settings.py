@@ -46,7 +46,7 @@ class DecisionSettings(SettingsGroup, frozen=True):
 
     Example::
 
-        StreamSettings(decision=DecisionSettings(off_ratio=0.7, silence_dbfs=-50))
+        >>> settings = StreamSettings(decision=DecisionSettings(off_ratio=0.7, silence_dbfs=-50))
     """
 
     sensitivity: Annotated[
@@ -129,7 +129,8 @@ class StreamSettings(SettingsGroup, frozen=True):
 
     Example::
 
-        StreamSettings(hop_s=0.25, nodes=20)
+        >>> StreamSettings(hop_s=0.25, nodes=20).decision.off_ratio
+        0.75
     """
 
     hop_s: Annotated[

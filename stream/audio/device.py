@@ -70,6 +70,11 @@ class DeviceSource(AudioSource):
     real-time thread that may not wait, so it takes no lock, and ``read`` looks every 5 ms. A ring
     that is not read in time is overwritten; the jump in ``Block.position`` says how much.
 
+    Example::
+
+        source = ReconnectingSource(DeviceSource("Scarlett"))  # part of a name is enough
+        source.probe()
+
     Args:
         device: as for ``find_device``.
         sample_rate_hz, channels: None for the device's own rate and for at most two channels.

@@ -40,6 +40,13 @@ class FileSource(AudioSource):
     The file is read to its end, whatever its header says of its length. Where it ends too early,
     or is damaged, the source ends there, and says so in ``complete`` and ``health.warning``.
 
+    Example::
+
+        >>> source = FileSource(Path("song.ogg"))
+        >>> source.probe()
+        >>> source.name, source.channels
+        ('song.ogg', 1)
+
     Args:
         path: the file.
         paced: in real time, as a stage would hear it, instead of as fast as it is taken.

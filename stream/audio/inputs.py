@@ -14,6 +14,12 @@ from mmgat.stream.errors import SettingsError, SourceError
 class Input:
     """A source and which of its channels are recognised; they count from 1.
 
+    Example::
+
+        >>> source = FileSource(Path("song.ogg"))
+        >>> Input(source, split_channels=(1, 2)).mixdown_channels
+        ()
+
     Attributes:
         source: where the audio comes from.
         mixdown_channels: channels averaged into one stream; () means all of them.

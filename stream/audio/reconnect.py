@@ -27,6 +27,10 @@ class ReconnectingSource(AudioSource):
     Positions go on with time: what was missed is a jump, so the account, the windows and the graph
     all know of the gap. A pipe loses nothing and is not opened again: it is only watched.
 
+    Example::
+
+        source = ReconnectingSource(DeviceSource(), LivenessSettings(alarm_s=10))
+
     Args:
         inner: the source that is watched; this one opens, reopens and closes it.
         settings: when it counts as lost, and how often to try to open it.

@@ -20,6 +20,11 @@ from mmgat.stream.audio.liveness import LivenessState
 class Block:
     """Some consecutive samples.
 
+    Example::
+
+        >>> Block(480, np.zeros((960, 2), np.float32), captured_at=0.0).end
+        1440
+
     Attributes:
         position: of the first frame, in frames since the source was opened. A jump means loss.
         samples: float32 [frames, channels], full scale is 1.
@@ -94,9 +99,13 @@ class AudioSource(ABC):
 
     Example::
 
-        with FileSource(Path("song.flac")) as source:
-            while (block := source.read()) is not None:
-                print(block.position / source.sample_rate_hz)
+        >>> with FileSource(Path("song.ogg")) as source:
+        ...     while (block := source.read()) is not None:
+        ...         print(f"{block.position / source.sample_rate_hz:g} s")
+        0 s
+        0.5 s
+        1 s
+        1.5 s
 
     Args:
         name: any text; see ``source_name``.

@@ -28,6 +28,10 @@ class StdinSource(AudioSource):
 
     The pipe itself holds a writer back that is faster than the analysis, so nothing is dropped.
 
+    Example::
+
+        source = StdinSource(44_100, 2, "s16le")  # ffmpeg -i song.mp3 -f s16le -ar 44100 -ac 2 - | ...
+
     Args:
         sample_rate_hz, channels: of the stream, which does not say so itself.
         pcm_format: s16le, s24le, s32le or f32le.

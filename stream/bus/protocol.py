@@ -67,7 +67,14 @@ class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hello(Message, frozen=True, kw_only=True):
-    """Sent at the start and again whenever somebody subscribes."""
+    """Sent at the start and again whenever somebody subscribes.
+
+    Example::
+
+        for message in subscriber:
+            if isinstance(message, Hello):
+                print(message.model.name, [source.name for source in message.sources])
+    """
 
     version: str
     model: ModelInfo
@@ -80,6 +87,12 @@ class Hello(Message, frozen=True, kw_only=True):
 
 class Estimate(Message, frozen=True, kw_only=True):
     """What one window says.
+
+    Example::
+
+        for message in subscriber:
+            if isinstance(message, Estimate):
+                print(message.t0, message.active)
 
     Attributes:
         t0, t1: seconds of the window in the stream.
@@ -115,6 +128,14 @@ class Estimate(Message, frozen=True, kw_only=True):
 class Event(Message, frozen=True, kw_only=True):
     """An instrument begins (``on``) or has ended (``off``); both carry the same ``id``.
 
+    Example::
+
+        >>> event = Event(
+        ...     source="desk", event="off", id="piano-1", label="piano", time_s=9, onset_s=2, score=0.1
+        ... )
+        >>> event.time_s - event.onset_s
+        7
+
     Attributes:
         time_s: when it happened, seconds in the stream.
         onset_s: when the instrument began; equals ``time_s`` for ``on``.
@@ -134,6 +155,12 @@ class Status(Message, frozen=True, kw_only=True):
     """Counters of one source since the start, in samples of its own rate unless named otherwise.
 
     Always captured = analysed + dropped + discarded + queued.
+
+    Example::
+
+        for message in subscriber:
+            if isinstance(message, Status) and message.message:
+                print(message.source, message.message)
 
     Attributes:
         state: running, ended (the source is at its end) or failed.

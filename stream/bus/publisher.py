@@ -28,6 +28,14 @@ class Publisher:
 
     The last hello is sent again whenever somebody subscribes, so that a newcomer knows the labels.
 
+    Example::
+
+        >>> publisher = Publisher("tcp://127.0.0.1:*")
+        >>> publisher(Event(
+        ...     source="desk", event="on", id="piano-1", label="piano", time_s=2, onset_s=2, score=0.9
+        ... ))
+        >>> publisher.close()
+
     Args:
         address: to bind, such as ``tcp://127.0.0.1:5550``; port ``*`` takes a free one.
         status: asked once a second for what to publish as status.

@@ -76,6 +76,14 @@ class _Subscription:
 class Subscriber(_Subscription):
     """Messages of one publisher, in order.
 
+    Example::
+
+        >>> publisher = Publisher("tcp://127.0.0.1:*")
+        >>> with Subscriber(publisher.connect_address) as subscriber:
+        ...     print(subscriber.receive(timeout_s=0.01))  # in a loop: for message in subscriber
+        None
+        >>> publisher.close()
+
     Args:
         address: such as ``tcp://127.0.0.1:5550``; nobody needs to listen there yet.
         topics: prefixes to subscribe to; all of this protocol by default.
@@ -117,7 +125,14 @@ class Subscriber(_Subscription):
 
 
 class AsyncSubscriber(_Subscription):
-    """As :class:`Subscriber`, for asyncio: one event loop owns it."""
+    """As :class:`Subscriber`, for asyncio: one event loop owns it.
+
+    Example::
+
+        async with AsyncSubscriber("tcp://studio:5550") as subscriber:
+            async for message in subscriber:
+                print(message)
+    """
 
     _socket: zmq.asyncio.Socket
 

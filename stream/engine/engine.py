@@ -47,6 +47,18 @@ log = logging.getLogger(__name__)
 class Engine:
     """Runs its inputs until they end.
 
+    Example::
+
+        >>> source = FileSource(Path("song.ogg"))
+        >>> source.probe()
+        >>> messages = []
+        >>> engine = Engine([Input(source)], load_recognizer(), [messages.append])
+        >>> engine.start()
+        >>> engine.wait()
+        True
+        >>> [message.t0 for message in messages if isinstance(message, Estimate)]
+        [0.0, 0.5, 1.0]
+
     Args:
         inputs: with probed sources; the engine opens and closes them.
         recognizer: shared by all streams.

@@ -43,8 +43,11 @@ class Pipeline:
 
     Example::
 
-        pipeline = Pipeline(recognizer, "desk", 48_000, StreamSettings())
-        messages = pipeline.process(Block(0, samples, 0.0)) + pipeline.finish()
+        >>> pipeline = Pipeline(load_recognizer(), "desk", 48_000, StreamSettings(hop_s=1.0))
+        >>> two_seconds = np.zeros((96_000, 1), np.float32)
+        >>> messages = pipeline.process(Block(0, two_seconds, 0.0)) + pipeline.finish()
+        >>> [(message.t0, message.silent) for message in messages]
+        [(0.0, True), (1.0, True)]
 
     Args:
         recognizer: may be shared; the state of this stream is the pipeline's.

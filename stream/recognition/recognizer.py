@@ -62,6 +62,11 @@ class Recognizer:
     and phase, and all go through the network together, which costs less than one after the other
     (``python -m tools.benchmark streams``).
 
+    Example::
+
+        >>> recognizer = load_recognizer()
+        >>> pipeline = Pipeline(recognizer, "desk", 48_000, StreamSettings())
+
     Args:
         model: card, embedder and backend.
         settings: hop and nodes.
@@ -108,6 +113,12 @@ def load_recognizer(
     weights: Path | None = None,
 ) -> Recognizer:
     """A recogniser by the model's name or checkpoint path.
+
+    Example::
+
+        >>> recognizer = load_recognizer(settings=StreamSettings(hop_s=1.0))
+        >>> recognizer.model.card.embedder
+        'compact'
 
     Args:
         model, compute, weights: as for ``load_model``.

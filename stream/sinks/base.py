@@ -16,12 +16,12 @@ class Sink(ABC):
 
     Example::
 
-        class PianoLamp(Sink):
-            wants = (Event,)
-
-            def handle(self, message):
-                if message.label == "piano":
-                    print("lamp", message.event)
+        >>> class PianoLamp(Sink):
+        ...     wants = (Event,)
+        ...
+        ...     def handle(self, message):
+        ...         if message.label == "piano":
+        ...             print("lamp", message.event)
 
     Attributes:
         name: as in warnings and in ``Status.sinks_dropped``.

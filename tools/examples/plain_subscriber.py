@@ -16,6 +16,6 @@ with zmq.Context() as context, context.socket(zmq.SUB) as socket:
         while True:
             topic, payload = socket.recv_multipart()
             event = msgpack.unpackb(payload)
-            print(f"{event['t']:8.2f} s  {event['label']} {event['event']}", flush=True)
+            print(f"{event['time_s']:8.2f} s  {event['label']} {event['event']}", flush=True)
     except KeyboardInterrupt:
         pass

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,13 +26,19 @@ DEADLINE_S = 60.0
 class Terminal:
     """A process in a terminal of 110 x 34, and everything it has drawn."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        command: Sequence[str] = ("-m", "mmgat.stream"),
+        cwd: Path | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 34, 110, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mmgat.stream", *arguments],
+            [sys.executable, *command, *arguments], cwd=cwd,
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
+            env={**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
         )  # fmt: skip
         os.close(slave)
         self.drawn = ""
@@ -55,6 +61,13 @@ class Terminal:
 
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())
+
+    def end(self) -> None:
+        """Kills what still runs, and closes the terminal."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        os.close(self.master)
 
     def _read(self) -> None:
         if select.select([self.master], [], [], 0.1)[0]:
@@ -82,10 +95,7 @@ def start(
 
     yield start
     for terminal in terminals:
-        if terminal.process.poll() is None:
-            os.killpg(terminal.process.pid, signal.SIGKILL)
-            terminal.process.wait()
-        os.close(terminal.master)
+        terminal.end()
 
 
 def children(pid: int) -> list[int]:
