@@ -21,7 +21,7 @@ class Interrupted(Exception):
 
 @contextlib.contextmanager
 def ending_signals(quit_: threading.Event) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP set an event; those that the caller ignores stay ignored."""
+    """SIGINT, SIGTERM and SIGHUP set an event; under nohup SIGHUP stays ignored."""
 
     def set_quit(_number: int, _frame: FrameType | None) -> None:
         quit_.set()
@@ -29,7 +29,7 @@ def ending_signals(quit_: threading.Event) -> Iterator[None]:
     before = {
         number: signal.signal(number, set_quit)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield
@@ -39,9 +39,8 @@ def ending_signals(quit_: threading.Event) -> Iterator[None]:
 
 
 def interrupt_with_exception() -> None:
-    """From now on Ctrl+C is a ``KeyboardInterrupt``, unless the caller ignores it."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """From now on Ctrl+C is a ``KeyboardInterrupt``."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def call_interruptibly(function: Callable[[], T], quit_: threading.Event) -> T:
