@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mmgat.stream.audio.deadline import with_deadline
+from mmgat.stream.audio.device_clock import ClockDrift, LostTime
 from mmgat.stream.audio.device_list import (
     find_device,
     full_name,
@@ -21,8 +23,10 @@ from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import DeviceError
 
 RING_S = 2.0
-DRIFT_AFTER_S = 300.0
 POLL_S = 0.005
+WARNING_S = 60.0
+"""Lost time is named for so long (seconds)."""
+
 EMPTY_BLOCK_S = 0.25
 """``read`` returns an empty block after this long (seconds) without frames."""
 
@@ -32,35 +36,6 @@ _portaudio_lock = threading.RLock()
 """Held while a stream opens, closes or PortAudio restarts: its functions allow one thread."""
 
 _open: set[DeviceSource] = set()
-
-
-class ClockDrift:
-    """A device's clock against the system's, from how many frames came in how much time.
-
-    Frames come in lumps, so the first and the last lump are compared and nothing is said until
-    their size matters little.
-
-    Args:
-        sample_rate_hz: what the device claims.
-    """
-
-    def __init__(self, sample_rate_hz: int) -> None:
-        self._rate = sample_rate_hz
-        self._first: tuple[float, int] | None = None
-
-    def update(self, now: float, frames: int) -> float | None:
-        """Returns by how many millionths it is fast; None within the first five minutes.
-
-        Args:
-            now: seconds, monotonic.
-            frames: since the device was opened.
-        """
-        if self._first is None:
-            self._first = now, frames
-        elapsed_s = now - self._first[0]
-        if elapsed_s < DRIFT_AFTER_S:
-            return None
-        return 1e6 * ((frames - self._first[1]) / self._rate / elapsed_s - 1)
 
 
 class DeviceSource(AudioSource):
@@ -80,6 +55,7 @@ class DeviceSource(AudioSource):
         sample_rate_hz, channels: None for the device's own rate and for at most two channels.
         blocksize: frames a callback, 0 for the device's choice.
         latency: PortAudio's ``low``, ``high`` or seconds.
+        clock: ``time.monotonic``, or another in tests.
     """
 
     live = True
@@ -91,11 +67,13 @@ class DeviceSource(AudioSource):
         channels: int | None = None,
         blocksize: int = 0,
         latency: str | float = "low",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(device or "default", "device")
         self._wanted = device
         self._wanted_rate, self._wanted_channels = sample_rate_hz, channels
         self._blocksize, self._latency = blocksize, latency
+        self._clock = clock
         self._stopped = threading.Event()
         self._stream: Any = None
         self._written = self._read = 0  # frames in and out of the ring
@@ -106,11 +84,21 @@ class DeviceSource(AudioSource):
         self._xruns = 0
         self._longest_callback_ms = 0.0
         self._drift_ppm: float | None = None
+        self._n_lost, self._lost_s, self._lost_at = 0, 0.0, -WARNING_S
 
     @property
     def health(self) -> SourceHealth:
-        """Overflows, the longest callback and the drift of the clock so far."""
-        return SourceHealth(self._xruns, self._longest_callback_ms, self._drift_ppm)
+        """Overflows and lost time, the longest callback and the drift of the clock so far."""
+        warning = ""
+        if self._clock() - self._lost_at < WARNING_S:
+            warning = f"the audio system has lost {self._lost_s:.1f} s: is this machine overloaded?"
+        return SourceHealth(
+            xruns=self._xruns + self._n_lost,
+            longest_callback_ms=self._longest_callback_ms,
+            drift_ppm=self._drift_ppm,
+            warning=warning,
+            lost_s=self._lost_s,
+        )
 
     def probe(self) -> None:
         """Finds the device, and keeps to it and its rate: ``open`` never takes another one.
@@ -140,7 +128,7 @@ class DeviceSource(AudioSource):
     def pause(self) -> None:
         """Closes the device for a moment; ``resume`` goes on with it."""
         self._close_stream()
-        self._paused_at = time.monotonic()
+        self._paused_at = self._clock()
 
     def resume(self) -> None:
         """Goes on after ``pause``; the frames missed meanwhile are a jump in the positions.
@@ -151,7 +139,7 @@ class DeviceSource(AudioSource):
             self._open_stream(self._find())
         except DeviceError as error:
             self._fault = error
-        missed = round((time.monotonic() - self._paused_at) * self.sample_rate_hz)
+        missed = round((self._clock() - self._paused_at) * self.sample_rate_hz)
         self._gaps.append((self._written, missed))
 
     def _find(self) -> dict[str, Any]:
@@ -186,7 +174,10 @@ class DeviceSource(AudioSource):
         self._written = self._read = self._missed = 0
         self._gaps.clear()
         self._fault = None
-        self._drift = ClockDrift(self.sample_rate_hz)
+        self._drift, self._lost_time = (
+            ClockDrift(self.sample_rate_hz),
+            LostTime(self.sample_rate_hz),
+        )
         self._ring = np.zeros((round(RING_S * self.sample_rate_hz), self.channels), np.float32)
         self._open_stream(device)
         _open.add(self)
@@ -250,26 +241,35 @@ class DeviceSource(AudioSource):
         Raises:
             DeviceError: PortAudio says that the device has stopped.
         """
-        empty_at = time.monotonic() + EMPTY_BLOCK_S
+        empty_at = self._clock() + EMPTY_BLOCK_S
         while (written := self._written) == self._read:
             if self._stopped.wait(POLL_S):
                 return None
-            if time.monotonic() > empty_at:
+            if self._clock() > empty_at:
                 break
             if not self._is_running():
                 raise DeviceError(f"{self.name!r} stopped giving audio: is it still connected?")
-        captured_at = time.monotonic()
+        captured_at = self._clock()
         while self._gaps and self._gaps[0][0] <= self._read:
             self._missed += self._gaps.popleft()[1]
         if self._gaps:
             written = min(written, self._gaps[0][0])
-        self._drift_ppm = self._drift.update(captured_at, written + self._missed)
+        if written > self._read:
+            self._count_lost(captured_at, written + self._missed)
         # Frames that the callback may be overwriting now are given up with those it has overwritten.
         oldest = written - len(self._ring) + len(self._ring) // 4
         first = max(self._read, oldest)
         samples = self._ring[np.arange(first, written) % len(self._ring)]
         self._read = written
         return Block(first + self._missed, samples, captured_at)
+
+    def _count_lost(self, now: float, frames: int) -> None:
+        """Time that the clock knows of and the device does not is a jump in the positions."""
+        if lost := self._lost_time.update(now, frames):
+            self._missed += lost
+            self._n_lost += 1
+            self._lost_s, self._lost_at = self._lost_s + lost / self.sample_rate_hz, now
+        self._drift_ppm = self._drift.update(now, frames + lost)
 
     def stop(self) -> None:
         """Ends a waiting ``read``."""

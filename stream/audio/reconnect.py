@@ -64,11 +64,12 @@ class ReconnectingSource(AudioSource):
     @property
     def health(self) -> SourceHealth:
         """That of the inner source, with its liveness and outages."""
+        inner = self._inner.health
         return replace(
-            self._inner.health,
+            inner,
             liveness=self._liveness.state,
             outages=self._liveness.outages,
-            warning=self._warning,
+            warning=self._warning or inner.warning,
             last_poll_at=self._last_poll_at,
         )
 

@@ -74,7 +74,8 @@ class SourceHealth:
     """How a source does, at one moment.
 
     Attributes:
-        xruns: overflows that the audio system reported.
+        xruns: overflows that the audio system reported, or that the clock shows.
+        lost_s: time that the clock shows to be lost (seconds); it is a jump in the positions.
         longest_callback_ms: the longest time that the audio system had to wait for this program.
         drift_ppm: how much faster the device's clock runs than the system's, in millionths; None
             while that is not known.
@@ -92,6 +93,7 @@ class SourceHealth:
     outages: int = 0
     warning: str = ""
     last_poll_at: float | None = None
+    lost_s: float = 0.0
 
 
 class AudioSource(ABC):
