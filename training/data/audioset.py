@@ -104,11 +104,14 @@ class AudioSet(Dataset):
     )
 
     def training(self, data: Path, embeddings: str) -> Bags:
+        """Reads all clips of ``train.npz``."""
         return read_audioset(data / "audioset-vggish" / "train.npz")
 
     def evaluation(self, data: Path, embeddings: str) -> Bags:
+        """Reads the clips of ``validation.npz`` with a label of music."""
         return read_audioset(data / "audioset-vggish" / "validation.npz", music_only=True)
 
     def read_file(self, path: Path, every_clip: bool) -> tuple[Bags, str]:
+        """Reads clips of music, or every clip, of either file."""
         bags = read_audioset(path, music_only=not every_clip)
         return bags, "clips" if every_clip else "music clips"

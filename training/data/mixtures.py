@@ -21,7 +21,9 @@ class Mixtures(Dataset):
     sources = (Source("recorded notes and rendered stems, mixed", "see the data"),)
 
     def training(self, data: Path, embeddings: str) -> Bags:
+        """Reads the clips for training, as embeddings of that kind."""
         return load_bags(data / "mixtures" / f"{embeddings}-train.npz")
 
     def evaluation(self, data: Path, embeddings: str) -> Bags:
+        """Reads the validation clips, as embeddings of that kind."""
         return load_bags(data / "mixtures" / f"{embeddings}-validation.npz")

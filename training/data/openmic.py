@@ -99,12 +99,15 @@ class OpenMIC(Dataset):
     notes = ("Trained on about two known labels a clip, of 10 s.",)
 
     def training(self, data: Path, embeddings: str) -> Bags:
+        """Reads the training split."""
         return read_openmic(data / "openmic-2018", "train")
 
     def evaluation(self, data: Path, embeddings: str) -> Bags:
+        """Reads the test split."""
         return read_openmic(data / "openmic-2018", "test")
 
     def read_file(self, path: Path, every_clip: bool) -> tuple[Bags, str]:
+        """Reads the test split, from the folder of the file."""
         return read_openmic(path.parent, "test"), "clips of the test split"
 
 

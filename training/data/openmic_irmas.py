@@ -65,13 +65,16 @@ class OpenMICIrmas(Dataset):
     notes = ("Trained on a few known labels a clip, of 10 to 13 s.",)
 
     def training(self, data: Path, embeddings: str) -> Bags:
+        """Reads OpenMIC's training split; ``extend`` appends IRMAS."""
         return OpenMIC().training(data, embeddings)
 
     def extend(self, train: Bags, data: Path, held_out: float, generator: torch.Generator) -> Bags:
+        """Appends IRMAS's training clips to bags with the same label."""
         clips, _ = hold_out(training_clips(data / "irmas"), held_out, seed=0)
         return append_by_class(train, _irmas_bags(clips, data, "train"), generator)
 
     def evaluation(self, data: Path, embeddings: str) -> Bags:
+        """Reads the test splits of both."""
         irmas = _irmas_bags(test_clips(data / "irmas"), data, "test")
         return OpenMIC().evaluation(data, embeddings).join(irmas)
 
