@@ -60,13 +60,28 @@ def _run(name: str) -> None:
     except BrokenPipeError:
         code = 0
     except OSError as error:  # standard output is full, or the terminal gone
-        with contextlib.suppress(OSError, AttributeError):
-            sys.stderr.write(f"expected an output that can be written, found {error.strerror}\n")
+        _tell(error)
         code = 1
-    for standard in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            standard.flush()
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        if not code:
+            _tell(error)
+        code = code or 1
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 1 if code else 0)
+
+
+def _tell(error: OSError) -> None:
+    import contextlib
+    import sys
+
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.write(f"expected an output that can be written, found {error.strerror}\n")
 
 
 def _prepare_standard_streams() -> None:

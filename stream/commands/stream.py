@@ -68,4 +68,6 @@ def main(settings: ProgramSettings, list_devices: bool, diagnose: bool) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    from mmgat.stream.commands import entry
+
+    entry.stream()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,10 @@ from mmgat.stream.commands.options import (
     report_user_errors,
     settings_options,
 )
+from mmgat.stream.commands.signals import interrupt_with_exception
 from mmgat.stream.errors import SourceError
 from mmgat.stream.settings import ProgramSettings, StreamSettings
+from mmgat.stream.sinks.text import printable
 
 if TYPE_CHECKING:
     from mmgat.stream.recognition.recognizer import Recognizer
@@ -31,16 +34,18 @@ def tag_file(path: Path, recognizer: Recognizer, settings: StreamSettings) -> di
     """What sounds in a file.
 
     Returns:
-        ``file``; ``seconds``; ``scores``: label -> 0..1, see ``file_scores``; ``segments``: label,
+        ``file``; ``seconds``; ``scores``: label -> 0..1, see ``FileScores``; ``segments``: label,
         t0, t1 (seconds) and peak score of every instrument heard; ``partial``: the file is shorter
-        than one window and was padded; ``faults``: samples that were not finite, or clipped.
+        than one window and was padded; ``complete``: it was read to the end that it declares;
+        ``warning``: what was wrong with it, in words, or ""; ``faults``: samples that were not
+        finite, or clipped.
 
     Raises:
-        SourceError: missing, not audio, empty or damaged.
+        SourceError: missing, not audio or empty.
     """
     from mmgat.stream.recognition.pipeline import Pipeline
 
-    estimates: list[Estimate] = []
+    scores = FileScores(settings)
     segments: list[dict[str, Any]] = []
     open_scores: dict[str, float] = {}
     n_samples = 0
@@ -56,7 +61,7 @@ def tag_file(path: Path, recognizer: Recognizer, settings: StreamSettings) -> di
 
         for message in messages():
             if isinstance(message, Estimate):
-                estimates.append(message)
+                scores.add(message)
                 for label in open_scores:
                     open_scores[label] = max(open_scores[label], message.scores[label])
             elif message.event == "on":
@@ -74,28 +79,53 @@ def tag_file(path: Path, recognizer: Recognizer, settings: StreamSettings) -> di
     return {
         "file": str(path),
         "seconds": round(n_samples / rate, 3),
-        "scores": file_scores(estimates, settings),
+        "scores": scores.mean(),
         "segments": sorted(segments, key=lambda segment: (segment["t0"], segment["label"])),
         "partial": n_samples < rate,
+        "complete": source.complete,
+        "warning": source.health.warning,
         "faults": {"nonfinite": pipeline.meter.nonfinite, "clipped": pipeline.meter.clipped},
     }
 
 
-def file_scores(estimates: list[Estimate], settings: StreamSettings) -> dict[str, float]:
+class FileScores:
     """label -> 0..1 for a whole file: the mean of MMGAT's bag scores over its stretches.
 
     A stretch is as long as the graph; where one ends, the bag scores of all phases speak for its
-    seconds together. A file shorter than the graph is one bag.
+    seconds together. A file shorter than the graph is one bag. Only the last bags are kept, so a
+    file may be hours long.
+
+    Args:
+        settings: hop and nodes.
     """
-    n_phases = round(1 / settings.hop_s)
-    size = settings.nodes * n_phases
-    totals = dict.fromkeys(LABELS, 0.0)
-    for first in range(0, len(estimates), size):
-        stretch = estimates[first : first + size]
-        bags = [estimate.bag_scores for estimate in stretch[-n_phases:]]
-        for label in LABELS:
-            totals[label] += len(stretch) * sum(bag[label] for bag in bags) / len(bags)
-    return {label: round(total / max(len(estimates), 1), 6) for label, total in totals.items()}
+
+    def __init__(self, settings: StreamSettings) -> None:
+        n_phases = round(1 / settings.hop_s)
+        self._size = settings.nodes * n_phases
+        self._bags: deque[dict[str, float]] = deque(maxlen=n_phases)
+        self._n_in_stretch = self._n_estimates = 0
+        self._totals = dict.fromkeys(LABELS, 0.0)
+
+    def add(self, estimate: Estimate) -> None:
+        """Takes the next window's estimate."""
+        self._bags.append(estimate.bag_scores)
+        self._n_in_stretch += 1
+        if self._n_in_stretch == self._size:
+            self._end_stretch()
+
+    def mean(self) -> dict[str, float]:
+        """label -> score; zeros if there was no window. Nothing may be added afterwards."""
+        self._end_stretch()
+        n = max(self._n_estimates, 1)
+        return {label: round(total / n, 6) for label, total in self._totals.items()}
+
+    def _end_stretch(self) -> None:
+        for label in LABELS if self._bags else ():
+            bag = sum(scores[label] for scores in self._bags) / len(self._bags)
+            self._totals[label] += self._n_in_stretch * bag
+        self._n_estimates += self._n_in_stretch
+        self._n_in_stretch = 0
+        self._bags.clear()
 
 
 class _Output:
@@ -120,7 +150,7 @@ class _Output:
 
 
 @click.command(context_settings=HELP_NAMES)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--format",
     "form",
@@ -135,7 +165,8 @@ class _Output:
 def main(settings: ProgramSettings, files: tuple[Path, ...], form: str) -> int:
     """Say which instruments sound in FILES, and when.
 
-    Files that cannot be read are named at the end, with exit code 1; all others are done.
+    Files that cannot be read, or not to their end, are named at the end, with exit code 1; all
+    others are done. Ctrl+C ends with what is done and exit code 130.
     """  # fmt: skip
     if form == "audacity" and len(files) > 1:
         raise click.UsageError(
@@ -150,16 +181,34 @@ def main(settings: ProgramSettings, files: tuple[Path, ...], form: str) -> int:
     recognizer = load_recognizer(model.model, stream, model.compute, model.weights)
     limit_threads(recognizer.model.embedder)
     output = _Output(form)
-    failed = []
-    for path in tqdm(files, unit="file", disable=not sys.stderr.isatty() or len(files) == 1):
-        try:
-            output(tag_file(path, recognizer, stream))
-        except SourceError as error:
-            failed.append(str(error))
-    for fault in failed:
-        click.echo(f"mmgat-tag: {fault}", err=True)
-    return 1 if failed else 0
+    faults: list[str] = []
+    code = 0
+    shown = len(files) > 1 and sys.stderr is not None and sys.stderr.isatty()
+    interrupt_with_exception()
+    try:
+        for path in tqdm(files, unit="file", disable=not shown):
+            try:
+                result = tag_file(path, recognizer, stream)
+            except SourceError as error:
+                faults.append(str(error))
+                code = 1
+                continue
+            except Exception as error:  # whatever a file holds, the others are done
+                faults.append(f"{str(path)!r}: {type(error).__name__}: {error}")
+                code = 1
+                continue
+            output(result)
+            if result["warning"]:
+                faults.append(result["warning"])
+                code = code if result["complete"] else 1
+    except KeyboardInterrupt:
+        code = 130
+    for fault in faults:
+        click.echo(f"mmgat-tag: {printable(fault)}", err=True)
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    from mmgat.stream.commands import entry
+
+    entry.tag()
