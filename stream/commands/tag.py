@@ -49,7 +49,8 @@ def tag_file(path: Path, recognizer: Recognizer, settings: StreamSettings) -> di
     segments: list[dict[str, Any]] = []
     open_scores: dict[str, float] = {}
     n_samples = 0
-    with FileSource(path) as source:
+    source = FileSource(path)
+    with source:
         pipeline = Pipeline(recognizer, source.name, source.sample_rate_hz, settings)
 
         def messages() -> Iterator[Estimate | Event]:
