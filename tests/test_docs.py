@@ -17,6 +17,7 @@ import click
 import msgspec
 import pytest
 
+import mmgat.stream
 from mmgat.stream.bus import protocol
 from mmgat.stream.bus.protocol import Message
 from mmgat.stream.commands import entry
@@ -96,6 +97,12 @@ def test_what_the_pages_import_is_there() -> None:
                 module = importlib.import_module(str(node.module))
                 missing += [(page, a.name) for a in node.names if not hasattr(module, a.name)]
     assert not missing
+
+
+def test_the_api_page_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8")
+    shown = re.findall(r"^::: mmgat\.stream\.(\w+)", page, re.MULTILINE)
+    assert sorted(shown) == sorted(mmgat.stream.__all__)
 
 
 def test_settings_files_in_the_pages_are_toml() -> None:

@@ -36,6 +36,11 @@ def on_config(config: Any) -> Any:
     return config
 
 
+def on_page_content(html: str, **_: Any) -> str:
+    """Writes the ``Example::`` of docstrings with one colon."""
+    return html.replace("Example::</p>", "Example:</p>")
+
+
 def on_shutdown(**_: Any) -> None:
     """Removes the temporary folder."""
     _clean_up.close()
