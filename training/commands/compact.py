@@ -66,17 +66,17 @@ def collect(music: Path, sounds: Path | None, cache: Path, workers: int) -> None
     required=True,
     help="A soundfont; repeat for more.",
 )
-@click.option("--scores", type=Folder, help="Folder of MIDI songs to render too.")
+@click.option("--midi", type=Folder, help="Folder of MIDI songs to render too.")
 @click.option("--takes", default=2, show_default=True, help="Random stems of each program.")
 @cache_option
 @workers_option
 def render(
-    soundfonts: tuple[Path, ...], scores: Path | None, takes: int, cache: Path, workers: int
+    soundfonts: tuple[Path, ...], midi: Path | None, takes: int, cache: Path, workers: int
 ) -> None:
     """Render stems of every instrument."""
     from mmgat.training.synthesis.render import run
 
-    stems = run(list(soundfonts), scores, cache, takes=takes, workers=workers)
+    stems = run(list(soundfonts), midi, cache, takes=takes, workers=workers)
     click.echo(f"{len(stems)} stems")
 
 

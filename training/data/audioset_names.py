@@ -1,7 +1,7 @@
-"""AudioSet's class names read as the 20 instruments, for its label table and YAMNet's alike.
+"""AudioSet's class names of the 20 labels, for AudioSet's class table and for YAMNet's.
 
-A label is an OR over its names (ours, as OpenMIC's labels are coarser than AudioSet's). YAMNet
-lacks a few of AudioSet's 527 classes, so a name may be missing; a label without any name may not.
+A label is present if any of its classes is (ours; OpenMIC's labels are coarser than AudioSet's).
+YAMNet lacks a few of AudioSet's 527 classes, so some names may be missing, but not all of a label.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ LAST_MUSIC_NAME: Final = "Scary music"
 
 
 def label_columns(class_names: Sequence[str]) -> list[list[int]]:
-    """For each of the 20 labels, the columns of ``class_names`` that mean it.
+    """Finds, for each of the 20 labels, the columns of its classes in ``class_names``.
 
     Raises:
         TrainingDataError: a label has no column, so this is no AudioSet class table.
@@ -77,7 +77,7 @@ def label_columns(class_names: Sequence[str]) -> list[list[int]]:
 
 
 def music_columns(class_names: Sequence[str]) -> list[int]:
-    """Columns that make a clip a music clip: AudioSet's music branch, and singing.
+    """Finds the columns of music: AudioSet's branch of music, and singing.
 
     Raises:
         TrainingDataError: the music branch is not in the table.
@@ -96,14 +96,14 @@ def music_columns(class_names: Sequence[str]) -> list[int]:
 def to_labels(
     scores: npt.NDArray[np.floating], columns: Sequence[Sequence[int]]
 ) -> npt.NDArray[np.float32]:
-    """Class scores [..., n_classes] -> label scores float32 [..., 20], each label's largest."""
+    """Class scores [..., n_classes] -> label scores float32 [..., 20], the largest of each label."""
     return np.stack([scores[..., list(c)].max(axis=-1) for c in columns], axis=-1).astype(
         np.float32
     )
 
 
 def read_class_names(table: Path) -> list[str]:
-    """Display names of a class table (AudioSet's or YAMNet's csv), in column order.
+    """Reads the display names of a class table (AudioSet's or YAMNet's csv), in column order.
 
     Raises:
         TrainingDataError: the file is missing or has no ``display_name`` column.

@@ -13,7 +13,7 @@ from mmgat.training.data.download import Archive
 
 
 class Source(NamedTuple):
-    """Where training data come from, as a checkpoint's card says it."""
+    """Source and licence of training data, for a checkpoint's card."""
 
     source: str
     licence: str
@@ -71,7 +71,7 @@ class Dataset(ABC):
         return train
 
     def read_file(self, path: Path, every_clip: bool) -> tuple[Bags, str]:
-        """Reads the bags to evaluate on from a published file, and says in words which they are.
+        """Reads the bags to evaluate on from a published file, and describes them in words.
 
         Args:
             path: a file of the data set's ``file_pattern``.

@@ -54,7 +54,7 @@ class IrmasClip:
         labels: of the 20.
         recording: excerpts of one recording share it.
         complete: whether the absent ones of the ten covered labels are negatives: so the test set
-            is scored by convention, while a training clip says only what is predominant.
+            is scored by convention, while a training clip has only its predominant label.
     """
 
     path: Path
@@ -66,7 +66,7 @@ class IrmasClip:
 def training_clips(folder: Path) -> list[IrmasClip]:
     """Finds the clips of ``IRMAS-TrainingData/CODE/[CODE]...NNNN__K.wav``.
 
-    The folder says the label: ``cla`` in a name is the clarinet or the classical genre.
+    The label is that of the folder: ``cla`` in a name is the clarinet or the classical genre.
 
     Raises:
         TrainingDataError: missing, or a name that is not as published.

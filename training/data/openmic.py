@@ -34,7 +34,7 @@ OPENMIC_ARCHIVE: Final = Archive(
 def read_openmic(folder: Path, split: Split) -> Bags:
     """Reads the clips of one split: ten embeddings (relu, PCA, 8 bit) and about two known labels.
 
-    A relevance of at least 0.5 is a positive; a label that nobody was asked about is unknown.
+    A relevance of at least 0.5 is a positive; a label without any answer is unknown.
 
     Args:
         folder: the unpacked archive, with ``openmic-2018.npz`` and ``partitions``.

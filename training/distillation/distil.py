@@ -26,7 +26,7 @@ from mmgat.training.metrics import average_precisions
 from mmgat.training.synthesis.arrangement import CLIP_S
 
 WINDOWS_A_STEP: Final = 5
-"""Seconds of a clip are much alike: half of them, drawn anew at every step, cost half."""
+"""Seconds of a clip are similar, so that half of them, drawn at random at every step, are enough."""
 
 PEAK_RATE: Final = 3e-3
 PEAK_RATE_WARM: Final = 1.5e-3

@@ -1,7 +1,7 @@
 """The paper's noise test and its top-k instances, on finished runs.
 
 The paper adds the normalised VGGish vector of recorded white noise to embeddings with a probability of
-10 and 20 %, and says that keeping only the k most activated instances shows which seconds matter but
+10 and 20 %, and finds that keeping only the k most activated instances shows which seconds matter but
 costs accuracy. What it leaves open is ours: the noise is the mean embedding of the training clips
 labelled "White noise", scaled to the mean norm of an embedding; the activation of an instance is its
 largest evidence.

@@ -13,6 +13,7 @@ import hashlib
 import io
 import itertools
 import json
+import logging
 import shutil
 import subprocess
 import zipfile
@@ -103,7 +104,11 @@ def to_int16(audio: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
 
 
 def _licence_rules(copyright_file: Path) -> list[tuple[str, str]]:
-    """Reads (pattern, short licence name) pairs of a machine-readable copyright file, in order."""
+    """Reads (pattern, short licence name) pairs of a machine-readable copyright file, in order.
+
+    A file that is missing or not machine-readable has none.
+    """
+    logging.getLogger("debian.copyright").setLevel(logging.ERROR)  # old addresses of the format
     try:
         with copyright_file.open(encoding="utf-8", errors="replace") as file:
             parsed = Copyright(file, strict=False)

@@ -78,8 +78,8 @@ def _random_stems(takes: int) -> Iterator[tuple[dict[str, Any], mido.MidiFile]]:
                 yield row, to_midi(notes, kit, drums=True)
 
 
-def _song_stems(scores: Path) -> Iterator[tuple[dict[str, Any], mido.MidiFile]]:
-    for path in sorted(scores.rglob("*.mid")):
+def _song_stems(songs: Path) -> Iterator[tuple[dict[str, Any], mido.MidiFile]]:
+    for path in sorted(songs.rglob("*.mid")):
         for channel, (programs, part) in channels(mido.MidiFile(path)).items():
             known = [PROGRAMS[number] for number in programs if number in PROGRAMS]
             row: dict[str, Any] = {"program": min(programs), "weight": 0.0, "take": channel}
@@ -111,7 +111,7 @@ def _stem(
 
 
 def run(
-    soundfonts: list[Path], scores: Path | None, cache: Path, *, takes: int = 2, workers: int = 2
+    soundfonts: list[Path], songs: Path | None, cache: Path, *, takes: int = 2, workers: int = 2
 ) -> list[dict[str, Any]]:
     """Renders stems and returns the rows of stems.json.
 
@@ -120,7 +120,7 @@ def run(
 
     Args:
         soundfonts: files.
-        scores: folder of MIDI songs, if there are any.
+        songs: folder of MIDI files, if there are any.
         cache: the stems are kept there.
         takes: random stems of each program.
         workers: processes.
@@ -139,7 +139,7 @@ def run(
     jobs = [
         (row, midi, soundfont, folder)
         for soundfont in soundfonts
-        for row, midi in (*_random_stems(takes), *(_song_stems(scores) if scores else ()))
+        for row, midi in (*_random_stems(takes), *(_song_stems(songs) if songs else ()))
         if (soundfont in (soundfonts[0], held_out) if row["song"] else soundfont != held_out)
         or (row["take"] == 0 and not row["song"])
     ]

@@ -76,3 +76,15 @@ def test_an_augmented_view_keeps_length_and_range(seed: int):
     assert view.shape == (32_000,)
     assert np.abs(view).max() <= 1.0
     assert np.sqrt((view**2).mean()) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "text", ["This package was debianized by hand.\n", "License: missing\n", ""]
+)
+def test_without_a_machine_readable_copyright_file_the_licence_says_where_to_look(
+    tmp_path: Path, text: str
+) -> None:
+    folder = package(tmp_path / "in")
+    (folder / "usr/share/doc/game-music/copyright").write_text(text)
+    sources = packages.run(tmp_path / "in", tmp_path / "cache", workers=1)
+    assert {row["licence"] for row in sources} == {"see the package's copyright file"}
