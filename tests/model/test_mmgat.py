@@ -7,14 +7,14 @@ from mmgat.model.mmgat import MMGAT, MMGATConfig
 from tests.conftest import untrained_mmgat
 
 
-def rows(*shape: int, seed: int = 0) -> torch.Tensor:
+def embeddings(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, 128, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("similarity", sorted(SIMILARITIES))
 def test_permuted_nodes_give_permuted_instances_and_the_same_bag(similarity: str) -> None:
     model = untrained_mmgat(similarity=similarity)
-    nodes, steps = rows(1, 8), torch.arange(8)[None]
+    nodes, steps = embeddings(1, 8), torch.arange(8)[None]
     order = torch.randperm(8, generator=torch.Generator().manual_seed(1))
     straight = model(nodes, steps=steps)
     permuted = model(nodes[:, order], steps=steps[:, order])
@@ -26,7 +26,7 @@ def test_permuted_nodes_give_permuted_instances_and_the_same_bag(similarity: str
 def test_a_padded_batch_gives_what_its_graphs_give_alone() -> None:
     model = untrained_mmgat()
     lengths = [1, 4, 13]
-    padded = rows(3, 13)
+    padded = embeddings(3, 13)
     mask = torch.arange(13) < torch.tensor(lengths)[:, None]
     together = model(padded, mask)
     for bag, length in enumerate(lengths):
@@ -39,7 +39,7 @@ def test_a_padded_batch_gives_what_its_graphs_give_alone() -> None:
 def test_evidence_sums_to_the_bag_score_and_attention_to_one() -> None:
     model = untrained_mmgat()
     mask = torch.arange(6) < torch.tensor([[4], [6]])
-    output = model(rows(2, 6), mask)
+    output = model(embeddings(2, 6), mask)
     assert torch.allclose(output.evidence.sum(1), output.bag_scores, atol=1e-6)
     assert torch.allclose(output.attention.sum(1), torch.ones(2, 20), atol=1e-6)
     assert (output.attention[0, 4:] == 0).all()
@@ -48,7 +48,7 @@ def test_evidence_sums_to_the_bag_score_and_attention_to_one() -> None:
 def test_shapes_for_one_and_for_sixty_nodes() -> None:
     model = untrained_mmgat()
     for n in (1, 60):
-        output = model(rows(2, n))
+        output = model(embeddings(2, n))
         assert output.instance_logits.shape == (2, n, 20)
         assert output.auxiliary_logits.shape == (2, 3)
         assert output.features.shape == (2, 20, 512)
@@ -56,15 +56,15 @@ def test_shapes_for_one_and_for_sixty_nodes() -> None:
 
 def test_other_nodes_change_what_a_node_says() -> None:
     model = untrained_mmgat()
-    nodes = rows(1, 5)
-    changed = torch.cat([rows(1, 4, seed=9), nodes[:, 4:]], dim=1)
+    nodes = embeddings(1, 5)
+    changed = torch.cat([embeddings(1, 4, seed=9), nodes[:, 4:]], dim=1)
     newest = model(nodes).instance_scores[0, -1]
     assert not torch.allclose(newest, model(changed).instance_scores[0, -1])
 
 
 def test_every_parameter_is_trained() -> None:
     model = untrained_mmgat().train()
-    output = model(rows(4, 6))
+    output = model(embeddings(4, 6))
     total = output.bag_scores.sum() + output.auxiliary_logits.sum() + output.instance_logits.sum()
     (total + model.labels.reconstruction_error()).backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
@@ -99,13 +99,13 @@ def test_the_label_table_is_the_same_in_training_and_its_reconstruction_is_maske
 def test_a_part_that_is_left_out_has_no_weights(config: dict[str, int], missing: str) -> None:
     model = untrained_mmgat(**config)
     assert not [name for name in model.state_dict() if name.startswith(f"{missing}.")]
-    assert model(rows(1, 3)).bag_scores.shape == (1, 20)
+    assert model(embeddings(1, 3)).bag_scores.shape == (1, 20)
 
 
 def test_without_label_semantics_no_text_is_needed() -> None:
     model = MMGAT(MMGATConfig(text_size=0), None).eval()
     assert not [name for name in model.state_dict() if name.startswith("label")]
-    assert model(rows(1, 3)).bag_scores.shape == (1, 20)
+    assert model(embeddings(1, 3)).bag_scores.shape == (1, 20)
 
 
 def test_rows_of_another_size_are_projected() -> None:

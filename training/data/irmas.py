@@ -191,5 +191,5 @@ def _embed(path: Path, embedder: nn.Module) -> Tensor:
     frames = log_mel(samples)
     n_examples = len(frames) // EXAMPLE_FRAMES
     examples = frames[: EXAMPLE_FRAMES * n_examples].reshape(n_examples, EXAMPLE_FRAMES, -1)
-    rows: Tensor = embedder(torch.from_numpy(examples))
-    return rows.cpu()
+    embeddings: Tensor = embedder(torch.from_numpy(examples))
+    return embeddings.cpu()

@@ -12,18 +12,20 @@ from mmgat.model.graph.similarity import (
 
 
 @pytest.mark.parametrize("name", sorted(SIMILARITIES))
-def test_equal_rows_have_similarity_one_and_the_matrix_is_symmetric(name: str) -> None:
-    rows = torch.randn(2, 7, 128, generator=torch.Generator().manual_seed(0))
-    matrix = SIMILARITIES[name](rows, rows)
+def test_equal_embeddings_have_similarity_one_and_the_matrix_is_symmetric(name: str) -> None:
+    embeddings = torch.randn(2, 7, 128, generator=torch.Generator().manual_seed(0))
+    matrix = SIMILARITIES[name](embeddings, embeddings)
     assert torch.allclose(matrix.diagonal(dim1=1, dim2=2), torch.ones(2, 7), atol=1e-5)
     assert torch.allclose(matrix, matrix.transpose(1, 2), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", sorted(SIMILARITIES))
-def test_one_row_against_all_is_that_row_of_the_matrix(name: str) -> None:
-    rows = torch.randn(7, 128, generator=torch.Generator().manual_seed(0))
+def test_one_embedding_against_all_is_its_row_of_the_matrix(name: str) -> None:
+    embeddings = torch.randn(7, 128, generator=torch.Generator().manual_seed(0))
     metric = SIMILARITIES[name]
-    assert torch.allclose(metric(rows[3:4], rows)[0], metric(rows, rows)[3], atol=1e-6)
+    assert torch.allclose(
+        metric(embeddings[3:4], embeddings)[0], metric(embeddings, embeddings)[3], atol=1e-6
+    )
 
 
 def test_known_values() -> None:
@@ -35,8 +37,8 @@ def test_known_values() -> None:
 
 def test_emd_moves_mass_over_the_distance_between_entries() -> None:
     far = 50.0  # the softmax of such a row is a point mass
-    rows = torch.eye(4) * far
-    assert emd(rows[:1], rows)[0].tolist() == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
+    embeddings = torch.eye(4) * far
+    assert emd(embeddings[:1], embeddings)[0].tolist() == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
 
 
 def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:

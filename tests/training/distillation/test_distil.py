@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,17 @@ def test_training_resumes_after_the_last_epoch_and_embeddings_follow(
         assert file["instance"].shape == file["instance_weight"].shape == (12, 10, 20)
         assert file["bag"].shape == file["bag_weight"].shape == (12, 20)
         assert sorted(file["clip"]) == sorted([0, 1, 2, 3, 4, 5] * 2)
+
+
+def test_a_run_that_was_stopped_gives_the_weights_of_one_that_was_not(
+    data: Path, yamnet_classes: Path, shards: Path, tmp_path: Path
+) -> None:
+    settings = msgspec.structs.replace(distil.SETTINGS, epochs=2, batch=3)
+    other = shutil.copytree(shards, tmp_path / "other")
+    distil.run(data, yamnet_classes, shards, settings, stop_after=1)
+    resumed = load_file(distil.run(data, yamnet_classes, shards, settings))
+    whole = load_file(distil.run(data, yamnet_classes, other, settings))
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
 
 def test_a_run_without_a_source_keeps_its_results_apart(
