@@ -166,7 +166,7 @@ class Status(Message, frozen=True, kw_only=True):
         state: running, ended (the source is at its end) or failed.
         lag_ms: latency of the newest estimate.
         real_time_factor: compute time over audio time of late; above 1 is too slow.
-        xruns: overflows that the audio system reported, of unknown length.
+        xruns: overflows that the audio system reported, or that the clock shows.
         longest_callback_ms: that the audio system had to wait for us.
         drift_ppm: how much faster the device's clock runs than the system's, in millionths, from
             five minutes on.
