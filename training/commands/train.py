@@ -77,6 +77,23 @@ def publish(run: Path, name: str, data: Path, out: Path) -> None:
     click.echo(f"{out / name}.safetensors: mAP {card.metrics[0]['value']}")
 
 
+@main.command("operating-points")
+@click.argument("checkpoint")
+@click.option(
+    "--embeddings",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="AudioSet's released embeddings of clips it was not trained on.",
+)
+def operating_points(checkpoint: str, embeddings: Path) -> None:
+    """Write thresholds of low and high sensitivity, and the figures of each, into a card."""
+    from mmgat.training.evaluation.operating_points import write_operating_points
+
+    card = write_operating_points(checkpoint, embeddings)
+    for name, point in card.operating_points.items():
+        click.echo(f"{name}: {point.figures} on {point.on}")
+
+
 @main.command()
 @click.argument("dataset", type=click.Choice(["openmic", "irmas"]))
 @click.option(
