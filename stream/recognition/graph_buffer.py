@@ -82,6 +82,13 @@ class GraphBuffer:
         """Stores the embedding, float32 [D], of the node that ``begin_node`` made."""
         self.nodes[self._slot] = embedding
 
+    def drop_newest(self) -> None:
+        """Forgets the newest node, whose second turned out to be silent: it is no instance."""
+        step = next(reversed(self._slots))
+        slot = self._slots.pop(step)
+        self.mask[slot] = self.newest[slot] = False
+        self._next = slot
+
     def _forget(self, last_step: int) -> None:
         for step in [step for step in self._slots if step <= last_step]:
             self.mask[self._slots.pop(step)] = False

@@ -164,6 +164,8 @@ class Pipeline:
             raise ValueError("expected a recognition of the window that is due, found none due")
         level = level_dbfs(window.second)
         silent = level < self._settings.decision.silence_dbfs
+        if silent:
+            self.state.graph_of(window).drop_newest()
         scores = np.zeros_like(recognition.scores) if silent else recognition.scores
         events = self._decide.update(window, scores, silent)
         if self._live and due.captured_at is not None:

@@ -70,3 +70,16 @@ def test_a_node_from_before_the_newest_is_refused() -> None:
     rolling.begin_node(3 * SECOND)
     with pytest.raises(ValueError, match="at 3 s or later, found one at 2 s"):
         rolling.begin_node(2 * SECOND)
+
+
+def test_a_dropped_node_is_gone_and_its_slot_is_the_next_one() -> None:
+    ring = GraphBuffer(3, 128, SECOND)
+    for step in range(5):
+        ring.begin_node(step * SECOND)
+        ring.set_embedding(np.full(128, step, np.float32))
+        if step in (1, 3):
+            ring.drop_newest()
+    assert ring.starts == [2 * SECOND, 4 * SECOND]
+    assert [ring.nodes[slot, 0] for slot in ring.slots] == [2.0, 4.0]
+    assert ring.mask.sum() == 2
+    assert ring.newest.sum() == 1

@@ -194,3 +194,15 @@ def test_when_audio_stops_coming_all_that_is_on_ends_with_its_onset_and_the_stre
     estimates = [m for m in after if isinstance(m, Estimate)]
     assert estimates[0].t0 == 2.5
     assert estimates[-1].t1 == 8.0
+
+
+def test_what_follows_silence_is_heard_as_at_the_start_of_a_stream(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    sound, shape = melody(3.0, 16_000), replace(HOP, hop_s=1.0)
+    silence = np.zeros((4 * 16_000, 1), np.float32)
+    late, _, _ = run(make_recognizer, np.concatenate([silence, sound]), 16_000, [16_000], shape)
+    alone, _, _ = run(make_recognizer, sound, 16_000, [16_000], shape)
+    for after, fresh in zip(late[4:], alone, strict=True):
+        assert after.scores == fresh.scores
+        assert [start - 4 for start in after.evidence_t0] == fresh.evidence_t0
