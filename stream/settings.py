@@ -231,7 +231,7 @@ class PublishSettings(SettingsGroup, frozen=True):
 
 
 class ProgramSettings(SettingsGroup, frozen=True):
-    """All that ``mmgat-stream`` can be told, by section."""
+    """All settings of ``mmgat-stream`` and ``mmgat-tag``, by section."""
 
     input: InputSettings = InputSettings()
     stream: StreamSettings = StreamSettings()

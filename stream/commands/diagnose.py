@@ -8,19 +8,19 @@ import statistics
 import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from mmgat.model.errors import ModelError
-from mmgat.stream.audio.device import DeviceSource
 from mmgat.stream.audio.device_list import list_devices
 from mmgat.stream.audio.inputs import Input
-from mmgat.stream.audio.source import AudioSource
 from mmgat.stream.audio.windows import WindowAssembler
-from mmgat.stream.engine.engine import Engine
-from mmgat.stream.errors import DeviceError
-from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer
+from mmgat.stream.errors import StreamError
 from mmgat.stream.settings import ModelSettings, StreamSettings
+
+if TYPE_CHECKING:
+    from mmgat.stream.recognition.recognizer import Recognizer
 
 LIBRARIES = (
     "numpy", "onnxruntime", "soxr", "soundfile", "sounddevice", "pyzmq", "textual", "torch"
@@ -28,6 +28,8 @@ LIBRARIES = (
 LISTEN_S = 5.0
 LOOK_S = 0.05
 N_WINDOWS = 20
+DEFAULT_MODEL: Final = ("compact", "auto", None)
+"""Tried when the model that is asked for does not load."""
 
 
 def report(device: str | None, model: ModelSettings) -> Iterator[str]:
@@ -39,23 +41,29 @@ def report(device: str | None, model: ModelSettings) -> Iterator[str]:
     yield f"{platform.platform()}, {os.cpu_count()} CPUs"
     yield ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
     yield ""
+    yield "audio inputs:"
     try:
-        yield "audio inputs:"
         yield list_devices()
-    except DeviceError as error:
+    except (StreamError, ImportError, OSError) as error:
         yield str(error)
     yield ""
-    try:
-        recognizer = load_recognizer(model.model, StreamSettings(), model.compute, model.weights)
-    except ModelError as error:
-        yield str(error)
-        recognizer = load_recognizer()
+    recognizer = None
+    for name, compute, weights in ((model.model, model.compute, model.weights), DEFAULT_MODEL):
+        try:
+            from mmgat.stream.recognition.recognizer import load_recognizer
+
+            recognizer = load_recognizer(name, StreamSettings(), compute, weights)
+            break
+        except (ModelError, ImportError, OSError) as error:
+            yield f"model {name}: {type(error).__name__}: {error}"
+    if recognizer is None:
+        return
     yield from _model(recognizer)
     yield ""
     try:
-        yield from _listen(DeviceSource(device), recognizer)
-    except DeviceError as error:
-        yield str(error)
+        yield from _listen(device, recognizer)
+    except (StreamError, ImportError, OSError) as error:
+        yield f"listening: {error}"
 
 
 def _version(name: str) -> str:
@@ -81,8 +89,12 @@ def _model(recognizer: Recognizer) -> Iterator[str]:
     yield f"one window takes {statistics.median(times):.1f} ms (median of {N_WINDOWS})"
 
 
-def _listen(source: AudioSource, recognizer: Recognizer) -> Iterator[str]:
+def _listen(device: str | None, recognizer: Recognizer) -> Iterator[str]:
     """The counters of a short run of the engine on a device."""
+    from mmgat.stream.audio.device import DeviceSource
+    from mmgat.stream.engine.engine import Engine
+
+    source = DeviceSource(device)
     source.probe()
     engine = Engine([Input(source)], recognizer, [])
     engine.start()

@@ -1,4 +1,4 @@
-"""What the commands share: options made from the settings, and how a user's faults are told."""
+"""What the commands share: options made from the settings, and error messages without a traceback."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Words to a supervisor such as systemd: ready, alive, stopping; nothing where there is none.
+"""Notifies a supervisor such as systemd of the start, of life, and of the end, if there is one.
 
-The protocol is a datagram to the socket named in ``NOTIFY_SOCKET`` (sd_notify(3)); ``WATCHDOG_USEC``
-says how often a sign of life is wanted. ``tools/examples/mmgat-stream.service`` is a unit for it.
+A notification is a datagram to the socket named in ``NOTIFY_SOCKET`` (sd_notify(3)); ``WATCHDOG_USEC``
+says how often a watchdog notification is expected. ``tools/examples/mmgat-stream.service`` is a unit
+that expects them.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from collections.abc import Callable, Mapping
 
 
 class SystemdNotifier:
-    """The supervisor of this process, if there is one.
+    """Sends notifications to the supervisor of this process; without one it sends nothing.
 
     Args:
-        environment: where it says how to reach it.
+        environment: variables in which the supervisor says how to reach it.
         clock: ``time.monotonic``, or another in tests.
     """
 
@@ -34,20 +35,20 @@ class SystemdNotifier:
         self._next = clock()
 
     def ready(self, what: str) -> None:
-        """Everything is open; ``what`` is shown as its state."""
-        self._say(f"READY=1\nSTATUS={what}")
+        """Notifies that everything is open; ``systemctl status`` shows ``what``."""
+        self._send(f"READY=1\nSTATUS={what}")
 
     def watchdog(self) -> None:
-        """A sign of life, sent on as often as it is wanted."""
+        """Notifies that the process is alive, three times in the period that is expected."""
         if self._period_s is not None and self._clock() >= self._next:
             self._next = self._clock() + self._period_s
-            self._say("WATCHDOG=1")
+            self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """The end is near and intended."""
-        self._say("STOPPING=1")
+        """Notifies that the process ends on purpose."""
+        self._send("STOPPING=1")
 
-    def _say(self, text: str) -> None:
+    def _send(self, text: str) -> None:
         if self._address:
             with (
                 contextlib.suppress(OSError),

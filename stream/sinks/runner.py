@@ -137,7 +137,7 @@ class SinkRunner:
             )
 
     def _drop_one(self) -> None:
-        """The oldest estimate goes; events are what is not said again."""
+        """Drops the oldest estimate, as the next one replaces it; without one, the oldest message."""
         for wanted in (Estimate, Message):
             for index, item in enumerate(self._queue):
                 if isinstance(item, wanted):

@@ -372,3 +372,18 @@ def test_a_supervisor_hears_of_the_start_of_life_and_of_the_end(
         assert word == b"STOPPING=1"
         assert process.wait(60) == 0
         process.communicate()
+
+
+@pytest.mark.parametrize("missing", ["onnxruntime", "soundfile", "soxr", "sounddevice"])
+def test_a_library_that_does_not_load_is_a_line_of_the_diagnosis(missing: str) -> None:
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv[1:] = ['--diagnose']; "
+        "from mmgat.stream.commands.entry import stream; stream()"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert "Traceback" not in found.stderr
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("mmgat-stream ")
+    assert len(found.stdout.splitlines()) >= 5
