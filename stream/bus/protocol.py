@@ -3,13 +3,14 @@
 A message travels as two ZeroMQ frames, the topic and a msgpack map of the fields below, so any
 language reads it without this package. Topics are prefixes that end in a slash:
 
-    mmgat/v2/hello/              who speaks: model, labels, thresholds; repeated to every newcomer
+    mmgat/v2/hello/              who speaks: model, labels, thresholds
     mmgat/v2/estimate/<source>/  one a window
     mmgat/v2/event/<source>/     an instrument begins or ends
     mmgat/v2/status/             once a second: counters, lag, level
 
 ``session`` is new with every start of the engine. ``seq`` counts up by one within a topic, so a
-subscriber sees what it lost. Fields may be added within v2; readers ignore those they do not know.
+subscriber sees what it lost. Newcomers get what they missed again, marked ``replayed``. Fields and
+topics may be added within v2; readers ignore those they do not know.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Final, Literal
 import msgspec
 
 from mmgat.stream.audio.liveness import LivenessState
+from mmgat.stream.bus.validation import MAX_TEXT, decode, guarded, printable
 from mmgat.stream.errors import ProtocolError
 
 PREFIX: Final = "mmgat/v2/"
@@ -33,11 +35,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         session: identifies one run of the engine.
         seq: counts from 0 within a topic.
         time: Unix seconds when it was published.
+        replayed: sent before, and again for a newcomer; ``seq`` and ``time`` are the first ones.
     """
 
     session: str = ""
     seq: int = 0
     time: float = 0.0
+    replayed: bool = False
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +215,6 @@ _KINDS: Final[dict[str, type[Message]]] = {
     "status": Status,
 }
 _encoder: Final = msgspec.msgpack.Encoder()
-_decoders: Final = {kind: msgspec.msgpack.Decoder(cls) for kind, cls in _KINDS.items()}
 _json: Final = msgspec.json.Encoder()
 
 
@@ -234,22 +237,37 @@ def to_frames(message: Message) -> list[bytes]:
     return [topic_of(message).encode(), _encoder.encode(message)]
 
 
-def from_frames(frames: list[bytes]) -> Message:
-    """The message in [topic, msgpack map].
+def from_frames(frames: list[bytes]) -> Message | None:
+    """The message in [topic, msgpack map]; None for a kind that a newer engine may send.
+
+    Numbers are finite and in range, texts have their control characters escaped.
 
     Raises:
-        ProtocolError: not two frames, an unknown topic, damaged msgpack, or missing fields.
+        ProtocolError: anything else, whatever a peer sends; no other exception.
     """
     if len(frames) != 2:
         raise ProtocolError(f"expected 2 frames (topic, message), found {len(frames)}")
-    topic = frames[0].decode("utf-8", "replace")
-    kind = topic.removeprefix(PREFIX).partition("/")[0]
-    if not topic.startswith(PREFIX) or kind not in _decoders:
-        raise ProtocolError(f"expected a topic under {PREFIX!r}, found {topic!r}")
+    kind = kind_of(frames[0])
+    if kind not in _KINDS:
+        return None
     try:
-        return _decoders[kind].decode(frames[1])
-    except msgspec.MsgspecError as error:
-        raise ProtocolError(f"damaged message on {topic!r}: {error}") from None
+        fields = decode(frames[1])
+        message: Message = guarded(lambda: msgspec.convert(fields, _KINDS[kind]))
+    except ProtocolError as error:
+        raise ProtocolError(f"damaged message of kind {kind}: {error}") from None
+    return message
+
+
+def kind_of(topic: bytes) -> str:
+    """The word after the prefix: hello, estimate, event, status, or one of a newer protocol.
+
+    Raises:
+        ProtocolError: the topic is not under this protocol's prefix.
+    """
+    text = printable(topic[:MAX_TEXT].decode("utf-8", "replace"))
+    if not text.startswith(PREFIX):
+        raise ProtocolError(f"expected a topic under {PREFIX!r}, found {text!r}")
+    return text.removeprefix(PREFIX).partition("/")[0]
 
 
 def to_json(message: Message) -> str:

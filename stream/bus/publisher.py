@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import socket
 import threading
@@ -10,23 +11,36 @@ import time
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
 import zmq
 
-from mmgat.stream.bus.protocol import Hello, Message, Status, to_frames, topic_of
-from mmgat.stream.errors import PublishError
+from mmgat.stream.bus import endpoint
+from mmgat.stream.bus.peers import Peers
+from mmgat.stream.bus.protocol import Message, Status, to_frames, topic_of
+from mmgat.stream.bus.replay import Replay
+from mmgat.stream.bus.validation import MAX_MESSAGE_BYTES
+from mmgat.stream.errors import ProtocolError, PublishError
 
 STATUS_PERIOD_S: Final = 1.0
+REPLAY_PERIOD_S: Final = 1.0
 MAX_WAITING: Final = 10_000
+MAX_FRAMES_AT_ONCE: Final = 1000
+MAX_TOPICS_ASKED: Final = 256
 LINGER_MS: Final = 500
+SHUTDOWN_TIMEOUT_S: Final = 3.0
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Publisher:
     """Publishes messages from any thread; a slow subscriber loses messages, never delays us.
 
-    The last hello is sent again whenever somebody subscribes, so that a newcomer knows the labels.
+    Whoever subscribes gets the hello and what it missed within a second, marked ``replayed``; at
+    most once a second, so that a storm of subscribers costs the others little. A fault of one
+    message loses that message, which its ``seq`` shows.
 
     Example::
 
@@ -47,22 +61,32 @@ class Publisher:
     def __init__(self, address: str, status: Callable[[], list[Status]] = list) -> None:
         self.session = uuid.uuid4().hex[:12]
         self._status = status
+        self._lock = threading.Lock()
         self._waiting: deque[Message] = deque(maxlen=MAX_WAITING)
-        self._last_hello: Hello | None = None
         self._next_seq: defaultdict[str, int] = defaultdict(int)
+        self._replay = Replay()
+        self._asked: set[bytes] = set()
+        self._logged: set[type[Exception]] = set()
+        self._next_status = self._next_replay = time.monotonic()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.XPUB)
+        # Not XPUB_MANUAL: there, a message that is no subscription makes libzmq 4.3.5 apply the
+        # next subscription to the wrong peer, so any peer could shut others out.
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS)
+        self._peers = Peers(self._socket)
         try:
-            self._socket.bind(address)
-        except zmq.ZMQError as error:
+            self.address = endpoint.bind(self._socket, address)
+        except PublishError:
+            self._peers.close()
             self._context.destroy(linger=0)
-            raise PublishError(_why_not(address, error)) from None
-        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+            raise
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
         self._woken.setblocking(False)
+        self._poller = zmq.Poller()
+        for readable in (self._socket, self._peers.monitor, self._woken.fileno()):
+            self._poller.register(readable, zmq.POLLIN)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
@@ -74,63 +98,105 @@ class Publisher:
 
     def __call__(self, message: Message) -> None:
         """Hands a message over and returns at once."""
-        self._waiting.append(message)
-        with contextlib.suppress(BlockingIOError):  # it is awake already
-            self._wake.send(b".")
+        with self._lock:  # numbered here, so that a gap shows what did not fit into the queue
+            topic = topic_of(message)
+            message = msgspec.structs.replace(
+                message, session=self.session, seq=self._next_seq[topic], time=time.time()
+            )
+            self._next_seq[topic] += 1
+            self._waiting.append(message)
+        self._wake_up()
 
     def close(self) -> None:
         """Sends what waits, with a last status, and gives the address back."""
         if self._closing.is_set():
             return
         self._closing.set()
-        with contextlib.suppress(BlockingIOError):
-            self._wake.send(b".")
-        self._thread.join()
+        self._wake_up()
+        self._thread.join(SHUTDOWN_TIMEOUT_S)
+        if self._thread.is_alive():
+            _log.warning("expected the bus to close in %.0f s, it did not", SHUTDOWN_TIMEOUT_S)
+            return
         self._wake.close()
         self._woken.close()
         self._context.term()
+        endpoint.release(self.address)
+
+    def _wake_up(self) -> None:
+        with contextlib.suppress(OSError):  # it is awake already, or closed
+            self._wake.send(b".")
 
     def _run(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._woken.fileno(), zmq.POLLIN)
-        next_status = time.monotonic()
-        while True:
-            closing = self._closing.is_set()
-            wait_s = 0.0 if closing else max(0.0, next_status - time.monotonic())
-            ready = dict(poller.poll(math.ceil(1000 * wait_s)))
-            if self._woken.fileno() in ready:
-                self._woken.recv(4096)
-            if self._socket in ready and self._socket.recv()[:1] == b"\x01" and self._last_hello:
-                self._socket.send_multipart(to_frames(self._last_hello))
-            while self._waiting:
-                self._send(self._waiting.popleft())
-            if closing or time.monotonic() >= next_status:
-                next_status = time.monotonic() + STATUS_PERIOD_S
-                for status in self._status():
-                    self._send(status)
-            if closing:
-                self._socket.close()
-                return
+        while not self._closing.is_set():
+            if not self._survive(self._wait):
+                self._closing.wait(0.1)  # never a busy loop
+            self._survive(self._hear_peers)
+            self._survive(self._send_waiting)
+            if time.monotonic() >= self._next_status:
+                self._next_status = time.monotonic() + STATUS_PERIOD_S
+                self._survive(self._hand_over_status)
+                self._survive(self._send_waiting)
+            if self._asked and time.monotonic() >= self._next_replay:
+                self._next_replay = time.monotonic() + REPLAY_PERIOD_S
+                self._survive(self._send_replay)
+        self._survive(self._hand_over_status)
+        self._survive(self._send_waiting)
+        self._survive(self._peers.close)
+        self._survive(self._socket.close)
+
+    def _survive(self, step: Callable[[], None]) -> bool:
+        """Runs a step; False if it failed. Each kind of fault is logged once."""
+        try:
+            step()
+        except Exception as error:
+            if type(error) not in self._logged:
+                self._logged.add(type(error))
+                _log.warning("the bus goes on after a fault", exc_info=True)
+            return False
+        return True
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        until = min(self._next_status, now + self._peers.waiting_s)
+        if self._asked:
+            until = min(until, self._next_replay)
+        ready = dict(self._poller.poll(math.ceil(1000 * max(0.0, until - now))))
+        if self._woken.fileno() in ready:
+            self._woken.recv(4096)
+
+    def _hear_peers(self) -> None:
+        now = time.monotonic()
+        self._peers.follow(now)
+        for _ in range(MAX_FRAMES_AT_ONCE):  # what waits is sent in between, also in a flood
+            try:
+                frame = self._socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            topic = self._peers.new_topic(frame, now)
+            if topic is not None and len(self._asked) < MAX_TOPICS_ASKED:
+                self._asked.add(topic)
+        self._peers.check(now)
+
+    def _hand_over_status(self) -> None:
+        for status in self._status():
+            self(status)
+
+    def _send_waiting(self) -> None:
+        for _ in range(len(self._waiting)):
+            message = self._waiting.popleft()
+            self._survive(partial(self._send, message))
+            self._replay.keep(message)
+
+    def _send_replay(self) -> None:
+        topics = tuple(topic.decode("utf-8", "replace") for topic in self._asked)
+        self._asked.clear()
+        for message in self._replay.messages(time.time(), topics):
+            self._survive(partial(self._send, message))
 
     def _send(self, message: Message) -> None:
-        topic = topic_of(message)
-        message = msgspec.structs.replace(
-            message, session=self.session, seq=self._next_seq[topic], time=time.time()
-        )
-        self._next_seq[topic] += 1
-        if isinstance(message, Hello):
-            self._last_hello = message
-        self._socket.send_multipart(to_frames(message))
-
-
-def _why_not(address: str, error: zmq.ZMQError) -> str:
-    if error.errno == zmq.EADDRINUSE:
-        return (
-            f"expected a free address to publish on, found {address} in use (is another "
-            "mmgat-stream running?): choose another with --publish, such as tcp://127.0.0.1:5551"
-        )
-    return (
-        f"expected an address to publish on such as tcp://127.0.0.1:5550, found {address!r} "
-        f"({error.strerror or error})"
-    )
+        frames = to_frames(message)
+        if len(frames[1]) > MAX_MESSAGE_BYTES:
+            raise ProtocolError(
+                f"expected at most {MAX_MESSAGE_BYTES} bytes of a message, found {len(frames[1])}"
+            )
+        self._socket.send_multipart(frames)

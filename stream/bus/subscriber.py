@@ -5,40 +5,26 @@ Whoever does not use Python needs neither this module nor this package: see ``to
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final
 
 import zmq
 import zmq.asyncio
 
-from mmgat.stream.bus.protocol import PREFIX, Message, from_frames, topic_of
-from mmgat.stream.errors import PublishError
+from mmgat.stream.bus import endpoint
+from mmgat.stream.bus.protocol import PREFIX, Message, from_frames, kind_of
+from mmgat.stream.bus.sequence import LossCounter
+from mmgat.stream.bus.validation import MAX_MESSAGE_BYTES
+from mmgat.stream.errors import ProtocolError, PublishError
 
-
-class LossCounter:
-    """Counts messages that were published and did not arrive, by the gaps in ``seq``.
-
-    ``admit`` is False for a message seen before: a publisher repeats its hello to newcomers.
-    """
-
-    def __init__(self) -> None:
-        self.lost = 0
-        self._last: dict[str, tuple[str, int]] = {}
-
-    def admit(self, message: Message) -> bool:
-        """Counts what is missing before a message; False for one that came before."""
-        topic = topic_of(message)
-        session, last = self._last.get(topic, ("", -1))
-        if session == message.session:
-            if message.seq <= last:
-                return False
-            self.lost += message.seq - last - 1
-        self._last[topic] = (message.session, message.seq)
-        return True
+WARNING_PERIOD_S: Final = 60.0
+MAX_KINDS: Final = 20
 
 
 class _Subscription:
-    """What both subscribers share: the address, the topics, the losses, the way out."""
+    """What both subscribers share: the address, the topics, the counters, the way out."""
 
     _socket: zmq.Socket[bytes] | zmq.asyncio.Socket
 
@@ -46,35 +32,77 @@ class _Subscription:
         self,
         address: str,
         topics: tuple[str, ...],
+        warn: Callable[[str], None],
         context: zmq.Context[zmq.Socket[bytes]] | zmq.asyncio.Context,
     ) -> None:
         self.address = address
         self.losses = LossCounter()
+        self.damaged = 0
+        self.unknown_kinds: set[str] = set()
+        self._warn = warn
+        self._warn_again_at = 0.0
         self._context = context
         self._socket = context.socket(zmq.SUB)
         # A cable pulled out is noticed within seconds, and the connection made anew.
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, 3000)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
         for topic in topics:
             self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
         try:
-            self._socket.connect(address)
-        except zmq.ZMQError as error:
+            endpoint.connect(self._socket, address)
+        except PublishError:
             self.close()
-            raise PublishError(
-                f"expected an address such as tcp://127.0.0.1:5550, found {address!r} ({error})"
-            ) from None
+            raise
+
+    @property
+    def session(self) -> str:
+        """The engine's run that speaks now; "" before the first message."""
+        return self.losses.session
+
+    @property
+    def restarts(self) -> int:
+        """How often the engine was started anew while we listened."""
+        return self.losses.restarts
 
     def _message(self, frames: list[bytes]) -> Message | None:
-        message = from_frames(frames)
-        return message if self.losses.admit(message) else None
+        """The message if it is new; whatever else a peer sends is counted."""
+        try:
+            message = from_frames(frames)
+            if message is None:
+                if len(self.unknown_kinds) < MAX_KINDS:
+                    self.unknown_kinds.add(kind_of(frames[0]))
+                return None
+            restarts = self.restarts
+            admitted = self.losses.admit(message)
+        except ProtocolError as error:
+            self._count_damaged(error)
+            return None
+        if self.restarts > restarts:
+            self._warn_of_restart()
+        return message if admitted else None
+
+    def _count_damaged(self, error: ProtocolError) -> None:
+        self.damaged += 1
+        now = time.monotonic()
+        if now >= self._warn_again_at:
+            self._warn_again_at = now + WARNING_PERIOD_S
+            self._warn(f"skipped {self.damaged} so far that are no messages, the last: {error}")
+
+    def _warn_of_restart(self) -> None:
+        if self.restarts <= MAX_KINDS:  # a peer that changes its session at will is no news
+            self._warn(f"the engine at {self.address} was started anew")
 
     def close(self) -> None:
         """Gives the socket back; messages under way are lost."""
         self._context.destroy(linger=0)
 
 
+def _say_nothing(_text: str) -> None:
+    """The counters tell."""
+
+
 class Subscriber(_Subscription):
-    """Messages of one publisher, in order.
+    """New messages of one publisher, in order; what is none is skipped and counted.
 
     Example::
 
@@ -87,6 +115,15 @@ class Subscriber(_Subscription):
     Args:
         address: such as ``tcp://127.0.0.1:5550``; nobody needs to listen there yet.
         topics: prefixes to subscribe to; all of this protocol by default.
+        warn: takes a sentence when the engine was started anew, and at most once a minute when
+            something was skipped.
+
+    Attributes:
+        losses: counts the messages that were published and did not arrive.
+        session: identifies the engine's run that speaks now.
+        restarts: how often the engine was started anew while we listened.
+        damaged: what arrived and was no message of this protocol.
+        unknown_kinds: kinds of messages that a newer engine sends and that were skipped.
 
     Raises:
         PublishError: the address is none.
@@ -96,15 +133,16 @@ class Subscriber(_Subscription):
 
     _socket: zmq.Socket[bytes]
 
-    def __init__(self, address: str, topics: tuple[str, ...] = (PREFIX,)) -> None:
-        super().__init__(address, topics, zmq.Context())
+    def __init__(
+        self,
+        address: str,
+        topics: tuple[str, ...] = (PREFIX,),
+        warn: Callable[[str], None] = _say_nothing,
+    ) -> None:
+        super().__init__(address, topics, warn, zmq.Context())
 
     def receive(self, timeout_s: float | None = None) -> Message | None:
-        """The next new message, or None when ``timeout_s`` passes without one.
-
-        Raises:
-            ProtocolError: something else arrived; the next call goes on behind it.
-        """
+        """The next new message, or None when ``timeout_s`` passes without one."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             wait_s = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -112,6 +150,8 @@ class Subscriber(_Subscription):
                 return None
             if message := self._message(self._socket.recv_multipart()):
                 return message
+            if deadline is not None and time.monotonic() > deadline:
+                return None  # a flood of what is no message holds nobody up
 
     def __iter__(self) -> Iterator[Message]:
         while message := self.receive():
@@ -136,18 +176,20 @@ class AsyncSubscriber(_Subscription):
 
     _socket: zmq.asyncio.Socket
 
-    def __init__(self, address: str, topics: tuple[str, ...] = (PREFIX,)) -> None:
-        super().__init__(address, topics, zmq.asyncio.Context())
+    def __init__(
+        self,
+        address: str,
+        topics: tuple[str, ...] = (PREFIX,),
+        warn: Callable[[str], None] = _say_nothing,
+    ) -> None:
+        super().__init__(address, topics, warn, zmq.asyncio.Context())
 
     async def receive(self) -> Message:
-        """The next new message.
-
-        Raises:
-            ProtocolError: something else arrived; the next call goes on behind it.
-        """
+        """The next new message."""
         while True:
             if message := self._message(await self._socket.recv_multipart()):
                 return message
+            await asyncio.sleep(0)  # a flood of what is no message leaves the loop free
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         while True:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from mmgat.stream.bus.protocol import PREFIX, to_json
 from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.commands.signals import interrupt_with_exception
-from mmgat.stream.errors import ProtocolError, PublishError
+from mmgat.stream.errors import PublishError
 from mmgat.stream.settings import DEFAULT_ADDRESS
 
-NOTICE_S = 3.0
-"""After so long without a message a line says so, once."""
+NOTICE_S: Final = 3.0
+"""After so long without a message a line says so, once; a running engine answers within one."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,29 +25,49 @@ def main(connect: str, topic: str, count: int | None) -> None:
     """Print every message of a publisher as a line of JSON, until Ctrl+C."""
     interrupt_with_exception()
     try:
-        with Subscriber(connect, (topic,)) as subscriber:
-            shown = 0
-            notice_s: float | None = NOTICE_S
-            while count is None or shown < count:
-                try:
-                    message = subscriber.receive(notice_s)
-                    if message is None:
-                        click.echo(
-                            f"mmgat-listen: nothing from {connect} yet: does mmgat-stream run "
-                            "there, and publish on that address?",
-                            err=True,
-                        )
-                    notice_s = None
-                except ProtocolError as error:
-                    click.echo(f"mmgat-listen: {error}", err=True)
-                    continue
-                if message is not None:
-                    print(to_json(message), flush=True)
-                    shown += 1
+        with Subscriber(connect, (topic,), warn=_say) as subscriber:
+            try:
+                _print_messages(subscriber, count)
+            finally:
+                if skipped := _skipped(subscriber):
+                    _say(f"skipped: {skipped}")
     except PublishError as error:
         raise click.ClickException(str(error)) from None
     except (KeyboardInterrupt, BrokenPipeError):
         pass
+
+
+def _print_messages(subscriber: Subscriber, count: int | None) -> None:
+    shown = 0
+    notice_s: float | None = NOTICE_S
+    while count is None or shown < count:
+        message = subscriber.receive(notice_s)
+        notice_s = None
+        if message is not None:
+            print(to_json(message), flush=True)
+            shown += 1
+        else:
+            _say(
+                f"nothing from {subscriber.address} yet: waiting; does mmgat-stream run there, and "
+                "publish on that address?"
+            )
+
+
+def _skipped(subscriber: Subscriber) -> str:
+    """What was not printed, in words; "" if nothing."""
+    parts = []
+    if subscriber.losses.lost:
+        parts.append(f"{subscriber.losses.lost} messages that were lost on the way")
+    if subscriber.damaged:
+        parts.append(f"{subscriber.damaged} that are no messages of this protocol")
+    if subscriber.unknown_kinds:
+        kinds = ", ".join(sorted(subscriber.unknown_kinds))
+        parts.append(f"messages of kinds that this version does not know: {kinds}")
+    return "; ".join(parts)
+
+
+def _say(text: str) -> None:
+    click.echo(f"mmgat-listen: {text}", err=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ from mmgat.stream.dashboard.widgets import (
     LevelMeter,
     StatusLines,
 )
-from mmgat.stream.errors import ProtocolError
 
 REDRAW_S: Final = 0.1
 
@@ -139,11 +138,7 @@ class DashboardApp(App[None]):
 
     async def _receive(self) -> None:
         while True:
-            try:
-                self.take(await self._subscriber.receive())
-            except ProtocolError:
-                self.state = replace(self.state, unreadable=self.state.unreadable + 1)
-                self._changed = True
+            self.take(await self._subscriber.receive())
             # A burst of messages leaves receive without a pause; keys and drawing get theirs here.
             await asyncio.sleep(0)
 
@@ -171,6 +166,9 @@ class DashboardApp(App[None]):
         engine_over = self._exit_with_engine and self.state.over
         if engine_over or os.getppid() != self._parent_process:
             self.exit()
+        if self._subscriber.damaged != self.state.unreadable:
+            self.state = replace(self.state, unreadable=self._subscriber.damaged)
+            self._changed = True
         view = self.view
         live = view.source is not None and view.source.connection(view.now) is Connection.LIVE
         self._body.set_class(not live, "-still")

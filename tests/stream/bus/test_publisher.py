@@ -1,42 +1,15 @@
 """Real sockets; the subscriber is plain pyzmq and msgpack, and knows nothing of this package."""
 
+import threading
 from collections.abc import Iterator
 
 import msgpack
 import pytest
 import zmq
 
-from mmgat.stream.bus.protocol import (
-    Event,
-    Hello,
-    ModelInfo,
-    Status,
-    from_frames,
-    to_frames,
-    to_json,
-)
-from mmgat.stream.bus.publisher import Publisher
-from mmgat.stream.errors import ProtocolError, PublishError
-
-HELLO = Hello(
-    version="1",
-    model=ModelInfo(
-        name="lab", version="0", embedder="compact", variant="c", thresholds={"a": 0.5}
-    ),
-    labels=["a"],
-    sources=[],
-    hop_s=0.5,
-    nodes=10,
-)
-STATUS = Status(
-    source="lab", state="running", sample_rate_hz=1, captured=3, analysed=2, dropped=1, discarded=0,
-    queued=0, windows=0, xruns=0, nonfinite=0, clipped=0, lag_ms=0, real_time_factor=0,
-    level_dbfs=-200, uptime_s=0,
-)  # fmt: skip
-
-
-def event(t: float) -> Event:
-    return Event(source="lab", event="on", id="a-1", label="a", time_s=t, onset_s=t, score=0.9)
+from mmgat.stream.bus.publisher import MAX_WAITING, Publisher
+from mmgat.stream.errors import PublishError
+from tests.stream.bus.messages import HELLO, STATUS, event
 
 
 @pytest.fixture
@@ -125,32 +98,83 @@ def test_a_closed_publisher_gives_its_address_back() -> None:
     Publisher(first.address).close()
 
 
-@pytest.mark.parametrize("message", [HELLO, STATUS, event(1.5)])
-def test_messages_survive_the_wire(message: Hello | Status | Event) -> None:
-    assert from_frames(to_frames(message)) == message
+def test_a_newcomer_gets_what_it_missed_marked_as_replayed(
+    publisher: Publisher, subscriber: zmq.Socket
+) -> None:
+    publisher(event(0))
+    subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/event/")
+    receive(subscriber)
+    publisher(event(1))
+    publisher(event(2))
+    while receive(subscriber)[1]["seq"] < 2:
+        pass
+    with subscriber.context.socket(zmq.SUB) as newcomer:
+        newcomer.setsockopt(zmq.RCVTIMEO, 20_000)
+        newcomer.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/event/")
+        newcomer.connect(publisher.address)
+        events = [receive(newcomer)[1] for _ in range(3)]
+        publisher(event(3))
+        events.append(receive(newcomer)[1])
+    assert [(e["seq"], e["time_s"], e["replayed"]) for e in events] == [
+        (0, 0, True),
+        (1, 1, True),
+        (2, 2, True),
+        (3, 3, False),
+    ]
 
 
-@pytest.mark.parametrize(
-    ("frames", "fault"),
-    [
-        ([b"mmgat/v2/event/lab/"], "expected 2 frames"),
-        ([b"other/v1/x/", b""], "expected a topic under 'mmgat/v2/'"),
-        ([b"mmgat/v2/nosuch/", b""], "expected a topic under"),
-        ([b"mmgat/v2/event/lab/", b"\xc1"], "damaged message"),
-        ([b"mmgat/v2/event/lab/", msgpack.packb({"source": "lab"})], "damaged message"),
-    ],
-)
-def test_foreign_frames_are_refused(frames: list[bytes], fault: str) -> None:
-    with pytest.raises(ProtocolError, match=fault):
-        from_frames(frames)
+def test_a_message_that_cannot_be_encoded_is_lost_alone_and_its_seq_shows_it(
+    publisher: Publisher, subscriber: zmq.Socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher(event(0))
+    subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/event/")
+    receive(subscriber)
+    for t in (1, 2):
+        publisher(event(t, label="\ud800"))
+    publisher(event(3))
+    assert receive(subscriber)[1]["seq"] == 3
+    faults = [r for r in caplog.records if "the bus goes on after a fault" in r.message]
+    assert len(faults) == 1
 
 
-def test_fields_added_later_are_ignored() -> None:
-    topic, payload = to_frames(event(1.0))
-    newer = msgpack.packb(msgpack.unpackb(payload) | {"colour": "blue"})
-    assert from_frames([topic, newer]) == event(1.0)
+def test_a_status_that_fails_neither_stops_the_bus_nor_its_end() -> None:
+    def status() -> list:
+        raise RuntimeError("no status")
+
+    publisher = Publisher("tcp://127.0.0.1:*", status)
+    with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
+        subscriber.setsockopt(zmq.RCVTIMEO, 20_000)
+        subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/hello/")
+        subscriber.connect(publisher.address)
+        publisher(HELLO)
+        assert receive(subscriber)[1]["labels"] == ["a"]
+    publisher.close()
+    assert not publisher._thread.is_alive()
 
 
-def test_json_has_the_type_first_and_no_empty_session() -> None:
-    assert to_json(event(1.0)).startswith('{"type":"event","source":"lab","event":"on"')
-    assert "session" not in to_json(event(1.0))
+def test_what_does_not_fit_into_the_queue_is_a_gap() -> None:
+    blocked, go_on = threading.Event(), threading.Event()
+
+    def status() -> list:
+        blocked.set()
+        go_on.wait(20)
+        return []
+
+    publisher = Publisher("tcp://127.0.0.1:*", status)
+    with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
+        subscriber.setsockopt(zmq.RCVTIMEO, 20_000)
+        subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/hello/")
+        subscriber.connect(publisher.address)
+        assert blocked.wait(20)
+        for _ in range(MAX_WAITING + 3):
+            publisher(HELLO)
+        go_on.set()
+        assert receive(subscriber)[1]["seq"] >= 3
+    publisher.close()
+
+
+def test_a_message_after_the_end_is_ignored() -> None:
+    publisher = Publisher("tcp://127.0.0.1:*")
+    publisher.close()
+    publisher(event(0))
+    publisher.close()

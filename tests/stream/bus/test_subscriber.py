@@ -6,39 +6,24 @@ import asyncio
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 import zmq
 
-from mmgat.stream.bus.protocol import Event, Hello, Message, ModelInfo, to_frames
-from mmgat.stream.bus.subscriber import AsyncSubscriber, LossCounter, Subscriber
-from mmgat.stream.errors import ProtocolError, PublishError
+from mmgat.stream.bus import subscriber as subscriber_module
+from mmgat.stream.bus.protocol import Event, Hello, Message, to_frames
+from mmgat.stream.bus.subscriber import AsyncSubscriber, Subscriber
+from mmgat.stream.errors import PublishError
+from tests.stream.bus.messages import HELLO
+from tests.stream.bus.messages import event as any_event
 
 
 def hello(seq: int = 0, session: str = "a") -> Hello:
-    return Hello(
-        session=session,
-        seq=seq,
-        version="0.1",
-        model=ModelInfo(name="m", version="1", embedder="compact", variant="1", thresholds={}),
-        labels=["piano"],
-        sources=[],
-        hop_s=0.5,
-        nodes=10,
-    )
+    return msgspec.structs.replace(HELLO, session=session, seq=seq)
 
 
 def event(seq: int, session: str = "a", source: str = "mic") -> Event:
-    return Event(
-        session=session,
-        seq=seq,
-        source=source,
-        event="on",
-        id=str(seq),
-        label="piano",
-        time_s=0.0,
-        onset_s=0.0,
-        score=0.5,
-    )
+    return any_event(session=session, seq=seq, source=source, id=str(seq))
 
 
 class Publisher:
@@ -104,18 +89,54 @@ def test_gaps_are_counted_for_every_topic_alone(publisher: Publisher) -> None:
         assert subscriber.losses.lost == 2
 
 
-def test_new_session_counts_from_its_own_start() -> None:
-    losses = LossCounter()
-    assert all(losses.admit(m) for m in (event(50), event(0, session="b"), event(1, session="b")))
-    assert losses.lost == 0
-
-
-def test_goes_on_behind_a_foreign_message(publisher: Publisher) -> None:
-    with Subscriber(publisher.address) as subscriber:
-        publisher.send([b"mmgat/v2/status/", b"\xc1"], event(0))
-        with pytest.raises(ProtocolError, match="damaged"):
-            subscriber.receive(5)
+def test_damaged_messages_are_skipped_counted_and_told_once_a_minute(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(subscriber_module.time, "monotonic", lambda: now)
+    told: list[str] = []
+    damaged = [b"mmgat/v2/status/", b"\xc1"]
+    with Subscriber(publisher.address, warn=told.append) as subscriber:
+        publisher.send(damaged, damaged, damaged, event(0))
         assert subscriber.receive(5) == event(0)
+        assert subscriber.damaged == 3
+        assert len(told) == 1
+        assert "damaged message of kind status" in told[0]
+        now += 61
+        publisher.send(damaged, damaged, event(1))
+        assert subscriber.receive(5) == event(1)
+        assert len(told) == 2
+        assert "skipped 4 so far" in told[1]
+
+
+def test_iteration_goes_on_behind_a_damaged_message(publisher: Publisher) -> None:
+    with Subscriber(publisher.address) as subscriber:
+        publisher.send(
+            [b"mmgat/v2/status/", b"\xc1"], event(0), [b"mmgat/v2/x", b"", b""], event(1)
+        )
+        messages = iter(subscriber)
+        assert [next(messages), next(messages)] == [event(0), event(1)]
+        assert subscriber.damaged == 2
+
+
+def test_kinds_of_a_newer_engine_are_named_and_no_damage(publisher: Publisher) -> None:
+    with Subscriber(publisher.address) as subscriber:
+        publisher.send([b"mmgat/v2/graph/mic/", b"?"], event(0))
+        assert subscriber.receive(5) == event(0)
+        assert subscriber.unknown_kinds == {"graph"}
+        assert subscriber.damaged == 0
+
+
+def test_an_engine_started_anew_is_told(publisher: Publisher) -> None:
+    told: list[str] = []
+    with Subscriber(publisher.address, warn=told.append) as subscriber:
+        publisher.send(event(50), event(0, session="b"), event(1, session="b"))
+        assert subscriber.receive(5)
+        assert (subscriber.session, subscriber.restarts) == ("a", 0)
+        assert subscriber.receive(5)
+        assert subscriber.receive(5)
+        assert (subscriber.session, subscriber.restarts) == ("b", 1)
+        assert told == [f"the engine at {publisher.address} was started anew"]
 
 
 def test_only_the_topics_asked_for(publisher: Publisher) -> None:
@@ -154,9 +175,20 @@ async def test_async_waiting_leaves_the_loop_free_and_can_be_cancelled(
         assert await asyncio.wait_for(subscriber.receive(), 5) == event(0)
 
 
-async def test_async_goes_on_behind_a_foreign_message(publisher: Publisher) -> None:
+async def test_async_goes_on_behind_a_damaged_message(publisher: Publisher) -> None:
     async with AsyncSubscriber(publisher.address) as subscriber:
-        publisher.send([b"mmgat/v2/other/", b""], event(0))
-        with pytest.raises(ProtocolError, match="topic"):
-            await asyncio.wait_for(subscriber.receive(), 5)
+        publisher.send([b"mmgat/v2/status/", b""], event(0))
         assert await asyncio.wait_for(subscriber.receive(), 5) == event(0)
+        assert subscriber.damaged == 1
+
+
+async def test_async_a_flood_of_damaged_messages_leaves_the_loop_free(publisher: Publisher) -> None:
+    async with AsyncSubscriber(publisher.address) as subscriber:
+        publisher.send(*[[b"mmgat/v2/status/", b""]] * 500)
+        receiving = asyncio.ensure_future(subscriber.receive())
+        turns = 0
+        while subscriber.damaged < 500:
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns >= 500
+        receiving.cancel()

@@ -26,7 +26,7 @@ from mmgat.stream.bus.subscriber import AsyncSubscriber
 from mmgat.stream.dashboard.app import DashboardApp
 
 MIC = "Scarlett"
-NOBODY = "inproc://nobody"
+NOBODY = "ipc://nobody"
 
 
 def hello(**changes: Any) -> Hello:

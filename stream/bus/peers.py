@@ -1,0 +1,159 @@
+"""Bounds on what the readers of a publisher may cost it.
+
+libzmq keeps every subscription of every peer, in manual mode too, and the parts of a message until
+its last one has come. So a peer that sends more than a reader needs loses its connection. The
+libraries reconnect, so an honest reader that was misjudged is back after a moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import sys
+import uuid
+from dataclasses import dataclass, field
+from typing import Final
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+MAX_FRAME_BYTES: Final = 1024
+MAX_TOPIC_BYTES: Final = 256
+MAX_TOPICS_PER_PEER: Final = 64
+MAX_BYTES_OF_TOPICS: Final = 256 * 1024
+"""Of all peers together; libzmq takes some 50 times as much memory."""
+
+BURST_BYTES, BYTES_PER_S = 64 * 1024, 100.0
+"""What a peer may send: a handshake and subscriptions, then a heartbeat every few seconds."""
+
+BURST_FRAMES, FRAMES_PER_S = 500, 1.0
+CHECK_S: Final = 0.1
+_BYTES_RECEIVED: Final = 128
+"""Where Linux's ``struct tcp_info`` has ``tcpi_bytes_received``, 64 bits."""
+
+
+@dataclass
+class _Peer:
+    inode: int
+    since: float
+    frames: int = 0
+    topics: set[bytes] = field(default_factory=set)
+
+    def allows(self, burst: float, per_s: float, now: float) -> float:
+        return burst + per_s * (now - self.since)
+
+
+class Peers:
+    """The connections of an XPUB socket. One thread owns it, the one that owns the socket.
+
+    Attributes:
+        monitor: becomes readable when a peer comes or goes.
+        refused: connections that were ended.
+    """
+
+    def __init__(self, xpub: zmq.Socket[bytes]) -> None:
+        self._xpub = xpub
+        self._peers: dict[int, _Peer] = {}
+        self._bytes_of_topics = 0
+        self.refused = 0
+        address = f"inproc://peers-{uuid.uuid4().hex}"
+        xpub.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        xpub.setsockopt(zmq.RCVHWM, 100)
+        self.monitor: zmq.Socket[bytes] = xpub.context.socket(zmq.PAIR)
+        self.monitor.setsockopt(zmq.RCVHWM, 0)  # otherwise a storm of connects would block libzmq
+        xpub.monitor(address, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+        self.monitor.connect(address)
+
+    @property
+    def waiting_s(self) -> float:
+        """After how long :meth:`check` has work again."""
+        return CHECK_S if self._peers else 3600.0
+
+    def follow(self, now: float) -> None:
+        """Takes note of who came and went."""
+        while self.monitor.poll(0):
+            event = parse_monitor_message(self.monitor.recv_multipart())
+            fd = int(event["value"])
+            self._forget(fd)
+            if event["event"] == zmq.EVENT_ACCEPTED:
+                with contextlib.suppress(OSError):  # it is gone already
+                    self._peers[fd] = _Peer(os.fstat(fd).st_ino, now)
+
+    def new_topic(self, frame: zmq.Frame, now: float) -> bytes | None:
+        """The topic that a peer's frame subscribes to, if it does and may."""
+        content = frame.bytes
+        fd = _fd_of(frame)
+        if fd not in self._peers:
+            self.follow(now)
+        peer = self._peers.get(fd)
+        subscribes = content[:1] == b"\x01"
+        topic = content[1:]
+        if peer is None:  # it has gone, or libzmq does not tell whose frame it is
+            return topic if subscribes and fd < 0 else None
+        peer.frames += 1
+        if subscribes and topic not in peer.topics:
+            peer.topics.add(topic)
+            self._bytes_of_topics += len(topic)
+        elif content[:1] == b"\x00" and topic in peer.topics:
+            peer.topics.remove(topic)
+            self._bytes_of_topics -= len(topic)
+        if (
+            peer.frames > peer.allows(BURST_FRAMES, FRAMES_PER_S, now)
+            or len(topic) > MAX_TOPIC_BYTES
+            or len(peer.topics) > MAX_TOPICS_PER_PEER
+            or self._bytes_of_topics > MAX_BYTES_OF_TOPICS
+        ):
+            self._end(fd)
+            return None
+        return topic if subscribes else None
+
+    def check(self, now: float) -> None:
+        """Ends the connections that have sent more than a reader does; only TCP on Linux tells."""
+        if sys.platform != "linux":
+            return
+        for fd, peer in list(self._peers.items()):
+            if _bytes_received(fd) > peer.allows(BURST_BYTES, BYTES_PER_S, now):
+                self._end(fd)
+
+    def close(self) -> None:
+        """Before the socket is closed."""
+        self._xpub.disable_monitor()
+        self.monitor.close(linger=0)
+
+    def _forget(self, fd: int) -> _Peer | None:
+        peer = self._peers.pop(fd, None)
+        if peer:
+            self._bytes_of_topics -= sum(map(len, peer.topics))
+        return peer
+
+    def _end(self, fd: int) -> None:
+        """libzmq sees the end of the connection and forgets what the peer asked for."""
+        peer = self._forget(fd)
+        if peer is None:
+            return
+        self.refused += 1
+        # The duplicate is certainly the peer's connection, even if the number is used anew by now.
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
+            if os.fstat(connection.fileno()).st_ino == peer.inode:
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _fd_of(frame: zmq.Frame) -> int:
+    """The number of the connection that a frame came by; -1 where libzmq does not tell."""
+    try:
+        return int(frame.get("__fd"))
+    except (zmq.ZMQError, ValueError, KeyError):
+        return -1
+
+
+def _bytes_received(fd: int) -> int:
+    try:
+        with socket.socket(fileno=os.dup(fd)) as connection:
+            if connection.family not in (socket.AF_INET, socket.AF_INET6):
+                return 0
+            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+            return int(struct.unpack_from("=Q", info, _BYTES_RECEIVED)[0])
+    except (OSError, struct.error):
+        return 0

@@ -1,0 +1,68 @@
+"""What a newcomer missed: the messages that are sent again, marked ``replayed``."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Final
+
+import msgspec
+
+from mmgat.stream.bus.protocol import Estimate, Event, Hello, Message, Status, topic_of
+
+HISTORY_S: Final = 600.0
+"""Age of the oldest event that is sent again."""
+
+MAX_EVENTS: Final = 500
+"""Events kept of all sources together; with the rest they fit into a reader's queue of 1000."""
+
+MAX_SOUNDING: Final = 300
+"""Instruments that are on, of all sources together."""
+
+
+class Replay:
+    """Keeps the hello, the last estimate and status of each source, what is on, and late events."""
+
+    def __init__(self) -> None:
+        self._hello: Hello | None = None
+        self._estimates: dict[str, Estimate] = {}
+        self._statuses: dict[str, Status] = {}
+        self._sounding: OrderedDict[tuple[str, str], Event] = OrderedDict()
+        self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
+
+    def keep(self, message: Message) -> None:
+        """Takes note of a message as it was published."""
+        match message:
+            case Hello():
+                self._hello = message
+            case Estimate():
+                self._estimates[message.source] = message
+            case Status():
+                self._statuses[message.source] = message
+            case Event():
+                self._events.append(message)
+                key = (message.source, message.id)
+                if message.event == "off":
+                    self._sounding.pop(key, None)
+                else:
+                    self._sounding[key] = message
+                    if len(self._sounding) > MAX_SOUNDING:
+                        self._sounding.popitem(last=False)
+
+    def messages(self, now: float, topics: tuple[str, ...]) -> list[Message]:
+        """What was kept on topics that begin with one of ``topics``, ordered by ``seq`` in each.
+
+        Args:
+            now: Unix seconds.
+        """
+        recent = [event for event in self._events if event.time >= now - HISTORY_S]
+        known = {(event.source, event.seq) for event in recent}
+        still_on = [e for e in self._sounding.values() if (e.source, e.seq) not in known]
+        kept: list[Message] = [self._hello] if self._hello else []
+        kept += self._estimates.values()
+        kept += sorted(self._statuses.values(), key=lambda status: status.seq)
+        kept += sorted([*still_on, *recent], key=lambda event: event.seq)
+        return [
+            msgspec.structs.replace(message, replayed=True)
+            for message in kept
+            if topic_of(message).startswith(topics)
+        ]

@@ -1,0 +1,115 @@
+"""What a hostile reader may cost the publisher and the other readers: its own connection."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from mmgat.stream.bus.peers import MAX_FRAME_BYTES, MAX_TOPIC_BYTES, MAX_TOPICS_PER_PEER
+from mmgat.stream.bus.protocol import Event, Message
+from mmgat.stream.bus.publisher import Publisher
+from mmgat.stream.bus.subscriber import Subscriber
+from tests.stream.bus.hostile_peer import MORE, HostilePeer, frame
+from tests.stream.bus.messages import HELLO, event
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    publisher = Publisher("tcp://127.0.0.1:*")
+    publisher(HELLO)
+    yield publisher
+    publisher.close()
+
+
+@pytest.fixture
+def bystander(publisher: Publisher) -> Iterator[Subscriber]:
+    """An honest reader, which gets every event that is published."""
+    with Subscriber(publisher.address) as subscriber:
+        assert subscriber.receive(20)
+        yield subscriber
+        for t in range(100):
+            publisher(event(t))
+        events: list[Event] = []
+        while len(events) < 100:
+            message = subscriber.receive(20)
+            assert message is not None, f"{len(events)} of 100 events"
+            if isinstance(message, Event):
+                events.append(message)
+        assert [e.time_s for e in events] == list(range(100))
+        assert (subscriber.losses.lost, subscriber.damaged) == (0, 0)
+
+
+@pytest.mark.usefixtures("bystander")
+class TestAConnectionIsEnded:
+    def test_by_a_frame_that_is_too_long(self, publisher: Publisher) -> None:
+        with HostilePeer(publisher.address) as peer:
+            peer.send(frame(b"\x01" + b"x" * 60_000_000)[:100_000])
+            peer.wait_for_end()
+
+    def test_by_a_topic_that_is_too_long(self, publisher: Publisher) -> None:
+        with HostilePeer(publisher.address) as peer:
+            peer.subscribe(b"x" * (MAX_TOPIC_BYTES + 1))
+            peer.wait_for_end()
+
+    def test_by_too_many_topics(self, publisher: Publisher) -> None:
+        with HostilePeer(publisher.address) as peer:
+            for n in range(MAX_TOPICS_PER_PEER + 1):
+                peer.subscribe(b"%d" % n)
+            peer.wait_for_end()
+
+    def test_by_the_same_subscription_over_and_over(self, publisher: Publisher) -> None:
+        with HostilePeer(publisher.address) as peer:
+            peer.send(*[frame(b"\x01mmgat/v2/"), frame(b"\x00mmgat/v2/")] * 1000)
+            peer.wait_for_end()
+
+    def test_by_messages_that_are_no_subscriptions(self, publisher: Publisher) -> None:
+        with HostilePeer(publisher.address) as peer:
+            peer.send(*[frame(b"hello")] * 2000)
+            peer.wait_for_end()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts a connection's bytes")
+    def test_by_a_message_that_never_ends(self, publisher: Publisher) -> None:
+        part = frame(b"x" * MAX_FRAME_BYTES, MORE)
+        with HostilePeer(publisher.address) as peer:
+            peer.socket.settimeout(1.0)
+            with contextlib.suppress(TimeoutError):  # ended, and the system does not say so
+                for _ in range(1000):
+                    if not peer.send(*[part] * 64):
+                        break
+            peer.socket.settimeout(20.0)
+            peer.wait_for_end()
+
+    def test_by_what_is_no_handshake(self, publisher: Publisher) -> None:
+        with HostilePeer(publisher.address) as peer:
+            peer.send(b"GET / HTTP/1.1\r\n\r\n" * 100)
+            peer.wait_for_end()
+
+
+@pytest.mark.usefixtures("bystander")
+def test_what_is_no_subscription_shuts_nobody_out(publisher: Publisher) -> None:
+    with HostilePeer(publisher.address) as peer:
+        peer.send(frame(b"no subscription"), frame(b"nor this"))
+        with Subscriber(publisher.address) as first, Subscriber(publisher.address) as second:
+            assert first.receive(20)
+            assert second.receive(20)
+
+
+def test_as_many_topics_as_a_peer_may_have_are_served(publisher: Publisher) -> None:
+    topics = tuple(f"mmgat/v2/event/{n}/" for n in range(MAX_TOPICS_PER_PEER - 1))
+    with Subscriber(publisher.address, (*topics, "mmgat/v2/hello/")) as subscriber:
+        assert subscriber.receive(20)
+
+
+@pytest.mark.usefixtures("bystander")
+def test_a_storm_of_subscriptions_is_answered_once_a_second(publisher: Publisher) -> None:
+    sent: list[Message] = []
+    send = publisher._send
+    publisher._send = lambda message: (sent.append(message), send(message))[1]  # type: ignore[method-assign]
+    with HostilePeer(publisher.address) as peer:
+        for _ in range(200):
+            peer.subscribe(b"mmgat/v2/hello/")
+        peer.wait_for(b"mmgat/v2/hello/")
+    assert 1 <= len(sent) <= 5
