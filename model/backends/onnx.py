@@ -60,8 +60,8 @@ class OnnxBackend:
     def __init__(
         self, weights: Path, card: Card, embedder: Callable[[Floats], Floats] | None = None
     ) -> None:
-        self._whole, self._lists = (_session(path, card) for path in graph_paths(weights))
-        self._first_input = self._whole.get_inputs()[0].name
+        self._dense, self._sparse = (_session(path, card) for path in graph_paths(weights))
+        self._first_input = self._dense.get_inputs()[0].name
         self._embedder = embedder
 
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
@@ -71,7 +71,7 @@ class OnnxBackend:
         if n_nodes < FEWEST_NODES:
             arrays = {name: _padded(array) for name, array in arrays.items()}
         windows = self._embedder(log_mel) if self._embedder else log_mel
-        session = self._whole if graphs.mask.size <= FEW else self._lists
+        session = self._dense if graphs.mask.size <= FEW else self._sparse
         embeddings, scores, evidence = session.run(None, {self._first_input: windows, **arrays})
         return Prediction(embeddings, scores, evidence[:, :n_nodes])
 
