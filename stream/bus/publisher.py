@@ -96,6 +96,16 @@ class Publisher:
         """Where a subscriber on this machine connects."""
         return self.address.replace("://0.0.0.0:", "://127.0.0.1:").replace("://[::]:", "://[::1]:")
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread that publishes runs."""
+        return self._thread.is_alive()
+
+    @property
+    def refused(self) -> int:
+        """Connections that were ended because they sent more than a reader needs."""
+        return self._peers.refused
+
     def __call__(self, message: Message) -> None:
         """Hands a message over and returns at once."""
         with self._lock:  # numbered here, so that a gap shows what did not fit into the queue

@@ -12,8 +12,8 @@ from mmgat.stream.bus.peers import MAX_FRAME_BYTES, MAX_TOPIC_BYTES, MAX_TOPICS_
 from mmgat.stream.bus.protocol import Event, Message
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
-from tests.stream.bus.hostile_peer import MORE, HostilePeer, frame
 from tests.stream.bus.messages import HELLO, event
+from tools.hostile_peer import MORE, HostilePeer, frame
 
 
 @pytest.fixture

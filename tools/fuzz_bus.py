@@ -1,0 +1,208 @@
+"""A hostile publisher against listener and dashboard, a hostile reader against the publisher.
+
+python -m tools.fuzz_bus --messages 1000000
+
+Ends with an error unless nothing died, an honest reader lost nothing, and memory stayed in bounds.
+Everything goes through real sockets on this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+import zmq
+
+from mmgat.stream.bus.protocol import PREFIX, Event, Message, to_frames, to_json
+from mmgat.stream.bus.publisher import Publisher
+from mmgat.stream.bus.subscriber import Subscriber
+from mmgat.stream.dashboard.state import DashboardState, advance
+from tools.hostile_messages import VALID, hostile_frames
+from tools.hostile_peer import MORE, HostilePeer, frame
+
+BATCH: Final = 200
+TIMEOUT_S: Final = 60.0
+MAX_GROWTH_MB: Final = 20.0
+HELD: Final = 20
+"""Connections that a hostile reader keeps."""
+
+
+@dataclass
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        messages: hostile ones that were sent.
+        deaths: exceptions that left a reader, or threads that ended.
+        refused: messages that were counted as damaged, or connections that were ended.
+        lost: messages that an honest reader did not get, or that ended up in the wrong order.
+        growth_mb: of resident memory, from a tenth of the run on to its end.
+    """
+
+    messages: int = 0
+    deaths: int = 0
+    refused: int = 0
+    lost: int = 0
+    growth_mb: float = 0.0
+
+    @property
+    def faults(self) -> list[str]:
+        """What must not be, in words."""
+        found = [f"{self.deaths} deaths"] if self.deaths else []
+        found += [f"{self.lost} messages lost by an honest reader"] if self.lost else []
+        if self.growth_mb > MAX_GROWTH_MB:
+            found.append(f"memory grew by {self.growth_mb:.1f} MB")
+        return found
+
+
+def attack_readers(n_messages: int, seed: int) -> Outcome:
+    """Hostile messages through a socket to a subscriber, its JSON, and the dashboard's state."""
+    hostile = hostile_frames(random.Random(seed))
+    outcome, memory = Outcome(), _Memory(n_messages)
+    state = DashboardState(address="")
+    with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
+        publisher.setsockopt(zmq.LINGER, 0)
+        port = publisher.bind_to_random_port("tcp://127.0.0.1")
+        with Subscriber(f"tcp://127.0.0.1:{port}") as reader:
+            publisher.recv()
+            while outcome.messages < n_messages:
+                for frames in islice(hostile, BATCH):
+                    publisher.send_multipart(frames)
+                outcome.messages += BATCH
+                marker = f"marker {outcome.messages}"
+                publisher.send_multipart(to_frames(_event(marker, marker)))
+                while True:
+                    try:
+                        message = reader.receive(TIMEOUT_S)
+                        if message is None:
+                            outcome.deaths += 1
+                            return outcome
+                        to_json(message).encode()
+                        state = advance(state, message, time.monotonic())
+                    except Exception:
+                        logging.exception("a reader died")
+                        outcome.deaths += 1
+                        continue
+                    if message.session == marker:
+                        break
+                memory.look(outcome.messages)
+            outcome.refused = reader.damaged
+    outcome.growth_mb = memory.growth_mb
+    return outcome
+
+
+def attack_publisher(n_messages: int, seed: int) -> Outcome:
+    """Hostile frames to a publisher, while an honest reader counts what it gets."""
+    chance = random.Random(seed)
+    outcome, memory = Outcome(), _Memory(n_messages)
+    publisher = Publisher("tcp://127.0.0.1:*")
+    publisher(VALID[0])
+    with Subscriber(publisher.address, (PREFIX + "event/honest/", PREFIX + "hello/")) as honest:
+        if honest.receive(TIMEOUT_S) is None:
+            outcome.deaths += 1
+        t = 0
+        held: deque[socket.socket] = deque()
+        while outcome.messages < n_messages and not outcome.deaths:
+            frames = chance.choice(_ATTACKS)(chance)
+            with contextlib.suppress(OSError):  # the publisher has ended the connection
+                peer = HostilePeer(publisher.address, timeout_s=0.5)
+                if len(held) == HELD:
+                    held.popleft().close()
+                held.append(peer.socket)
+                peer.send(*frames)
+            outcome.messages += len(frames)
+            t += 1
+            publisher(_event("", "honest", t))
+            while not outcome.deaths:
+                message = honest.receive(TIMEOUT_S)
+                if message is None:
+                    outcome.deaths += 1
+                elif isinstance(message, Event):
+                    outcome.lost += message.time_s != t
+                    break
+            memory.look(outcome.messages)
+        outcome.lost += honest.losses.lost
+        for connection in held:
+            connection.close()
+    outcome.refused = publisher.refused
+    outcome.deaths += not publisher.alive
+    publisher.close()
+    outcome.growth_mb = memory.growth_mb
+    return outcome
+
+
+def _topic(chance: random.Random) -> bytes:
+    return chance.choice(
+        (b"", PREFIX.encode(), b"x" * 255, chance.randbytes(chance.randrange(400)))
+    )
+
+
+_ATTACKS: Final[tuple[Callable[[random.Random], list[bytes]], ...]] = (
+    lambda chance: [frame(b"\x01" + _topic(chance)) for _ in range(1000)],
+    lambda chance: [frame(b"\x01%d" % chance.randrange(10**9)) for _ in range(1000)],
+    lambda _: [frame(b"\x01mmgat/v2/"), frame(b"\x00mmgat/v2/")] * 500,
+    lambda chance: [frame(chance.randbytes(chance.randrange(1000))) for _ in range(1000)],
+    lambda _: [frame(b"x" * 1000, MORE)] * 1000,
+    lambda chance: [frame(b"\x01" + b"x" * 60_000)] * chance.randrange(1, 20),
+    lambda chance: [frame(chance.randbytes(9), chance.randrange(256)) for _ in range(500)],
+    lambda chance: [chance.randbytes(50) for _ in range(500)],
+)
+
+
+def _event(session: str, source: str, t: float = 0.0) -> Message:
+    event: dict[str, Any] = {"session": session, "source": source, "id": str(t), "time_s": t}
+    return msgspec.structs.replace(VALID[2], **event)
+
+
+class _Memory:
+    """Resident memory from a tenth of the run on, when caches and pools are warm."""
+
+    def __init__(self, n_messages: int) -> None:
+        self._from = n_messages // 10
+        self._first_mb = self._last_mb = 0.0
+
+    @property
+    def growth_mb(self) -> float:
+        return self._last_mb - self._first_mb
+
+    def look(self, n_messages: int) -> None:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        self._last_mb = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        if n_messages <= self._from or not self._first_mb:
+            self._first_mb = self._last_mb
+
+
+@click.command()
+@click.option("--messages", default=1_000_000, show_default=True, help="Hostile ones, each way.")
+@click.option("--seed", default=0, show_default=True, help="Of the messages.")
+def main(messages: int, seed: int) -> None:
+    """Send hostile messages to readers and to the publisher; Linux only, for it reads /proc."""
+    logging.getLogger("mmgat").setLevel(logging.CRITICAL)  # faults are what is asked for
+    failed = False
+    for name, attack in (("readers", attack_readers), ("publisher", attack_publisher)):
+        begun = time.monotonic()
+        outcome = attack(messages, seed)
+        failed = failed or bool(outcome.faults)
+        click.echo(
+            f"{name}: {outcome.messages} hostile messages in {time.monotonic() - begun:.0f} s: "
+            f"{outcome.deaths} deaths, {outcome.refused} refused, {outcome.lost} lost by an honest "
+            f"reader, memory {outcome.growth_mb:+.1f} MB"
+        )
+    if failed:
+        raise click.ClickException("expected no death, no loss, and memory within 20 MB")
+
+
+if __name__ == "__main__":
+    main()
