@@ -5,6 +5,8 @@
 
 The clip is played into a null sink, mmgat-stream listens to its monitor in a process of its own,
 and a subscriber of the bus counts. Half-way the server is killed, and started anew after a while.
+The subscriber believes no counter: it counts estimates, events and time itself, and the check exits
+with 1 and a list of the facts that do not hold.
 """
 
 from __future__ import annotations
@@ -23,35 +25,82 @@ from typing import Final
 import click
 import numpy as np
 
-from mmgat.stream.bus.protocol import Estimate, Message, Status
+from mmgat.stream.bus.protocol import Estimate, Event, Message, Status
 from mmgat.stream.bus.subscriber import Subscriber
 from tools.pulse import environment_of, start_server
 
 AWAY_S: Final = 5.0
 SETTLE_S: Final = 10.0
 SHUTDOWN_TIMEOUT_S: Final = 60.0
+CAPTURE_TOLERANCE_S: Final = 3.0
+"""A status comes once a second, and the audio server gives its sound in lumps."""
+
+MAX_LAG_MS: Final = 1000.0
 
 
 class Bus:
-    """What the engine says, with the time it came."""
+    """Follows what the engine publishes, and notes each fact that it breaks.
 
-    def __init__(self, subscriber: Subscriber) -> None:
-        self._subscriber = subscriber
+    Args:
+        subscriber: of the engine.
+        hop_s: seconds between windows.
+    """
+
+    def __init__(self, subscriber: Subscriber, hop_s: float) -> None:
+        self._subscriber, self.hop_s = subscriber, hop_s
         self.lags_ms: list[float] = []
         self.status: Status | None = None
+        self.broken: list[str] = []
+        self._open: dict[str, Event] = {}
+        self._index = -1
+        self._next_seq: dict[tuple[type, str], int] = {}
 
     def follow(self, seconds: float, until: Callable[[Message], bool] = lambda _: False) -> bool:
         """Listens for so long, or until a message is the one awaited; True if that came."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             message = self._subscriber.receive(left)
-            if isinstance(message, Estimate) and not message.partial:
-                self.lags_ms.append(message.latency_ms)
-            if isinstance(message, Status):
-                self.status = message
+            if message is not None:
+                self._note(message)
             if message is not None and until(message):
                 return True
         return False
+
+    def expect(self, holds: bool, fact: str) -> None:
+        """Notes a fact that does not hold."""
+        if not holds:
+            self.broken.append(fact)
+
+    def _note(self, message: Message) -> None:
+        if not isinstance(message, Estimate | Event | Status):
+            return
+        stream = (type(message), "" if isinstance(message, Status) else message.source)
+        expected = self._next_seq.get(stream, message.seq)
+        self.expect(message.seq == expected, f"{stream}: seq {message.seq} instead of {expected}")
+        self._next_seq[stream] = message.seq + 1
+        if isinstance(message, Status):
+            self.status = message
+            ends = message.analysed + message.dropped + message.discarded + message.queued
+            self.expect(message.captured == ends, f"not balanced: {message}")
+        elif isinstance(message, Event):
+            self._note_event(message)
+        else:
+            self.expect(message.index > self._index, f"window {message.index} comes twice")
+            self._index = message.index
+            if not message.partial:
+                self.lags_ms.append(message.latency_ms)
+
+    def _note_event(self, event: Event) -> None:
+        if event.event == "on":
+            self.expect(event.id not in self._open, f"{event.id} begins twice")
+            self._open[event.id] = event
+        elif begun := self._open.pop(event.id, None):
+            same = event.onset_s == begun.time_s <= event.time_s
+            self.expect(same, f"{event.id} ends with another onset than it began with")
+
+    def expect_no_open_events(self, when: str) -> None:
+        """Notes those instruments that are on and should not be."""
+        self.expect(not self._open, f"{when} {sorted(self._open)} are still on")
 
     def counters(self) -> Status:
         """The newest status.
@@ -102,7 +151,7 @@ def main(minutes: float, hop: float, model: str, busy: int) -> None:
                 env=environment, stdout=subprocess.DEVNULL,
             )
         )  # fmt: skip
-        bus = Bus(stack.enter_context(Subscriber(f"ipc://{folder}/bus")))
+        bus = Bus(stack.enter_context(Subscriber(f"ipc://{folder}/bus")), hop)
         if not bus.follow(SHUTDOWN_TIMEOUT_S, lambda message: isinstance(message, Estimate)):
             raise click.ClickException("expected estimates from mmgat-stream, found none")
         for process in loads(busy):
@@ -111,7 +160,7 @@ def main(minutes: float, hop: float, model: str, busy: int) -> None:
         bus.lags_ms.clear()
         before = bus.counters()
         bus.follow(half_s)
-        _tell("before the server dies", bus, before)
+        _tell("before the server dies", bus, before, half_s)
 
         server.kill()
         server.wait()
@@ -123,7 +172,9 @@ def main(minutes: float, hop: float, model: str, busy: int) -> None:
             if seen
             else "server killed: THE BUS SAYS NOTHING"
         )
+        bus.expect(seen, "the bus says nothing of a killed server")
         bus.follow(AWAY_S)
+        bus.expect_no_open_events("while the server is away")
         started(start_server(folder))
         back_at = time.monotonic()
         healed = bus.follow(SHUTDOWN_TIMEOUT_S, is_liveness("healthy"))
@@ -132,22 +183,52 @@ def main(minutes: float, hop: float, model: str, busy: int) -> None:
             if healed
             else "server back: NOT HEALED"
         )
+        bus.expect(healed, "the input does not heal when the server is back")
+        bus.expect(bus.counters().outages == 1, f"{bus.counters().outages} outages instead of 1")
         bus.follow(SETTLE_S)
         bus.lags_ms.clear()
         before = bus.counters()
         bus.follow(half_s)
-        _tell("after it", bus, before)
+        _tell("after it", bus, before, half_s)
 
         engine.send_signal(signal.SIGTERM)
         asked_at = time.monotonic()
+        bus.follow(1.0)
         code = engine.wait(SHUTDOWN_TIMEOUT_S)
         click.echo(f"SIGTERM: exit code {code} after {time.monotonic() - asked_at:.2f} s")
+        bus.follow(1.0)
+        bus.expect(code == 0, f"exit code {code} after SIGTERM instead of 0")
+        bus.expect_no_open_events("after the end")
+    for fact in bus.broken:
+        click.echo(f"BROKEN: {fact}", err=True)
+    if bus.broken:
+        sys.exit(1)
+    click.echo("every fact holds")
 
 
-def _tell(when: str, bus: Bus, before: Status) -> None:
+def _tell(when: str, bus: Bus, before: Status, seconds: float) -> None:
+    """Reports a stretch of so many seconds, and compares the counters with the time and the bus."""
     now = bus.counters()
     balanced = now.captured == now.analysed + now.dropped + now.discarded + now.queued
-    lags = np.percentile(bus.lags_ms, [50, 99, 100])
+    captured_s = (now.captured - before.captured) / now.sample_rate_hz
+    bus.expect(
+        abs(captured_s - seconds) < CAPTURE_TOLERANCE_S,
+        f"{when}: {captured_s:.1f} s captured in {seconds:.1f} s",
+    )
+    bus.expect(bool(bus.lags_ms), f"{when}: no estimates")
+    n_windows = len(bus.lags_ms)
+    lost = now.dropped - before.dropped
+    expected = (seconds - lost / now.sample_rate_hz) / bus.hop_s
+    bus.expect(
+        abs(n_windows - expected) * bus.hop_s < CAPTURE_TOLERANCE_S,
+        f"{when}: {n_windows} estimates, expected {expected:.0f}",
+    )
+    bus.expect(
+        abs(now.windows - before.windows - n_windows) * bus.hop_s < CAPTURE_TOLERANCE_S,
+        f"{when}: {now.windows - before.windows} windows counted, {n_windows} estimates came",
+    )
+    lags = np.percentile(bus.lags_ms or [0.0], [50, 99, 100])
+    bus.expect(0 < lags[0] < MAX_LAG_MS, f"{when}: a median lag of {lags[0]:.0f} ms")
     click.echo(
         f"{when}: {(now.captured - before.captured) / now.sample_rate_hz:.0f} s captured, "
         f"{now.dropped - before.dropped} samples lost, {now.xruns - before.xruns} overflows, "

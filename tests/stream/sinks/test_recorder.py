@@ -187,3 +187,30 @@ def test_an_interruption_finishes_the_clip_at_once(tmp_path: Path) -> None:
     ((name, samples),) = clips(tmp_path).items()
     assert name == "000001.000s_mic_flute.flac"
     assert len(samples) == 2 * RATE_HZ
+
+
+def test_a_clip_never_overlaps_the_one_before(tmp_path: Path) -> None:
+    session = Session(settings(tmp_path))
+    session.play(4.0)
+    session.say(event("on", "flute", 2.0))
+    session.say(event("off", "flute", 2.5))
+    session.play(1.0)  # the first clip ends a second after the flute, and the next begins before
+    session.say(event("on", "drums", 3.0))
+    session.play(1.0)
+    session.recorder.close()
+    spans = sorted(
+        (line["t0"], line["t1"]) for line in logged(tmp_path) if line["type"] == "recording"
+    )
+    assert len(spans) == 2
+    assert spans[0][1] <= spans[1][0]
+    first, second = clips(tmp_path).values()
+    assert len(first) + len(second) == round((spans[1][1] - spans[0][0]) * RATE_HZ)
+
+
+def test_the_ring_of_the_last_seconds_does_not_grow(tmp_path: Path) -> None:
+    session = Session(settings(tmp_path))
+    session.play(60.0)
+    (stream,) = session.recorder._clips.values()
+    held = sum(len(block.samples) for block in stream._ring)
+    assert held <= (1.0 + 4.0 + 0.5) * RATE_HZ  # before the onset, an event's delay, a block
+    session.recorder.close()
