@@ -17,13 +17,14 @@ class DashboardProcess:
     Args:
         address: of the publisher, as seen from this machine.
         keys_from_terminal: standard input is audio, so keys come from the terminal itself.
+        terminal: descriptor that it draws on.
     """
 
-    def __init__(self, address: str, keys_from_terminal: bool) -> None:
+    def __init__(self, address: str, keys_from_terminal: bool, terminal: int) -> None:
         command = [sys.executable, "-P", "-m", "mmgat.stream.dashboard", "--connect", address]
-        terminal = Path("/dev/tty") if keys_from_terminal else None
-        with terminal.open("rb") if terminal else contextlib.nullcontext() as stdin:
-            self._child = subprocess.Popen(command, stdin=stdin)
+        keyboard = Path("/dev/tty") if keys_from_terminal else None
+        with keyboard.open("rb") if keyboard else contextlib.nullcontext() as stdin:
+            self._child = subprocess.Popen(command, stdin=stdin, stderr=terminal)
 
     @property
     def exit_code(self) -> int | None:

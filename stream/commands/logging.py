@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import sys
 import threading
@@ -61,12 +62,22 @@ class RateLimit(logging.Filter):
 
 
 class Stderr(logging.Handler):
-    """Standard error, written by a thread of its own; what cannot be written is lost."""
+    """Standard error, written by a thread of its own; what cannot be written is lost.
 
-    def __init__(self) -> None:
+    Args:
+        descriptor: where to write instead of to the descriptor of ``sys.stderr``.
+
+    Attributes:
+        descriptor: 2, or where descriptor 2 went before it was redirected.
+    """
+
+    def __init__(self, descriptor: int | None = None) -> None:
         super().__init__()
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self.descriptor = 2 if descriptor is None else descriptor
         self._writer = LineWriter.to_stream(sys.stderr)
+        if descriptor is not None and self._writer is not None and self._writer.may_block:
+            self._writer = LineWriter(descriptor, getattr(sys.stderr, "encoding", None) or "utf-8")
         self._waiting: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
         self._thread: threading.Thread | None = None
         if self._writer is not None and self._writer.may_block:
@@ -114,23 +125,58 @@ class _Later(logging.Handler):
         self.records.append(record)
 
 
+class _RedirectedDescriptor:
+    """Keeps the last lines that libraries write to descriptor 2, until ``restore``."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=MAX_WAITING)
+        self.saved = os.dup(2)
+        self._reading, writing = os.pipe()
+        os.dup2(writing, 2)
+        os.close(writing)
+        self._thread = threading.Thread(target=self._run, name="descriptor 2", daemon=True)
+        self._thread.start()
+
+    def restore(self) -> None:
+        """Ends the redirection."""
+        os.dup2(self.saved, 2)
+        self._thread.join(SHUTDOWN_TIMEOUT_S)
+
+    def _run(self) -> None:
+        with open(self._reading, encoding="utf-8", errors="replace") as written:
+            self.lines.extend(line.rstrip("\n") for line in written)
+
+
 @contextlib.contextmanager
 def configure_logging(*, later: bool) -> Iterator[Stderr]:
     """Sends warnings of this package to standard error, at most a few of a kind.
 
     Args:
-        later: something else draws on the terminal; they are written when the block ends.
+        later: something else draws on the terminal; warnings, and what libraries write to
+            descriptor 2, are written when the block ends.
     """
-    stderr = Stderr()
-    handler = _Later() if later else stderr
-    handler.addFilter(RateLimit())
     log = logging.getLogger("mmgat")
-    log.addHandler(handler)
+    if not later:
+        stderr = Stderr()
+        stderr.addFilter(RateLimit())
+        log.addHandler(stderr)
+        try:
+            yield stderr
+        finally:
+            log.removeHandler(stderr)
+            stderr.finish()
+        return
+    kept, redirected = _Later(), _RedirectedDescriptor()
+    kept.addFilter(RateLimit())
+    log.addHandler(kept)
+    stderr = Stderr(redirected.saved)
     try:
         yield stderr
     finally:
-        log.removeHandler(handler)
-        if isinstance(handler, _Later):
-            for record in handler.records:
-                stderr.handle(record)
+        log.removeHandler(kept)
+        redirected.restore()
+        for record in kept.records:
+            stderr.handle(record)
+        for line in redirected.lines.copy():
+            stderr.say(line)
         stderr.finish()

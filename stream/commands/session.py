@@ -102,7 +102,9 @@ class Session:
                 outputs.group.add(self._publisher)
             if outputs.dashboard and self._publisher:
                 address = self._publisher.connect_address
-                self._dashboard = DashboardProcess(address, self._settings.input.stdin)
+                self._dashboard = DashboardProcess(
+                    address, self._settings.input.stdin, stderr.descriptor
+                )
                 stack.callback(self._dashboard.end)
             recognizer = call_interruptibly(self._load, self._quit)
             hello = hello_of(recognizer, streams, self._settings)

@@ -1,4 +1,6 @@
 import logging
+import os
+import select
 
 import pytest
 
@@ -33,3 +35,34 @@ def test_lines_wait_while_something_else_draws(
         logging.getLogger("mmgat.stream.audio.reconnect").warning("%s is back", "Scarlett")
         assert ("Scarlett is back" in capsys.readouterr().err) is not later
     assert ("Scarlett is back" in capsys.readouterr().err) is later
+
+
+def test_lines_of_one_kind_are_few_whatever_their_numbers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = logging.getLogger("mmgat.stream.commands.warning_log")
+    with configure_logging(later=False):
+        for number in range(20):
+            log.warning("%s: %s", "mic", f"lost {number}", extra={"kind": "lost #"})
+        log.warning("%s: %s", "mic", "silence", extra={"kind": "silence"})
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("mic: ")[1] for line in lines] == [
+        *(f"lost {number}" for number in range(5)),
+        "silence",
+    ]
+
+
+def test_what_a_library_writes_on_the_descriptor_waits_too() -> None:
+    reading, writing = os.pipe()
+    before = os.dup(2)
+    os.dup2(writing, 2)
+    try:
+        with configure_logging(later=True) as stderr:
+            os.write(2, b"ALSA lib: no card\n\x1b[2J")
+            assert stderr.descriptor != 2
+            assert not select.select([reading], [], [], 0)[0]
+        assert os.read(reading, 100) == b"ALSA lib: no card\n\\x1b[2J\n"
+    finally:
+        os.dup2(before, 2)
+        for descriptor in (reading, writing, before):
+            os.close(descriptor)

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from mmgat.stream.bus.protocol import STATUS_TOPIC, Status
+from mmgat.stream.bus.subscriber import Subscriber
 from tests.conftest import melody
 
 DEADLINE_S = 60.0
@@ -162,3 +164,49 @@ def test_when_the_engine_is_killed_its_dashboard_gives_the_terminal_back(
     while Path(f"/proc/{dashboard}").exists() and time.monotonic() < end:
         terminal._read()
     assert not Path(f"/proc/{dashboard}").exists()
+
+
+def test_a_terminal_that_is_stopped_stops_neither_recognition_nor_the_end(tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/bus"
+    terminal = Terminal(
+        "--demo", "--publish", address, "--jsonl", "-", "--set", "output.queue_messages=1"
+    )
+    try:
+        terminal.read_until("estimate")
+        terminal.type("\x13")  # Ctrl+S
+        with Subscriber(address, (STATUS_TOPIC,)) as subscriber:
+            for status in subscriber:
+                if isinstance(status, Status) and status.sinks_dropped:
+                    break
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.process.wait(10) == 0
+    finally:
+        terminal.end()
+
+
+WITH_A_TALKATIVE_LIBRARY = """
+import os, stat, threading, time
+from mmgat.stream.commands.entry import stream
+
+def write():
+    while not stat.S_ISFIFO(os.fstat(2).st_mode):  # until the dashboard is about to draw
+        time.sleep(0.01)
+    os.write(2, b"ALSA lib: no card\\n")
+
+threading.Thread(target=write, daemon=True).start()
+stream()
+"""
+
+
+def test_what_libraries_write_while_the_dashboard_draws_comes_afterwards(tmp_path: Path) -> None:
+    terminal = Terminal(
+        "--demo", "--publish", f"ipc://{tmp_path}/bus", command=("-c", WITH_A_TALKATIVE_LIBRARY)
+    )
+    try:
+        terminal.read_until("LIVE")
+        assert "ALSA" not in terminal.drawn
+        terminal.type("q")
+        assert terminal.wait() == 0
+        assert "ALSA lib: no card" in terminal.drawn
+    finally:
+        terminal.end()
