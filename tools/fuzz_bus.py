@@ -152,6 +152,7 @@ def _topic(chance: random.Random) -> bytes:
 _ATTACKS: Final[tuple[Callable[[random.Random], list[bytes]], ...]] = (
     lambda chance: [frame(b"\x01" + _topic(chance)) for _ in range(1000)],
     lambda chance: [frame(b"\x01%d" % chance.randrange(10**9)) for _ in range(1000)],
+    lambda chance: [frame(b"\x01" + chance.randbytes(1000)) for _ in range(1000)],
     lambda _: [frame(b"\x01mmgat/v2/"), frame(b"\x00mmgat/v2/")] * 500,
     lambda chance: [frame(chance.randbytes(chance.randrange(1000))) for _ in range(1000)],
     lambda _: [frame(b"x" * 1000, MORE)] * 1000,

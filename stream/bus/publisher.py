@@ -85,7 +85,7 @@ class Publisher:
         self._wake.setblocking(False)
         self._woken.setblocking(False)
         self._poller = zmq.Poller()
-        for readable in (self._socket, self._peers.monitor, self._woken.fileno()):
+        for readable in (self._socket, self._woken.fileno()):
             self._poller.register(readable, zmq.POLLIN)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -167,16 +167,13 @@ class Publisher:
 
     def _wait(self) -> None:
         now = time.monotonic()
-        until = min(self._next_status, now + self._peers.waiting_s)
-        if self._asked:
-            until = min(until, self._next_replay)
+        until = min(self._next_status, self._next_replay) if self._asked else self._next_status
         ready = dict(self._poller.poll(math.ceil(1000 * max(0.0, until - now))))
         if self._woken.fileno() in ready:
             self._woken.recv(4096)
 
     def _hear_peers(self) -> None:
         now = time.monotonic()
-        self._peers.follow(now)
         for _ in range(MAX_FRAMES_AT_ONCE):  # what waits is sent in between, also in a flood
             try:
                 frame = self._socket.recv(zmq.NOBLOCK, copy=False)
@@ -185,7 +182,6 @@ class Publisher:
             topic = self._peers.new_topic(frame, now)
             if topic is not None and len(self._asked) < MAX_TOPICS_ASKED:
                 self._asked.add(topic)
-        self._peers.check(now)
 
     def _hand_over_status(self) -> None:
         for status in self._status():
