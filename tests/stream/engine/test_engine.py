@@ -11,7 +11,7 @@ import pytest
 from mmgat.stream.audio.file import FileSource
 from mmgat.stream.audio.inputs import Input
 from mmgat.stream.audio.reconnect import ReconnectingSource
-from mmgat.stream.audio.source import AudioSource, Block
+from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.bus.protocol import Estimate, Event, Message, Status
 from mmgat.stream.engine.block_queue import SampleAccount
 from mmgat.stream.engine.engine import Engine
@@ -347,3 +347,23 @@ def test_what_is_wrong_with_the_sound_is_said(
     assert said in message if said else message == ""
     if said == "cancel each other":
         assert status_of(engine).level_dbfs > -30
+
+
+def test_the_status_tells_what_the_source_and_the_last_estimate_say(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    class Healthy(ScriptedSource):
+        @property
+        def health(self) -> SourceHealth:
+            return SourceHealth(xruns=3, longest_callback_ms=1.5, drift_ppm=12.0, outages=2)
+
+    messages: list[Message] = []
+    engine = engine_for(make_recognizer, Healthy(melody(1.0, RATE_HZ)), messages.append)
+    engine.start()
+    assert engine.wait(60)
+    status = status_of(engine)
+    assert (status.xruns, status.longest_callback_ms) == (3, 1.5)
+    assert (status.drift_ppm, status.outages) == (12.0, 2)
+    assert (status.captured, status.analysed) == (RATE_HZ, RATE_HZ)
+    last = [m for m in messages if isinstance(m, Estimate)][-1]
+    assert status.lag_ms == last.latency_ms > 0

@@ -349,3 +349,25 @@ def test_the_clip_that_another_running_program_writes_is_left_alone(tmp_path: Pa
     first.close()
     (path,) = tmp_path.glob("*.flac")
     assert soundfile.info(path).frames == 2 * RATE_HZ
+
+
+def test_the_log_of_this_session_is_never_removed(tmp_path: Path) -> None:
+    folder = RecordingFolder(settings(tmp_path, limit_gb=0.0001))
+    for number in range(6):
+        record(folder, f"00000{number}.000s_mic", 3.0)
+        for log in tmp_path.glob("*.session.jsonl"):
+            os.utime(log, (1, 1))  # the oldest of all
+    folder.close()
+    assert len(logged(tmp_path, "recording")) == 6
+
+
+def test_some_of_the_disk_is_left_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=199_000_000))
+    folder = RecordingFolder(settings(tmp_path))
+    record(folder, "000001.000s_mic")
+    assert "expected 200 MB left for others" in folder.take_refusal()
+    folder.close()
+    assert list(tmp_path.glob("*.flac")) == []
