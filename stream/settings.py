@@ -122,6 +122,9 @@ class RecordSettings(SettingsGroup, frozen=True):
             "Disk for all recordings and logs in that folder; the oldest go.", gt=0, le=1_000_000
         ),
     ] = 1.0
+    spare_gb: Annotated[
+        float, _about("Disk that is left to others; no clip begins with less.", ge=0, le=1_000_000)
+    ] = 0.2
 
 
 class StreamSettings(SettingsGroup, frozen=True):

@@ -29,9 +29,6 @@ from mmgat.stream.sinks.own_files import OwnFiles, listing, part_stem
 from mmgat.stream.sinks.rescue import rescue
 from mmgat.stream.sinks.session_log import SessionLog
 
-SPARE_BYTES: Final = 200_000_000
-"""So much of the disk is left to others."""
-
 FULL_BYTES: Final = 65_536
 """A disk with less than this left is full."""
 
@@ -105,6 +102,7 @@ class RecordingFolder:
         if settings.folder is None:
             raise SettingsError("expected a folder to record into, found none: give --record")
         self.folder, self._limit = settings.folder, round(settings.limit_gb * 1e9)
+        self._spare_bytes = round(settings.spare_gb * 1e9)
         self.lost = 0
         self._clock = clock
         self._why = self._refusal = ""
@@ -261,9 +259,9 @@ class RecordingFolder:
             if file.path.name != self._log_file.path.name:
                 self._files.remove(file.path)
                 self._used_by_finished -= file.size
-        if (free := shutil.disk_usage(self.folder).free) < SPARE_BYTES:
+        if (free := shutil.disk_usage(self.folder).free) < self._spare_bytes:
             raise OSError(
-                f"expected {SPARE_BYTES / 1e6:.0f} MB left for others on the disk of "
+                f"expected {self._spare_bytes / 1e6:.0f} MB left for others on the disk of "
                 f"{str(self.folder)!r}, found {free / 1e6:.0f}: make room on it"
             )
 

@@ -135,7 +135,10 @@ def test_a_file_shorter_than_a_window_says_so_and_is_flagged(
         (["--device", "x", "--speed", "max"], "expected --speed max with --file"),
         (["--demo", "--rate", "8000"], "--rate describes a device or --stdin, not a file"),
         (["--demo", "--publish", "off", "--model", "nosuch"], "expected a model of"),
-        (["--demo", "--publish", "nowhere"], "expected an address to publish on"),
+        (
+            ["--demo", "--publish", "nowhere"],
+            "expected an address such as tcp://127.0.0.1:5550, found",
+        ),
         (["--demo", "--jsonl", "/nosuch/folder/x"], "expected a file to write JSON lines to"),
         (["--demo", "--publish", "off", "--model", "."], "found no file '.'"),
         (
