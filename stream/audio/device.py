@@ -22,15 +22,12 @@ from mmgat.stream.audio.device_list import (
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import DeviceError
 
-RING_S = 2.0
-POLL_S = 0.005
+RING_S, POLL_S, CLOSE_TIMEOUT_S = 2.0, 0.005, 2.0
 WARNING_S = 60.0
 """Lost time is named for so long (seconds)."""
 
 EMPTY_BLOCK_S = 0.25
 """``read`` returns an empty block after this long (seconds) without frames."""
-
-CLOSE_TIMEOUT_S = 2.0
 
 _portaudio_lock = threading.RLock()
 """Held while a stream opens, closes or PortAudio restarts: its functions allow one thread."""
@@ -92,12 +89,9 @@ class DeviceSource(AudioSource):
         warning = ""
         if self._clock() - self._lost_at < WARNING_S:
             warning = f"the audio system has lost {self._lost_s:.1f} s: is this machine overloaded?"
+        xruns, longest_ms = self._xruns + self._n_lost, self._longest_callback_ms
         return SourceHealth(
-            xruns=self._xruns + self._n_lost,
-            longest_callback_ms=self._longest_callback_ms,
-            drift_ppm=self._drift_ppm,
-            warning=warning,
-            lost_s=self._lost_s,
+            xruns, longest_ms, self._drift_ppm, warning=warning, lost_s=self._lost_s
         )
 
     def probe(self) -> None:
