@@ -7,7 +7,7 @@ the graph and the tags are ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from mmgat.model.graph.instance_graph import GraphLayout, InstanceGraph, Scale, 
 from mmgat.model.graph.similarity import similarity_named
 from mmgat.model.label_semantics import LabelSemanticAutoencoder
 from mmgat.model.labels import N_LABELS, ONSETS
+from mmgat.model.prior_context import PriorContext
 
 
 class MMGATConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +41,8 @@ class MMGATConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         text_size: of the labels' text embeddings; 0 leaves label semantics out.
         n_auxiliary: auxiliary classes; 0 leaves them out.
         n_tags: further classes that help training and are not reported.
+        n_compared: first entries of a row that similarity compares; 0 compares all.
+        has_prior: the labels' prior logits follow those entries, and MMGAT learns what to add.
     """
 
     similarity: str = "cosine"
@@ -55,6 +58,8 @@ class MMGATConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text_size: int = 384
     n_auxiliary: int = len(ONSETS)
     n_tags: int = 0
+    n_compared: int = 0
+    has_prior: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> MMGATConfig:
@@ -161,6 +166,18 @@ class MMGAT(BagModel):
             self.label_scale = nn.Parameter(torch.full((2,), 0.01))
         self.auxiliary = nn.Linear(size, config.n_auxiliary) if config.n_auxiliary else None
         self.tags = nn.Linear(size, config.n_tags) if config.n_tags else None
+        self.prior = PriorContext() if config.has_prior else None
+        if self.prior is not None:
+            self._start_at_prior()
+
+    def _start_at_prior(self) -> None:
+        """Lets an untrained network say what the prior logits say."""
+        silent = [self.classifier, self.relevance]
+        if self.labels is not None:
+            silent += [self.label_class, self.label_query]
+        for layer in silent:
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def label_vectors(self) -> tuple[Tensor, Tensor]:
         """Returns the queries of the attention and the weights of the classifier, both [L, D].
@@ -180,7 +197,9 @@ class MMGAT(BagModel):
         self, nodes: Tensor, mask: Tensor | None = None, steps: Tensor | None = None
     ) -> InstanceGraph:
         """Builds the instance graph of embeddings [B, N, input_size] with this network's similarity."""
-        return InstanceGraph.from_nodes(nodes, mask, steps, self.metric)
+        n_compared = self.config.n_compared or nodes.shape[-1]
+        graph = InstanceGraph.from_nodes(nodes[..., :n_compared], mask, steps, self.metric)
+        return replace(graph, nodes=nodes)
 
     def instances(
         self,
@@ -206,6 +225,11 @@ class MMGAT(BagModel):
         queries, classes = label_vectors or self.label_vectors()
         relevance = linear(states, queries, self.relevance.bias)
         logits = linear(states, classes, self.classifier.bias)
+        if self.prior is not None:
+            first = self.config.n_compared
+            prior = self.prior(graph, graph.nodes[..., first : first + N_LABELS])
+            logits = logits + prior
+            relevance = relevance + self.prior.relevance * prior
         attention = relevance.masked_fill(~graph.mask.unsqueeze(-1), -torch.inf).softmax(dim=1)
         return states, logits, attention
 

@@ -16,7 +16,7 @@ from mmgat.model.backends.loading import LoadedModel
 from mmgat.model.backends.torch import TorchBackend
 from mmgat.model.card import Card
 from mmgat.model.checkpoint import save_checkpoint
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.model.embedders.registry import embedder_spec
 from mmgat.model.labels import LABELS
 from mmgat.model.mmgat import MMGAT, MMGATConfig
@@ -32,8 +32,8 @@ def untrained_card(**changes: object) -> Card:
     values: dict[str, object] = {
         "name": "untrained",
         "version": "0",
-        "embedder": "compact",
-        "variant": "compact-2",
+        "embedder": "convnet",
+        "variant": "convnet-2",
         "mmgat": {},
         "thresholds": dict.fromkeys(LABELS, 0.12),
     }
@@ -49,25 +49,25 @@ def untrained_mmgat(seed: int = 0, **config: object) -> MMGAT:
 def untrained_model(device: str = "cpu") -> LoadedModel:
     """Always with the same weights."""
     mmgat = untrained_mmgat()  # seeds the embedder too
-    backend = TorchBackend(CompactEmbedder(), mmgat, torch.device(device))
-    return LoadedModel(untrained_card(), embedder_spec("compact"), backend, "in a test")
+    backend = TorchBackend(ConvNetEmbedder(), mmgat, torch.device(device))
+    return LoadedModel(untrained_card(), embedder_spec("convnet"), backend, "in a test")
 
 
-def random_graphs(n_streams: int, n_nodes: int) -> Graphs:
+def random_graphs(n_streams: int, n_nodes: int, size: int = 128) -> Graphs:
     """Nodes in any order, some of them missing."""
     rng = np.random.default_rng(n_nodes)
     newest = rng.permuted(np.arange(n_nodes) == np.zeros((n_streams, 1)), axis=1)
     return Graphs(
-        rng.normal(0, 1, (n_streams, n_nodes, 128)).astype(np.float32),
+        rng.normal(0, 1, (n_streams, n_nodes, size)).astype(np.float32),
         (rng.random((n_streams, n_nodes)) < 0.8) | newest,
         rng.permuted(np.tile(np.arange(n_nodes), (n_streams, 1)), axis=1),
         newest,
     )
 
 
-def log_mel_of(n_streams: int) -> npt.NDArray[np.float32]:
-    """float32 [n_streams, 96, 64], random."""
-    return np.random.default_rng(0).normal(-2, 1, (n_streams, 96, 64)).astype(np.float32)
+def log_mel_of(n_streams: int, window: tuple[int, int] = (96, 64)) -> npt.NDArray[np.float32]:
+    """float32 [n_streams, frames, bands], random."""
+    return np.random.default_rng(0).normal(-2, 1, (n_streams, *window)).astype(np.float32)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def make_recognizer() -> Callable[[StreamSettings], Recognizer]:
 def untrained_checkpoint(tmp_path: Path) -> Path:
     path = tmp_path / "untrained.safetensors"
     mmgat = untrained_mmgat()
-    save_checkpoint(path, untrained_card(), mmgat, CompactEmbedder().state_dict())
+    save_checkpoint(path, untrained_card(), mmgat, ConvNetEmbedder().state_dict())
     return path
 
 

@@ -11,7 +11,9 @@ from typing import Final
 
 from mmgat.model.card import Card, check_embedding_space
 from mmgat.model.embedders.base import EMBEDDING_SIZE, EmbedderSpec
+from mmgat.model.embedders.kaldi_mel import KALDI_LOG_MEL
 from mmgat.model.embedders.log_mel import VGGISH_LOG_MEL
+from mmgat.model.embedders.tags import NODE_SIZE
 from mmgat.model.errors import CheckpointError
 
 ENTRY_POINTS: Final = "mmgat.embedders"
@@ -19,11 +21,19 @@ ENTRY_POINTS: Final = "mmgat.embedders"
 BUILT_IN: Final = (
     EmbedderSpec(
         name="compact",
-        variants=("compact-2",),
+        variants=("compact-3",),
+        front_end=KALDI_LOG_MEL,
+        embedding_size=NODE_SIZE,
+        carried=True,
+        loader="mmgat.model.embedders.tagger:load_tagger",
+    ),
+    EmbedderSpec(
+        name="convnet",
+        variants=("convnet-2",),
         front_end=VGGISH_LOG_MEL,
         embedding_size=EMBEDDING_SIZE,
         carried=True,
-        loader="mmgat.model.embedders.compact:load_compact",
+        loader="mmgat.model.embedders.convnet:load_convnet",
     ),
     EmbedderSpec(
         name="vggish",

@@ -146,7 +146,7 @@ def test_an_unknown_model_is_refused_with_the_shipped_names() -> None:
 
 def test_embeddings_of_another_space_are_refused_with_both_names() -> None:
     with pytest.raises(
-        CheckpointError, match=r"compact \(compact-2\), found those of vggish \(relu"
+        CheckpointError, match=r"convnet \(convnet-2\), found those of vggish \(relu"
     ):
         check_embedding_space(untrained_card(), "vggish", "relu+pca+8bit")
 

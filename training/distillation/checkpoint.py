@@ -14,7 +14,7 @@ import torch
 
 from mmgat.model.card import Card
 from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.training.data.bags import Bags, load_bags
 from mmgat.training.data.label_text import minilm_embeddings
@@ -162,8 +162,8 @@ def run(
     card = Card(
         name="compact",
         version="6",
-        embedder=CompactEmbedder.name,
-        variant=CompactEmbedder.variant,
+        embedder=ConvNetEmbedder.name,
+        variant=ConvNetEmbedder.variant,
         mmgat=mmgat.config.to_dict(),
         thresholds=thresholds,
         unverified=UNVERIFIED,

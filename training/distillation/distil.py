@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmgat.model.checkpoint import load_checkpoint
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.training.data.audioset_names import to_labels
 from mmgat.training.distillation.shards import Arrays, Columns, class_tables, read_shards
 from mmgat.training.distillation.student import Batch, Student, class_weights, jitter, losses
@@ -175,7 +175,7 @@ def embedder_state(checkpoint: str) -> dict[str, Tensor]:
         TrainingDataError: it has another embedder.
     """
     loaded = load_checkpoint(checkpoint)
-    if loaded.card.embedder != CompactEmbedder.name:
+    if loaded.card.embedder != ConvNetEmbedder.name:
         raise TrainingDataError(
             f"expected a checkpoint with a compact embedder to begin with, "
             f"found {loaded.card.name!r} with {loaded.card.embedder}"

@@ -24,20 +24,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tqdm import tqdm
 
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.training.distillation.shards import Arrays, class_tables, finished_shards, kept
 from mmgat.training.distillation.targets import ClipTargets, read_shard, synthetic_clips
 from mmgat.training.distillation.workspace import workspace
 from mmgat.training.errors import TrainingDataError
 
 
-def load_embedder(path: Path) -> CompactEmbedder:
+def load_embedder(path: Path) -> ConvNetEmbedder:
     """Loads the trained embedder, in evaluation mode.
 
     Raises:
         TrainingDataError: the file is missing or of another network.
     """
-    embedder = CompactEmbedder()
+    embedder = ConvNetEmbedder()
     try:
         embedder.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -48,7 +48,7 @@ def load_embedder(path: Path) -> CompactEmbedder:
 
 
 @torch.inference_mode()
-def embed(embedder: CompactEmbedder, log_mel: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+def embed(embedder: ConvNetEmbedder, log_mel: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
     """Embeds log-mel examples [n, 10, 96, 64] -> float32 [n, 10, 128]."""
     n_clips, n_windows = log_mel.shape[:2]
     examples = torch.from_numpy(log_mel.astype(np.float32)).flatten(0, 1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmgat.model.embedders.base import EMBEDDING_SIZE
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.model.embedders.log_mel import LOG_OFFSET
 from mmgat.model.labels import N_LABELS
 from mmgat.training.distillation.teachers import MN04_FEATURES, N_MN04, N_YAMNET
@@ -26,7 +26,7 @@ class Student(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embedder = CompactEmbedder()
+        self.embedder = ConvNetEmbedder()
         self.labels = nn.Linear(EMBEDDING_SIZE, N_LABELS)
         self.yamnet = nn.Linear(EMBEDDING_SIZE, N_YAMNET)
         self.clip_hidden = nn.Linear(EMBEDDING_SIZE, 2 * EMBEDDING_SIZE)

@@ -19,8 +19,8 @@ from torch import nn
 from mmgat.model.backends.onnx import FEWEST_NODES, graph_kind, graph_paths
 from mmgat.model.card import checkpoint_path, sha256_of, write_card
 from mmgat.model.checkpoint import load_checkpoint
-from mmgat.model.embedders.base import EMBEDDING_SIZE
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
+from mmgat.model.embedders.registry import spec_of
 from mmgat.model.graph.instance_graph import GraphLayout
 from mmgat.model.streaming_model import StreamingModel
 from mmgat.training.errors import TrainingDataError
@@ -52,17 +52,19 @@ def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
     embedder: nn.Module = nn.Identity()
     clips = None
     if checkpoint.embedder_state:
+        embedder = checkpoint.embedder()
+    if isinstance(embedder, ConvNetEmbedder):
         if data is None:
             raise TrainingDataError(
                 f"expected a data folder to export {checkpoint.card.name!r}, found none: its embedder "
                 "computes in 8 bits, whose range recordings decide: --data"
             )
         clips = calibration_clips(data / "audio")
-        embedder = CompactEmbedder()
-        embedder.load_state_dict(checkpoint.embedder_state)
+    front_end = spec_of(checkpoint.card).front_end
+    window = (front_end.n_frames, front_end.n_bands)
     layouts = (GraphLayout.DENSE, GraphLayout.SPARSE)
     for written, layout in zip(graph_paths(path), layouts, strict=True):
-        graph = traced(StreamingModel(embedder, checkpoint.mmgat, layout))
+        graph = traced(StreamingModel(embedder, checkpoint.mmgat, layout), window)
         if clips is None:
             _refer(graph, path)
         else:
@@ -73,15 +75,21 @@ def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
     return graph_paths(path)
 
 
-def traced(network: StreamingModel) -> onnx.ModelProto:
-    """Traces a network with a given layout; its graph contains the weights under their names."""
+def traced(network: StreamingModel, window: tuple[int, int] = (96, 64)) -> onnx.ModelProto:
+    """Traces a network with a given layout; its graph contains the weights under their names.
+
+    Args:
+        network: embedder and MMGAT; the embedder may be the identity.
+        window: frames and bands of what the embedder reads.
+    """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     n_bags, n_nodes = 2, 2 * FEWEST_NODES + 1
     steps = torch.arange(n_nodes).repeat(n_bags, 1)
     embeds = not isinstance(network.embedder, nn.Identity)
+    size = network.mmgat.config.input_size
     example = (
-        torch.zeros(n_bags, 96, 64) if embeds else torch.zeros(n_bags, EMBEDDING_SIZE),
-        torch.zeros(n_bags, n_nodes, network.mmgat.config.input_size),
+        torch.zeros(n_bags, *window) if embeds else torch.zeros(n_bags, size),
+        torch.zeros(n_bags, n_nodes, size),
         torch.ones(n_bags, n_nodes, dtype=torch.bool),
         steps,
         steps == 0,

@@ -37,7 +37,7 @@ def hello(**changes: Any) -> Hello:
             name="tiny",
             version="0.3",
             embedder="compact",
-            variant="compact-2",
+            variant="convnet-2",
             thresholds=dict.fromkeys(LABELS, 0.5),
             unverified=["banjo"],
         ),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mmgat.model.backends.base import Graphs
 from mmgat.model.backends.torch import TorchBackend
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.stream.recognition.graph_buffer import GraphBuffer
 from tests.conftest import untrained_mmgat
 
@@ -40,7 +40,7 @@ def test_the_rolling_graph_has_the_last_seconds_nodes_at_every_step(
 
 
 def test_the_network_says_of_the_ring_what_it_says_of_the_nodes_in_order() -> None:
-    network = TorchBackend(CompactEmbedder(), untrained_mmgat())
+    network = TorchBackend(ConvNetEmbedder(), untrained_mmgat())
     rng = np.random.default_rng(3)
     log_mel = rng.normal(-2, 1, (12, 1, 96, 64)).astype(np.float32)
     ring = GraphBuffer(5, 128, SECOND)

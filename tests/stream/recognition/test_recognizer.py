@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmgat.model.checkpoint import save_checkpoint
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.model.errors import CheckpointError
 from mmgat.stream.audio.windows import Window
 from mmgat.stream.recognition.recognizer import Recognition, Recognizer, load_recognizer
@@ -86,7 +86,7 @@ def test_an_embedder_nobody_knows_is_refused(tmp_path: Path) -> None:
 
 def test_another_version_of_the_embedder_is_refused_with_both_names(tmp_path: Path) -> None:
     path = tmp_path / "newer.safetensors"
-    state = CompactEmbedder().state_dict()
+    state = ConvNetEmbedder().state_dict()
     save_checkpoint(path, untrained_card(variant="compact-9"), untrained_mmgat(), state)
-    with pytest.raises(CheckpointError, match=r"compact \(compact-9\), found .*\(compact-2\)"):
+    with pytest.raises(CheckpointError, match=r"compact \(compact-9\), found .*\(convnet-2\)"):
         load_recognizer(str(path))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.training.data.registry import dataset_named
 from mmgat.training.distillation.mixtures import make_mixtures
 from mmgat.training.errors import TrainingDataError
@@ -14,7 +14,7 @@ def test_both_kinds_of_embeddings_are_of_the_same_clips(
     data: Path, cache: Path, tmp_path: Path
 ) -> None:
     (cache / "distil").mkdir()
-    state = {key: value.contiguous() for key, value in CompactEmbedder().state_dict().items()}
+    state = {key: value.contiguous() for key, value in ConvNetEmbedder().state_dict().items()}
     save_file(state, cache / "distil" / "embedder.safetensors")
     make_mixtures(data, cache, tmp_path / "out", 6, 3)
     mixtures = dataset_named("mixtures")

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from mmgat.model.checkpoint import load_checkpoint
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.model.labels import LABELS
 from mmgat.training.distillation import distil, embeddings, targets
 from mmgat.training.distillation.checkpoint import recalibrate
@@ -145,7 +145,7 @@ def test_thresholds_rise_on_sounds_in_which_nothing_plays(
         thresholds, "MIN_RECALL_KEPT", 0.0
     )  # all scores of an untrained network are alike
     embedder = tmp_path / "embedder.safetensors"
-    distil.save_weights(CompactEmbedder().eval(), embedder)
+    distil.save_weights(ConvNetEmbedder().eval(), embedder)
     fill(shards, "validation", 30)
     path = shards / "shards" / "validation-0000.npz"
     with np.load(path) as file:

@@ -8,7 +8,7 @@ from mmgat.model.backends.onnx import OnnxBackend, graph_paths
 from mmgat.model.backends.torch import load_torch_backend
 from mmgat.model.card import checked_card
 from mmgat.model.checkpoint import save_checkpoint
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.export.eight_bit import calibration_clips
 from mmgat.training.export.onnx_graphs import export
@@ -33,7 +33,7 @@ def test_in_8_bits_any_checkpoint_with_its_embedder_says_nearly_the_same(
 ) -> None:
     path = tmp_path / "new.safetensors"
     mmgat = untrained_mmgat(similarity="pearson", scales=("temporal-2", "wide-0"))
-    save_checkpoint(path, untrained_card(), mmgat, CompactEmbedder().state_dict())
+    save_checkpoint(path, untrained_card(), mmgat, ConvNetEmbedder().state_dict())
     with pytest.raises(TrainingDataError, match="expected a data folder.*--data"):
         export(path)
     assert export(path, data) == graph_paths(path)

@@ -1,4 +1,4 @@
-"""The compact embedder (ours): a small plain convolutional network, shipped with the package.
+"""A small plain convolutional network (ours), which is trained from nothing in some hours.
 
 Plain strided 3x3 convolutions in channels-last order: on CPUs they run several times faster than
 the depthwise networks that are cheaper on paper.
@@ -27,7 +27,7 @@ def _block(n_in: int, n_out: int, size: int, stride: int) -> nn.Sequential:
     )
 
 
-class CompactEmbedder(nn.Module):
+class ConvNetEmbedder(nn.Module):
     """VGGish-like embedding with 1/140 of VGGish's parameters.
 
     Shapes: float32 [B, 96, 64] -> float32 [B, 128]. Frequency is kept apart until the last
@@ -38,8 +38,8 @@ class CompactEmbedder(nn.Module):
             places: 3x3 there would be more weights than all others have, for a map of 3x2.
     """
 
-    name = "compact"
-    variant = "compact-2"
+    name = "convnet"
+    variant = "convnet-2"
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128, 192, 256)) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class CompactEmbedder(nn.Module):
         embedding: Tensor = self.output_norm(self.to_embedding(over_time.flatten(1)))
         return embedding
 
-    def fused(self) -> CompactEmbedder:
+    def fused(self) -> ConvNetEmbedder:
         """The same function in fewer steps, for evaluation: normalisation within the convolutions."""
         fused = deepcopy(self.eval())
         blocks: list[nn.Sequential] = []
@@ -74,15 +74,15 @@ class CompactEmbedder(nn.Module):
         return fused.to(memory_format=torch.channels_last)
 
 
-def load_compact(
+def load_convnet(
     state: Mapping[str, Tensor], variant: str, weights: Path | None = None
-) -> CompactEmbedder:
-    """The compact embedder of a checkpoint's tensors, for evaluation.
+) -> ConvNetEmbedder:
+    """The embedder of a checkpoint's tensors, for evaluation.
 
     Raises:
         CheckpointError: the tensors are not this embedder's.
     """
-    embedder = CompactEmbedder()
+    embedder = ConvNetEmbedder()
     try:
         embedder.load_state_dict(state)
     except RuntimeError as error:

@@ -1,11 +1,11 @@
 import torch
 
-from mmgat.model.embedders.compact import CompactEmbedder
+from mmgat.model.embedders.convnet import ConvNetEmbedder
 
 
 def test_a_fused_embedder_gives_the_same_rows() -> None:
     torch.manual_seed(0)
-    embedder = CompactEmbedder()
+    embedder = ConvNetEmbedder()
     log_mel = torch.randn(4, 96, 64) - 2
     embedder(log_mel)  # the running means are no longer trivial
     plain = embedder.eval()(log_mel)
