@@ -161,7 +161,8 @@ class Publisher:
         except Exception as error:
             if type(error) not in self._logged:
                 self._logged.add(type(error))
-                _log.warning("the bus goes on after a fault", exc_info=True)
+                fault = f"{type(error).__name__}: {error}"  # a traceback parses source: no thread's work
+                _log.warning("the bus goes on after a fault, %s", fault)
             return False
         return True
 
