@@ -161,7 +161,7 @@ class Publisher:
         except Exception as error:
             if type(error) not in self._logged:
                 self._logged.add(type(error))
-                fault = f"{type(error).__name__}: {error}"  # a traceback parses source: no thread's work
+                fault = f"{type(error).__name__}: {error}"  # no traceback: it parses source
                 _log.warning("the bus goes on after a fault, %s", fault)
             return False
         return True
