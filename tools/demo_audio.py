@@ -20,7 +20,7 @@ RATE_HZ = 44_100
 BEAT_S = 0.42
 MELODY = [64, 64, 65, 67, 67, 65, 64, 62, 60, 60, 62, 64, 64, 62, 62, None]
 CHORDS = [(48, 55, 60, 64), (43, 55, 59, 62), (45, 57, 60, 64), (43, 55, 59, 62)]
-PIANO, GUITAR, BASS, VIOLIN, CELLO, TRUMPET, FLUTE = 0, 25, 33, 40, 42, 56, 73
+PIANO, VIBRAPHONE, VIOLIN, CELLO, TRUMPET, FLUTE = 0, 11, 40, 42, 56, 73
 DRUMS = 9
 
 Note = tuple[float, float, int, int]  # beat, beats, key, velocity
@@ -42,8 +42,9 @@ def chords(every: float, velocity: int = 70) -> list[Note]:
     ]
 
 
-def bass_line() -> list[Note]:
-    return [(beat, 0.9, CHORDS[beat // 4][0] - 12, 100) for beat in range(16)]
+def higher(notes: list[Note], semitones: int) -> list[Note]:
+    """The notes, transposed."""
+    return [(beat, beats, key + semitones, velocity) for beat, beats, key, velocity in notes]
 
 
 def drum_beat() -> list[Note]:
@@ -54,11 +55,12 @@ def drum_beat() -> list[Note]:
 
 
 PARTS: list[list[tuple[int, list[Note]]]] = [
-    [(PIANO, tune(12) + chords(2))],
+    [(PIANO, tune(12) + higher(chords(2), 12))],
     [(FLUTE, tune(24))],
     [(VIOLIN, tune(12)), (CELLO, [(b, 3.9, CHORDS[int(b // 4)][0], 90) for b in (0, 4, 8, 12)])],
     [(TRUMPET, tune(12))],
-    [(GUITAR, chords(1, 60)), (BASS, bass_line()), (DRUMS, drum_beat())],
+    [(VIBRAPHONE, tune(12))],
+    [(DRUMS, drum_beat())],
 ]
 """Bands one after another: each part is (program, or 9 for drums, notes)."""
 
