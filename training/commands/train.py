@@ -8,6 +8,7 @@ import click
 
 from mmgat.training.commands.compact import Folder, Pipeline
 from mmgat.training.commands.compact import main as compact
+from mmgat.training.commands.transfer import main as transfer
 
 TomlFile = click.Path(path_type=Path, dir_okay=False)
 SoundFile = click.Path(path_type=Path, dir_okay=False)
@@ -24,6 +25,7 @@ def main() -> None:
 
 
 main.add_command(compact, "compact")
+main.add_command(transfer, "transfer")
 
 
 @main.command()

@@ -1,0 +1,156 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmgat.model.embedders.mobilenet import SpectrogramMobileNet
+from mmgat.model.embedders.tags import NODE_SIZE, TAGS
+from mmgat.model.labels import LABELS
+from mmgat.training.data.audioset_names import LABEL_NAMES, label_columns
+from mmgat.training.data.label_text import LabelText
+from mmgat.training.transfer import heads, tail
+from mmgat.training.transfer.backbone import Classes, Stem, Tail
+from mmgat.training.transfer.checkpoint import embedder_of, kept_classes
+from mmgat.training.transfer.features import Arrays
+from mmgat.training.transfer.operating_points import AIMS, Material, material, operating_points
+from mmgat.training.transfer.targets import calibrate, music_log_odds, taught, teacher_logits
+
+KINDS = ("music", "pieces", "notes", "sounds", "noise")
+
+
+@pytest.fixture(scope="module")
+def names() -> list[str]:
+    """527 class names in an order of their own: all that labels and tags need, and fillers."""
+    needed = {name for group in LABEL_NAMES.values() for name in group} | set(TAGS)
+    music = sorted(needed - {"Music", "Scary music", "Speech", "Silence", "Noise"})
+    between = 172 - 5 - len(music)  # as many are kept as of AudioSet's own
+    fillers = [f"music {n}" for n in range(between)]
+    found = ["Speech", "Silence", "Noise", "Music", *music, *fillers, "Scary music"]
+    return [*found, *(f"class {n}" for n in range(527 - len(found)))]
+
+
+def a_part(rng: np.random.Generator, n_clips: int = 6, labelled: bool = True) -> Arrays:
+    labels = rng.random((2 * n_clips, 10, 20)) < (0.3 if labelled else 0.0)
+    clip = np.repeat(np.arange(n_clips), 2)
+    labels[1::2] = labels[::2]
+    around = rng.normal(-4, 1, (n_clips, 10, 527))
+    return {
+        "middle": rng.standard_normal((2 * n_clips, 10, 32, 8, 13)).astype(np.float16),
+        "labels": labels,
+        "known": np.ones_like(labels),
+        "clip": clip,
+        "teacher_10s": around.mean(axis=1).astype(np.float16),
+        "teacher_4s": around.astype(np.float16),
+    }
+
+
+@pytest.fixture(scope="module")
+def material_of_all_kinds(names: list[str]) -> dict[str, tail.Taught]:
+    rng = np.random.default_rng(0)
+    parts = {kind: a_part(rng, labelled=kind in ("pieces", "notes")) for kind in KINDS}
+    calibration = calibrate([parts["pieces"], parts["notes"]], names)
+    return {
+        kind: tail.Taught(part, *taught(part, kind, calibration, names))
+        for kind, part in parts.items()
+    }
+
+
+def test_music_gets_as_many_labels_as_the_calibration_says(names: list[str]) -> None:
+    rng = np.random.default_rng(1)
+    part = a_part(rng, 40)
+    columns = label_columns(names)
+    for clip, labels in zip(part["clip"], part["labels"], strict=True):
+        for label, group in enumerate(columns):
+            part["teacher_4s"][clip, :, group] += 3 * labels[:, label]
+    calibration = calibrate([part], names)
+    assert (calibration.coefficients.sum(axis=1) > 0.3).mean() > 0.9
+    logits = teacher_logits(part, names)
+    odds = music_log_odds(logits, calibration)
+    whole = np.einsum("cnsl,ls->cnl", logits, calibration.coefficients) + calibration.offsets
+    wanted, found = (1 / (1 + np.exp(-values)) for values in (whole, odds))
+    assert found.sum(-1).mean() == pytest.approx(wanted.sum(-1).mean(), rel=0.01)
+
+
+def test_sounds_in_which_the_teacher_hears_music_teach_nothing_of_its_labels(
+    names: list[str],
+) -> None:
+    part = a_part(np.random.default_rng(2), labelled=False)
+    calibration = calibrate([a_part(np.random.default_rng(3))], names)
+    flute = names.index("Flute")
+    part["teacher_10s"][0, [names.index("Music"), flute]] = 4
+    _, weights = taught(part, "sounds", calibration, names)
+    assert not weights[:2, :, LABELS.index("flute")].any()
+    assert weights[2:].all()
+
+
+def test_tail_and_mmgat_learn_and_become_one_embedder(
+    names: list[str], material_of_all_kinds: dict[str, tail.Taught]
+) -> None:
+    torch.manual_seed(0)
+    network, classes = SpectrogramMobileNet(), Classes()
+    settings = tail.TailSettings(steps=3, batch=16)
+    start = Tail(network, classes)
+    told: list[str] = []
+    second, prior = tail.train(start, material_of_all_kinds, names, settings, told.append)
+    assert told[0].startswith("step 0: labels")
+    hearings = {kind: heads.hear(second, found) for kind, found in material_of_all_kinds.items()}
+    text = LabelText(torch.randn(20, 384), "none", "none")
+    nodes = heads.Nodes(prior, names)
+    nodes.start(torch.cat([found.features.flatten(0, 1) for found in hearings.values()]))
+    fitted = heads.FitSettings(epochs=0.5, batch=12)
+    nodes, mmgat = heads.fit(nodes, heads.new_mmgat(text), hearings, fitted, told.append)
+    log_odds = heads.live_log_odds(nodes, mmgat, hearings["notes"])
+    assert log_odds.shape == (12, 10, 20)
+
+    embedder = embedder_of(network, second, nodes, names)
+    log_mel = torch.randn(3, 200, 128)
+    features, logits = second(Stem(network)(log_mel))
+    with torch.inference_mode():
+        expected = nodes(features, logits)
+        found = embedder(log_mel)
+    assert found.shape == (3, NODE_SIZE)
+    torch.testing.assert_close(found, expected, atol=0.03, rtol=0.02)
+
+
+def test_what_is_saved_is_read(tmp_path: Path, names: list[str]) -> None:
+    torch.manual_seed(0)
+    parts = [Tail(SpectrogramMobileNet(), Classes()) for _ in range(2)]
+    priors = [tail.Prior(label_columns(names), len(names)) for _ in range(2)]
+    torch.nn.init.ones_(priors[0].offset)
+    tail.save(tmp_path, parts[0], priors[0])
+    tail.load(tmp_path, parts[1], priors[1])
+    middle = torch.randn(2, 32, 8, 13)
+    torch.testing.assert_close(parts[1](middle), parts[0](middle))
+    assert priors[1].offset.eq(1).all()
+
+
+def test_kept_classes_are_in_order_and_hold_all_tags(names: list[str]) -> None:
+    kept = kept_classes(names)
+    assert kept == sorted(set(kept))
+    assert {names.index(tag) for tag in TAGS} <= set(kept)
+
+
+def test_a_label_that_sounds_trigger_is_raised_as_far_as_the_cap() -> None:
+    rng = np.random.default_rng(0)
+    truth = (rng.random((400, 20)) < 0.3).astype(np.float64)
+    scores = np.clip(0.1 + 0.7 * truth + 0.1 * rng.standard_normal(truth.shape), 0, 1)
+    sounds, noise = np.full((60, 20), 0.05), np.full((30, 20), 0.02)
+    sounds[:, 6] = 0.5
+    points = operating_points(Material(scores, truth, np.ones_like(truth), sounds, noise))
+    for sensitivity, aim in AIMS.items():
+        thresholds = points[sensitivity].thresholds
+        assert aim.cap < 0.5 or thresholds["drums"] >= 0.5  # what is futile is not raised
+        assert thresholds["flute"] < 0.5
+        assert max(thresholds.values()) <= aim.cap
+    assert points["low"].thresholds["flute"] > points["high"].thresholds["flute"]
+
+
+def test_material_takes_two_nodes_together() -> None:
+    odds = {kind: np.full((4, 10, 20), -2.0) for kind in KINDS}
+    odds["sounds"][0, 3] = 6.0
+    targets = {kind: np.zeros((4, 10, 20)) for kind in KINDS}
+    weights = {kind: np.ones((4, 10, 20)) for kind in KINDS}
+    found = material(odds, targets, weights)
+    assert found.sounds[0, 0] == pytest.approx(1 / (1 + np.exp(-2.0)))
+    assert found.sounds[1, 0] == pytest.approx(1 / (1 + np.exp(2.0)))

@@ -1,0 +1,156 @@
+"""``mmgat-train transfer``: the steps that make the default model from mn04."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mmgat.training.commands.compact import Folder, Pipeline, SomeFile, cache_option
+
+if TYPE_CHECKING:
+    from mmgat.training.transfer.tail import Taught
+
+data_option = click.option("--data", type=Folder, required=True, help="The local data folder.")
+mn04_option = click.option(
+    "--mn04", type=SomeFile, required=True, help="The published state dict, mn04_as_mAP_432.pt."
+)
+threads_option = click.option("--threads", default=1, show_default=True)
+
+
+@click.group(cls=Pipeline)
+def main() -> None:
+    """Make the default model; its music and sounds come from ``mmgat-train compact collect``."""
+
+
+@main.command()
+@cache_option
+@click.option("--count", default=100, show_default=True)
+def scores(cache: Path, count: int) -> None:
+    """Read scores of music21's corpus."""
+    from mmgat.training.transfer.scores import run
+
+    click.echo(f"{run(cache, count)} scores")
+
+
+@main.command()
+@cache_option
+@click.option("--soundfont", "soundfonts", type=SomeFile, multiple=True, required=True)
+@click.option("--count", default=300, show_default=True, help="Pieces of 45 s.")
+def pieces(cache: Path, soundfonts: tuple[Path, ...], count: int) -> None:
+    """Render the scores in chosen instrumentations, one stem a player."""
+    from mmgat.training.transfer.pieces import run
+
+    click.echo(f"{run(list(soundfonts), cache, count)} pieces")
+
+
+@main.command()
+@data_option
+@mn04_option
+@cache_option
+@threads_option
+@click.option("--parts", default=30, show_default=True, help="Of 50 clips, of every kind.")
+@click.option("--validation-parts", default=6, show_default=True)
+def features(
+    data: Path, mn04: Path, cache: Path, threads: int, parts: int, validation_parts: int
+) -> None:
+    """Make clips, hear them, and keep what the network's first half says of them."""
+    import torch
+
+    from mmgat.training.transfer.clips import KINDS
+    from mmgat.training.transfer.features import run
+
+    torch.set_num_threads(threads)
+    for split, n_parts in (("validation", validation_parts), ("train", parts)):
+        for kind in KINDS:
+            wanted = max(1, n_parts // 5) if kind == "noise" else n_parts
+            click.echo(f"{split} {kind}: {run(data, mn04, cache, split, kind, wanted)} parts")
+
+
+def _taught(data: Path, cache: Path, split: str) -> tuple[dict[str, Taught], list[str]]:
+    """Hearings of every kind with their targets, and the names of AudioSet's classes."""
+    from mmgat.training.data.audioset_names import read_class_names
+    from mmgat.training.transfer.clips import KINDS
+    from mmgat.training.transfer.features import read_parts
+    from mmgat.training.transfer.tail import Taught
+    from mmgat.training.transfer.targets import calibrate, taught
+
+    names = read_class_names(data / "audioset-vggish" / "class_labels_indices.csv")
+    exact = [read_parts(cache, "train", kind) for kind in ("pieces", "notes")]
+    calibration = calibrate(exact, names)
+    found = {}
+    for kind in KINDS:
+        part = read_parts(cache, split, kind)
+        found[kind] = Taught(part, *taught(part, kind, calibration, names))
+    return found, names
+
+
+@main.command()
+@data_option
+@mn04_option
+@cache_option
+@threads_option
+@click.option("--steps", default=300, show_default=True)
+@click.option("--way", default=0.7, show_default=True, help="Share of the way from mn04.")
+def tail(data: Path, mn04: Path, cache: Path, threads: int, steps: int, way: float) -> None:
+    """Train the network's second half, and the labels' prior logits."""
+    import torch
+
+    from mmgat.training.transfer.backbone import Tail, load_mn04
+    from mmgat.training.transfer.tail import TailSettings, save, train
+
+    torch.set_num_threads(threads)
+    found, names = _taught(data, cache, "train")
+    trained = train(
+        Tail(*load_mn04(mn04)), found, names, TailSettings(steps=steps, way=way), click.echo
+    )
+    save(cache / "tail", *trained)
+
+
+@main.command()
+@data_option
+@mn04_option
+@cache_option
+@threads_option
+@click.option("--epochs", default=4.0, show_default=True)
+@click.option("--out", type=Folder, required=True, help="Takes the checkpoint and its graphs.")
+def fit(data: Path, mn04: Path, cache: Path, threads: int, epochs: float, out: Path) -> None:
+    """Fit MMGAT, choose the operating points, and write the checkpoint with its graphs."""
+    import torch
+
+    from mmgat.training.data.audioset_names import label_columns
+    from mmgat.training.data.label_text import minilm_embeddings
+    from mmgat.training.export.onnx_graphs import export
+    from mmgat.training.transfer import checkpoint, heads, tail
+    from mmgat.training.transfer.backbone import Tail, load_mn04
+    from mmgat.training.transfer.operating_points import material, operating_points
+
+    torch.set_num_threads(threads)
+    found, names = _taught(data, cache, "train")
+    network, classes = load_mn04(mn04)
+    second, prior = Tail(network, classes), tail.Prior(label_columns(names), len(names))
+    tail.load(cache / "tail", second, prior)
+    hearings = {kind: heads.hear(second.eval(), taught) for kind, taught in found.items()}
+    nodes, text = heads.Nodes(prior, names), minilm_embeddings()
+    nodes.start(torch.cat([h.features[::7].flatten(0, 1) for h in hearings.values()]))
+    settings = heads.FitSettings(epochs=epochs)
+    nodes, mmgat = heads.fit(nodes, heads.new_mmgat(text), hearings, settings, click.echo)
+    held_out, _ = _taught(data, cache, "validation")
+    log_odds = {
+        kind: heads.live_log_odds(nodes, mmgat, heads.hear(second, taught)).numpy()
+        for kind, taught in held_out.items()
+    }
+    points = operating_points(
+        material(
+            log_odds,
+            {kind: taught.targets for kind, taught in held_out.items()},
+            {kind: taught.weights for kind, taught in held_out.items()},
+        )
+    )
+    embedder = checkpoint.embedder_of(network, second, nodes, names)
+    sources = checkpoint.training_data(data, cache)
+    card = checkpoint.save(out, embedder, mmgat, points, text.encoder, sources)
+    export(out / "compact")
+    for name, point in card.operating_points.items():
+        click.echo(f"{name}: {point.figures}")

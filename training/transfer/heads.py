@@ -1,0 +1,235 @@
+"""MMGAT on top of the trained tail: what a graph of nodes adds to their prior logits (ours)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmgat.model.embedders.base import EMBEDDING_SIZE
+from mmgat.model.embedders.mobilenet import N_FEATURES
+from mmgat.model.embedders.tagger import TAG_CENTRE, TAG_SCALE
+from mmgat.model.embedders.tags import NODE_SIZE, TAGS
+from mmgat.model.mmgat import MMGAT, MMGATConfig
+from mmgat.training.data.bags import Targets
+from mmgat.training.data.label_text import LabelText
+from mmgat.training.fitting.losses import LossWeights, MMGATLoss
+from mmgat.training.transfer.backbone import Tail
+from mmgat.training.transfer.clips import N_NODES
+from mmgat.training.transfer.tail import Prior, Taught
+
+STATE_SIZES: Final = (512, 256)
+DROPOUTS: Final = (0.1, 0.4)
+WHOLE_SHARE: Final = 0.4
+"""Share of the graphs that end with the last node, and of those that begin with the first."""
+
+FEATURES_A_BATCH: Final = 32
+SHARES: Final = {"music": 0.5, "pieces": 0.2, "notes": 0.12, "sounds": 0.15, "noise": 0.03}
+"""Of a batch."""
+
+
+class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How MMGAT is fitted.
+
+    Attributes:
+        epochs: over the hearings of music.
+        batch: graphs.
+        shares: kind -> share of a batch; music is about half.
+        learning_rate: of MMGAT; ``prior_rate``, ``projection_rate`` of the node's parts.
+        newest: weight of the newest node, which live recognition reports, beside the others.
+        noise: standard deviation of noise on embeddings.
+        presence: weight of "does anything play".
+        ema: decay of the averaged weights.
+    """
+
+    epochs: float = 4.0
+    batch: int = 96
+    shares: dict[str, float] = msgspec.field(default_factory=SHARES.copy)
+    learning_rate: float = 5e-4
+    prior_rate: float = 5e-3
+    projection_rate: float = 1e-4
+    newest: float = 3.0
+    noise: float = 0.1
+    presence: float = 0.3
+    ema: float = 0.99
+    seed: int = 0
+
+
+class Hearings(NamedTuple):
+    """Features [n, 10, 384], logits [n, 10, 527], targets and weights [n, 10, 20]; float32."""
+
+    features: Tensor
+    logits: Tensor
+    targets: Tensor
+    weights: Tensor
+
+
+class Nodes(nn.Module):
+    """Features and class logits -> nodes float32 [..., 181]: embedding, prior logits, tags.
+
+    The embedding begins as the principal components of the features, half whitened: similarities
+    between seconds are then of all that differs among sounds, and not of loudness alone.
+    """
+
+    def __init__(self, prior: Prior, class_names: list[str]) -> None:
+        super().__init__()
+        self.prior = prior
+        self.embedding = nn.Linear(N_FEATURES, EMBEDDING_SIZE)
+        self._tags = [class_names.index(tag) for tag in TAGS]
+
+    def start(self, features: Tensor) -> None:
+        """Sets the embedding to the principal components of features [n, 384]."""
+        mean = features.mean(0)
+        _, scales, components = torch.linalg.svd(features - mean, full_matrices=False)
+        spread = scales[:EMBEDDING_SIZE] / len(features) ** 0.5
+        spread = (spread * spread.mean()).sqrt()
+        with torch.no_grad():
+            self.embedding.weight.copy_(components[:EMBEDDING_SIZE] / spread[:, None])
+            self.embedding.bias.copy_(-(self.embedding.weight @ mean))
+
+    def forward(self, features: Tensor, logits: Tensor) -> Tensor:
+        """Computes the nodes; see the class for shapes."""
+        tags = (logits[..., self._tags] - TAG_CENTRE) / TAG_SCALE
+        return torch.cat([self.embedding(features), self.prior(features, logits), tags], -1)
+
+
+@torch.inference_mode()
+def hear(tail: Tail, taught: Taught) -> Hearings:
+    """What the trained tail says of every node."""
+    features, logits = [], []
+    middle = taught.part["middle"]
+    for first in range(0, len(middle), FEATURES_A_BATCH):
+        some = torch.from_numpy(middle[first : first + FEATURES_A_BATCH].astype(np.float32))
+        found = tail(some.flatten(0, 1))
+        features.append(found[0].unflatten(0, (-1, N_NODES)))
+        logits.append(found[1].unflatten(0, (-1, N_NODES)))
+    targets, weights = torch.from_numpy(taught.targets), torch.from_numpy(taught.weights)
+    return Hearings(torch.cat(features), torch.cat(logits), targets, weights)
+
+
+def new_mmgat(text: LabelText) -> MMGAT:
+    """An untrained MMGAT that says what the prior logits say."""
+    config = MMGATConfig(
+        input_size=NODE_SIZE,
+        n_compared=EMBEDDING_SIZE,
+        has_prior=True,
+        text_size=text.embeddings.shape[1],
+        state_sizes=STATE_SIZES,
+        graph_dropout=DROPOUTS[0],
+        dropout=DROPOUTS[1],
+    )
+    return MMGAT(config, text.embeddings)
+
+
+def stretches(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Masks bool [n, 10] of random stretches of the clips, and bool [n, 10] of their last nodes."""
+
+    def uniform() -> Tensor:
+        return torch.rand(n, 1, generator=generator)
+
+    ends = 1 + (uniform() * N_NODES).long().clamp(max=N_NODES - 1)
+    ends = torch.where(uniform() < WHOLE_SHARE, torch.full_like(ends, N_NODES), ends)
+    begins = (uniform() * ends).long()
+    begins = torch.where(uniform() < WHOLE_SHARE, torch.zeros_like(begins), begins)
+    places = torch.arange(N_NODES)
+    return (places >= begins) & (places < ends), places == ends - 1
+
+
+def targets_of(targets: Tensor, weights: Tensor, mask: Tensor) -> Targets:
+    """Targets of stretches: a bag has a label where a second has it, and none where all are known."""
+    weights = weights * mask.unsqueeze(-1)
+    bag = torch.where(weights > 0, targets, 0.0).amax(1)
+    all_known = ((weights > 0) | ~mask.unsqueeze(-1)).all(1).float()
+    bag_weight = torch.where(bag > 0.5, weights.amax(1).clamp(max=1.0), all_known) / 2
+    return Targets(bag, bag_weight, targets, weights, targets.new_zeros(len(targets), 0))
+
+
+def fit(
+    nodes: Nodes,
+    mmgat: MMGAT,
+    hearings: dict[str, Hearings],
+    settings: FitSettings,
+    report: Callable[[str], None] = print,
+) -> tuple[Nodes, MMGAT]:
+    """Fits MMGAT, and the nodes a little; returns their averages over the steps."""
+    torch.manual_seed(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed)
+    rng = np.random.default_rng(settings.seed)
+    criterion = MMGATLoss(mmgat, LossWeights(presence=settings.presence))
+    context = [] if mmgat.prior is None else list(mmgat.prior.parameters())
+    own = {id(parameter) for parameter in context}
+    others = [p for p in (*mmgat.parameters(), *criterion.parameters()) if id(p) not in own]
+    prior = nodes.prior
+    groups: list[dict[str, Any]] = [
+        {"params": others, "lr": settings.learning_rate, "weight_decay": 0.02},
+        {"params": context, "lr": settings.prior_rate, "weight_decay": 0.0},
+        {"params": [prior.scale, prior.offset], "lr": settings.prior_rate, "weight_decay": 0.0},
+        {
+            "params": [prior.of_classes.weight, prior.of_features.weight],
+            "lr": settings.learning_rate * 0.6,
+            "weight_decay": 0.1,
+        },
+        {
+            "params": nodes.embedding.parameters(),
+            "lr": settings.projection_rate,
+            "weight_decay": 0.0,
+        },
+    ]
+    total = sum(settings.shares[kind] for kind in hearings)
+    counts = {
+        kind: max(1, round(settings.batch * settings.shares[kind] / total)) for kind in hearings
+    }
+    n_steps = max(1, int(settings.epochs * len(hearings["music"].targets) / counts["music"]))
+    optimizer = torch.optim.AdamW(groups)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [group["lr"] for group in groups], total_steps=n_steps, pct_start=0.15
+    )
+    both = nn.ModuleList([nodes, mmgat]).train()
+    average = copy.deepcopy(both)
+    for step in range(n_steps):
+        chosen = {
+            kind: torch.from_numpy(rng.integers(len(hearings[kind].targets), size=n))
+            for kind, n in counts.items()
+        }
+        features, logits, y, w = (
+            torch.cat([hearings[kind][i][index] for kind, index in chosen.items()])
+            for i in range(4)
+        )
+        embedded = nodes(features, logits)
+        shaken = settings.noise * torch.randn(*embedded.shape[:2], EMBEDDING_SIZE)
+        embedded = embedded + nn.functional.pad(shaken, (0, NODE_SIZE - EMBEDDING_SIZE))
+        mask, newest = stretches(len(y), generator)
+        output = mmgat(embedded * mask.unsqueeze(-1), mask)
+        weights = w * (1 + (settings.newest - 1) * newest.float()).unsqueeze(-1)
+        loss = criterion(mmgat, output, targets_of(y, weights, mask))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(mmgat.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        decay = min(settings.ema, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for mean, value in zip(average.parameters(), both.parameters(), strict=True):
+                mean.lerp_(value, 1 - decay)
+        if step % 50 == 0:
+            report(f"step {step} of {n_steps}: loss {float(loss.detach()):.4f}")
+    found_nodes, found_mmgat = average.eval()
+    assert isinstance(found_nodes, Nodes)
+    assert isinstance(found_mmgat, MMGAT)
+    return found_nodes, found_mmgat
+
+
+@torch.inference_mode()
+def live_log_odds(nodes: Nodes, mmgat: MMGAT, hearings: Hearings) -> Tensor:
+    """Log-odds [n, 10, 20] of every node as the newest of its graph, which the earlier ones form."""
+    embedded = nodes(hearings.features, hearings.logits)
+    found = []
+    for last in range(N_NODES):
+        graph = mmgat.graph(embedded[:, : last + 1])
+        found.append(mmgat.instances(graph)[1][:, last])
+    return torch.stack(found, dim=1)

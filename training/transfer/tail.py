@@ -1,0 +1,252 @@
+"""The light fine-tuning of the network's second half, window by window (ours).
+
+It starts from mn04 and from what mn04's classes say of the labels, is held near what mn04 says of
+all 527 classes, and in the end goes only part of the way it went (WiSE-FT, Wortsman et al. 2022).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+
+from mmgat.model.embedders.mobilenet import N_FEATURES
+from mmgat.model.labels import N_LABELS
+from mmgat.training.data.audioset_names import label_columns
+from mmgat.training.errors import TrainingDataError
+from mmgat.training.fitting.losses import masked_mean, presence_loss
+from mmgat.training.transfer.backbone import Tail
+from mmgat.training.transfer.clips import N_NODES
+from mmgat.training.transfer.features import Arrays
+
+STATE: Final = "tail.safetensors"
+KEPT_LOSS: Final = 30.0
+"""Scale of the loss that keeps mn04's classes: theirs is a mean over 527 mostly silent ones."""
+
+LABEL_CLASS_WEIGHT: Final = 5.0
+SPREAD_FLOOR: Final = (0.1, 0.02)
+SHARES: Final = {"music": 0.43, "pieces": 0.23, "notes": 0.15, "sounds": 0.15, "noise": 0.04}
+"""Of a batch: real music is the most of it, or notes teach notes."""
+
+
+class TailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the tail is trained.
+
+    Attributes:
+        steps, batch: of windows.
+        shares: kind -> share of a batch.
+        learning_rate, head_rate: of the network's half and of the prior.
+        keep: weight of what mn04 said.
+        presence: weight of "does anything play".
+        ema: decay of the averaged weights.
+        way: share of the way from mn04 that is gone in the end.
+    """
+
+    steps: int = 300
+    batch: int = 160
+    shares: dict[str, float] = msgspec.field(default_factory=SHARES.copy)
+    learning_rate: float = 3e-4
+    head_rate: float = 2e-3
+    keep: float = 1.5
+    presence: float = 0.3
+    ema: float = 0.985
+    way: float = 0.7
+    seed: int = 0
+
+
+class Taught(NamedTuple):
+    """Hearings of a kind with their targets.
+
+    Attributes:
+        part: as ``read_parts`` gives it.
+        targets, weights: float32 [n, 10, 20].
+    """
+
+    part: Arrays
+    targets: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float32]
+
+
+class Prior(nn.Module):
+    """Features [..., 384] and class logits [..., 527] -> prior logits [..., 20] of the labels.
+
+    A label begins with the largest logit of its classes; what other classes and features add is
+    learned from zero.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    class_mean: Tensor
+    class_spread: Tensor
+
+    def __init__(self, columns: list[list[int]], n_classes: int) -> None:
+        super().__init__()
+        self._columns = columns
+        self.scale = nn.Parameter(torch.ones(N_LABELS))
+        self.offset = nn.Parameter(torch.zeros(N_LABELS))
+        self.of_classes = nn.Linear(n_classes, N_LABELS, bias=False)
+        self.of_features = nn.Linear(N_FEATURES, N_LABELS, bias=False)
+        for layer in (self.of_classes, self.of_features):
+            nn.init.zeros_(layer.weight)
+        self.register_buffer("mean", torch.zeros(N_FEATURES))
+        self.register_buffer("spread", torch.ones(N_FEATURES))
+        self.register_buffer("class_mean", torch.zeros(n_classes))
+        self.register_buffer("class_spread", torch.ones(n_classes))
+
+    def forward(self, features: Tensor, logits: Tensor) -> Tensor:
+        """Computes the prior logits; see the class for shapes."""
+        loudest = torch.stack([logits[..., c].amax(-1) for c in self._columns], -1)
+        of_classes = self.of_classes((logits - self.class_mean) / self.class_spread)
+        of_features = self.of_features((features - self.mean) / self.spread)
+        prior: Tensor = self.scale * loudest + self.offset + of_classes + of_features
+        return prior
+
+    def fit_scales(
+        self, features: Tensor, logits: Tensor, targets: Tensor, weights: Tensor
+    ) -> None:
+        """Sets scale and offset of every label by logistic regression, and the spreads.
+
+        Shapes: [n, 384], [n, 527], [n, 20], [n, 20].
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        self.mean.copy_(features.mean(0))
+        self.spread.copy_(features.std(0) + SPREAD_FLOOR[1])
+        self.class_mean.copy_(logits.mean(0))
+        self.class_spread.copy_(logits.std(0) + SPREAD_FLOOR[0])
+        truth = np.repeat([True, False], len(targets))
+        for label, columns in enumerate(self._columns):
+            loudest = logits[:, columns].amax(-1, keepdim=True).numpy()
+            share = torch.cat(
+                [targets[:, label] * weights[:, label], (1 - targets[:, label]) * weights[:, label]]
+            )
+            found = LogisticRegression().fit(np.tile(loudest, (2, 1)), truth, share.numpy())
+            with torch.no_grad():
+                self.scale[label] = max(0.2, float(found.coef_[0, 0]))
+                self.offset[label] = float(found.intercept_[0])
+
+
+def draw(
+    taught: dict[str, Taught], settings: TailSettings, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A batch of windows: middles, targets, weights, and the logits to stay near.
+
+    Music is held near the mean of what mn04 said of the window's four seconds; ``kept`` of other
+    kinds is filled in by the caller's own mn04.
+    """
+    found: tuple[list[Any], ...] = ([], [], [], [])
+    total = sum(settings.shares[kind] for kind in taught)
+    for kind, (part, targets, weights) in taught.items():
+        n = max(1, round(settings.batch * settings.shares[kind] / total))
+        views, nodes = rng.integers(len(targets), size=n), rng.integers(N_NODES, size=n)
+        around = part["teacher_4s"][part["clip"][views], nodes].astype(np.float32)
+        if kind != "music":
+            around = np.full_like(around, np.nan)
+        for values, more in zip(
+            found,
+            (part["middle"][views, nodes], targets[views, nodes], weights[views, nodes], around),
+            strict=True,
+        ):
+            values.append(more.astype(np.float32))
+    middle, y, w, kept = (torch.from_numpy(np.concatenate(values)) for values in found)
+    return middle.contiguous(memory_format=torch.channels_last), y, w, kept
+
+
+def train(
+    tail: Tail,
+    taught: dict[str, Taught],
+    class_names: list[str],
+    settings: TailSettings,
+    report: Callable[[str], None] = print,
+) -> tuple[Tail, Prior]:
+    """Trains tail and prior; returns their averages, the tail part of the way from its start."""
+    torch.manual_seed(settings.seed)
+    rng = np.random.default_rng(settings.seed)
+    columns = label_columns(class_names)
+    start, prior = copy.deepcopy(tail).eval(), Prior(columns, len(class_names))
+    with torch.inference_mode():
+        drawn = [draw(taught, settings, rng) for _ in range(10)]
+        outs = [start(middle) for middle, *_ in drawn]
+        of = [torch.cat(values) for values in zip(*outs, strict=True)]
+        targets, weights = (torch.cat([d[i] for d in drawn]) for i in (1, 2))
+    prior.fit_scales(of[0].clone(), of[1].clone(), targets.clone(), weights.clone())
+    emphasis = torch.ones(len(class_names))
+    emphasis[[column for group in columns for column in group]] = LABEL_CLASS_WEIGHT
+    emphasis /= emphasis.mean()
+    extra = [prior.of_classes.weight, prior.of_features.weight]
+    rates = settings.learning_rate, settings.head_rate
+    groups: list[dict[str, Any]] = [
+        {"params": tail.layers.parameters(), "lr": rates[0], "weight_decay": 1e-3},
+        {"params": tail.classes.parameters(), "lr": rates[0] / 2, "weight_decay": 1e-3},
+        {"params": [prior.scale, prior.offset], "lr": rates[1], "weight_decay": 0.0},
+        {"params": extra, "lr": rates[1] / 2, "weight_decay": 0.1},
+    ]
+    optimizer = torch.optim.AdamW(groups)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [group["lr"] for group in groups], total_steps=settings.steps, pct_start=0.1
+    )
+    both = nn.ModuleList([tail, prior])
+    average = copy.deepcopy(both)
+    for step in range(settings.steps):
+        middle, y, w, kept = draw(taught, settings, rng)
+        with torch.inference_mode():
+            own = start(middle)[1]
+        kept = torch.where(kept.isnan(), own, (own + kept) / 2).clone()
+        features, logits = tail(middle)
+        said = prior(features, logits)
+        main = masked_mean(cross_entropy(said, y, reduction="none"), w)
+        anything = presence_loss(said[:, None], y[:, None], w[:, None])
+        soft = kept.sigmoid()
+        away = cross_entropy(logits, soft, emphasis) - cross_entropy(kept, soft, emphasis)
+        loss = main + settings.presence * anything + settings.keep * KEPT_LOSS * away
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        decay = min(settings.ema, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for mean, value in zip(average.parameters(), both.parameters(), strict=True):
+                mean.lerp_(value, 1 - decay)
+        if step % 20 == 0:
+            report(f"step {step}: labels {main:.4f}, presence {anything:.4f}, away {away:.5f}")
+    with torch.no_grad():
+        for value, first in zip(average[0].parameters(), start.parameters(), strict=True):
+            value.copy_(first.lerp(value, settings.way))
+    found_tail, found_prior = average
+    assert isinstance(found_tail, Tail)
+    assert isinstance(found_prior, Prior)
+    average[1].load_state_dict({**prior.state_dict(), **dict(average[1].named_parameters())})
+    return found_tail.eval(), found_prior.eval()
+
+
+def save(folder: Path, tail: Tail, prior: Prior) -> None:
+    """Writes both into ``tail.safetensors`` of a folder."""
+    tensors = {f"tail.{key}": value for key, value in tail.state_dict().items()}
+    tensors |= {f"prior.{key}": value for key, value in prior.state_dict().items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({key: value.contiguous() for key, value in tensors.items()}, folder / STATE)
+
+
+def load(folder: Path, tail: Tail, prior: Prior) -> None:
+    """Reads what ``save`` wrote into both.
+
+    Raises:
+        TrainingDataError: the tail was not trained.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        raise TrainingDataError(f"expected {path}, found none: run tail")
+    tensors = load_file(path)
+    for prefix, module in (("tail.", tail), ("prior.", prior)):
+        found = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        module.load_state_dict(found)
