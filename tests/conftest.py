@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,13 @@ from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import StreamSettings
 
 Samples = npt.NDArray[np.float32]
+
+for number, action in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:  # a run in the background ignores them
+        signal.signal(number, action)
 
 torch.set_num_threads(1)  # small networks only; waiting threads would slow a busy machine down
 

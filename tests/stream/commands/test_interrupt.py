@@ -12,13 +12,7 @@ from pathlib import Path
 
 import pytest
 
-BEGIN = """
-import signal, os
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
-from mmgat.stream.commands.entry import stream
-os.write(1, b'.')
-stream()
-"""
+BEGIN = "from mmgat.stream.commands.entry import stream; import os; os.write(1, b'.'); stream()"
 """What the installed script does; the byte says that it has begun."""
 
 ENDS = (0, -signal.SIGINT)

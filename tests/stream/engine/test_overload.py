@@ -54,7 +54,7 @@ class Overload:
     def __init__(self, load: float, hop_s: float, rate_hz: int, seconds: float = SECONDS) -> None:
         self._cost_s, self._rate, self._seconds = load * hop_s, rate_hz, seconds
         shape = StreamSettings(hop_s=hop_s, nodes=4)
-        model = LoadedModel(untrained_card(), embedder_spec("compact"), self, "in a test")
+        model = LoadedModel(untrained_card(), embedder_spec("convnet"), self, "in a test")
         self.recognizer = Recognizer(model, shape)
         item = StreamInput("mic", Microphone(rate_hz))
         self.stream = Stream(item, self.recognizer, shape, threading.Event(), [], lambda: self.now)
