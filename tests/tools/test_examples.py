@@ -44,7 +44,7 @@ def test_an_array() -> None:
 def test_a_file() -> None:
     found = run("recognise_file.py", demo_clip())
     assert "piano" in found
-    assert found.splitlines()[-1] == "36.1 s analysed"
+    assert found.splitlines()[-1] == "43.3 s analysed"
 
 
 def test_a_sink_of_ones_own(tmp_path: Path) -> None:
