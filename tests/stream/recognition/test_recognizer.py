@@ -80,7 +80,7 @@ def test_a_checkpoint_without_its_embedder_is_refused(tmp_path: Path) -> None:
 def test_an_embedder_nobody_knows_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_checkpoint(path, untrained_card(embedder="yamnet"), untrained_mmgat())
-    with pytest.raises(CheckpointError, match="compact, vggish, found 'yamnet'"):
+    with pytest.raises(CheckpointError, match="compact, convnet, vggish, found 'yamnet'"):
         load_recognizer(str(path))
 
 
@@ -88,5 +88,5 @@ def test_another_version_of_the_embedder_is_refused_with_both_names(tmp_path: Pa
     path = tmp_path / "newer.safetensors"
     state = ConvNetEmbedder().state_dict()
     save_checkpoint(path, untrained_card(variant="compact-9"), untrained_mmgat(), state)
-    with pytest.raises(CheckpointError, match=r"compact \(compact-9\), found .*\(convnet-2\)"):
+    with pytest.raises(CheckpointError, match=r"convnet \(compact-9\), found .*\(convnet-2\)"):
         load_recognizer(str(path))
