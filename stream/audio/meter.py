@@ -45,11 +45,14 @@ class ChannelMeter:
 
         NaN and infinite samples become zero.
         """
-        self.zeros_s = 0.0 if samples.any() else self.zeros_s + len(samples) / self._rate
-        finite = self._repaired(samples)
-        if len(finite):
-            self._add(finite)
-        return finite
+        low, high = samples.min(initial=0.0), samples.max(initial=0.0)
+        silent = low == high == 0.0  # NaN equals nothing
+        self.zeros_s = self.zeros_s + len(samples) / self._rate if silent else 0.0
+        if not (-FULL_SCALE < low and high < FULL_SCALE):  # so with NaN
+            samples = self._repaired(samples)
+        if len(samples):
+            self._add(samples)
+        return samples
 
     @property
     def level_dbfs(self) -> float:
@@ -63,15 +66,15 @@ class ChannelMeter:
         More than two channels may be so different that their mix is weak by itself: n of them, of
         which one sounds, by a factor of n. What counts is weaker by a factor of 50 than that.
         """
+        n = len(self._bins[-1][1]) if self._bins else 0
+        if n < 2:
+            return False
         powers, mix = self._powers()
-        n = len(powers)
-        if n < 2 or power_dbfs(float(powers.max())) <= above_dbfs:
+        if power_dbfs(float(powers.max())) <= above_dbfs:
             return False
         return mix < CANCEL_RATIO * min(1.0, 2 / n) * float(powers.mean())
 
     def _repaired(self, samples: Samples) -> Samples:
-        if samples.max(initial=0.0) < FULL_SCALE and samples.min(initial=0.0) > -FULL_SCALE:
-            return samples  # NaN is neither
         finite = np.isfinite(samples)
         self.nonfinite += int(samples.size - finite.sum())
         repaired = np.where(finite, samples, np.float32(0.0))
@@ -79,9 +82,9 @@ class ChannelMeter:
         return np.clip(repaired, -MAX_MAGNITUDE, MAX_MAGNITUDE)
 
     def _add(self, samples: Samples) -> None:
-        energies = np.einsum("tc,tc->c", samples, samples, dtype=np.float64)
-        mix = energies[0] if samples.shape[1] == 1 else np.square(samples.mean(axis=1)).sum()
-        n_frames, mix_energy = len(samples), float(mix)
+        products = (samples.T @ samples).astype(np.float64)  # of every channel with every other
+        energies, mix_energy = products.diagonal(), float(products.mean())
+        n_frames = len(samples)
         if self._bins and self._bins[-1][0] < BIN_S * self._rate:
             before, energies_before, mix_before = self._bins.pop()
             n_frames += before
@@ -104,5 +107,6 @@ def power_dbfs(power: float) -> float:
 
 
 def level_dbfs(samples: Samples) -> float:
-    """Returns the RMS level in dB relative to full scale; -200 for digital silence."""
-    return power_dbfs(float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0)
+    """Returns the RMS level of float32 [frames] in dB relative to full scale; -200 for digital silence."""
+    exact = samples.astype(np.float64)
+    return power_dbfs(float(exact @ exact) / len(exact) if len(exact) else 0.0)
