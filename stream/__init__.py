@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmgat.stream.audio.device import DeviceSource as DeviceSource
+    from mmgat.stream.audio.devices.device import DeviceSource as DeviceSource
     from mmgat.stream.audio.file import FileSource as FileSource
     from mmgat.stream.audio.inputs import Input as Input
     from mmgat.stream.audio.reconnect import ReconnectingSource as ReconnectingSource
@@ -47,7 +47,7 @@ _MODULES = {
     "AudioSource": "audio.source",
     "Block": "audio.source",
     "DecisionSettings": "settings",
-    "DeviceSource": "audio.device",
+    "DeviceSource": "audio.devices.device",
     "Engine": "engine.engine",
     "Estimate": "bus.protocol",
     "Event": "bus.protocol",

@@ -48,7 +48,7 @@ class ChannelMeter:
         low, high = samples.min(initial=0.0), samples.max(initial=0.0)
         silent = low == high == 0.0  # NaN equals nothing
         self.zeros_s = self.zeros_s + len(samples) / self._rate if silent else 0.0
-        if not (-FULL_SCALE < low and high < FULL_SCALE):  # so with NaN
+        if not (low > -FULL_SCALE and high < FULL_SCALE):  # so with NaN
             samples = self._repaired(samples)
         if len(samples):
             self._add(samples)
@@ -107,6 +107,6 @@ def power_dbfs(power: float) -> float:
 
 
 def level_dbfs(samples: Samples) -> float:
-    """Returns the RMS level of float32 [frames] in dB relative to full scale; -200 for digital silence."""
+    """Returns the RMS level in dBFS of float32 [frames]; -200 for digital silence."""
     exact = samples.astype(np.float64)
     return power_dbfs(float(exact @ exact) / len(exact) if len(exact) else 0.0)

@@ -1,6 +1,6 @@
 """What a source of audio is: blocks of samples with their positions, a description, and its health.
 
-Sources: ``file.py``, ``stdin.py``, ``device.py``; ``reconnect.py`` wraps one that may be lost. Every
+Sources: ``file.py``, ``stdin.py``, ``devices/``; ``reconnect.py`` wraps one that may be lost. Every
 source feeds the same stages.
 """
 

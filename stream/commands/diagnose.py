@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mmgat.model.errors import ModelError
-from mmgat.stream.audio.device_list import list_devices
+from mmgat.stream.audio.devices.listing import list_devices
 from mmgat.stream.audio.inputs import Input
 from mmgat.stream.audio.windows import WindowAssembler
 from mmgat.stream.errors import StreamError
@@ -91,7 +91,7 @@ def _model(recognizer: Recognizer) -> Iterator[str]:
 
 def _listen(device: str | None, recognizer: Recognizer) -> Iterator[str]:
     """The counters of a short run of the engine on a device."""
-    from mmgat.stream.audio.device import DeviceSource
+    from mmgat.stream.audio.devices.device import DeviceSource
     from mmgat.stream.engine.engine import Engine
 
     source = DeviceSource(device)

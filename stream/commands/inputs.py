@@ -71,7 +71,7 @@ def _sources(
         yield load_source(text)
     devices = settings.device
     if devices or not (settings.demo or settings.file or settings.source):
-        from mmgat.stream.audio.device import DeviceSource
+        from mmgat.stream.audio.devices.device import DeviceSource
         from mmgat.stream.audio.reconnect import ReconnectingSource
 
         for device in devices or (None,):

@@ -8,7 +8,7 @@ import click
 
 from mmgat.stream.bus.protocol import PREFIX, to_json
 from mmgat.stream.bus.subscriber import Subscriber
-from mmgat.stream.commands.signals import interrupt_with_exception
+from mmgat.stream.commands.process.signals import interrupt_with_exception
 from mmgat.stream.errors import PublishError
 from mmgat.stream.settings import DEFAULT_ADDRESS
 

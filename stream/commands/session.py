@@ -8,16 +8,16 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from mmgat.stream.audio.devices.monitor import Monitor
 from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
-from mmgat.stream.audio.monitor import Monitor
 from mmgat.stream.bus.protocol import Status
 from mmgat.stream.bus.publisher import STATUS_PERIOD_S, Publisher
-from mmgat.stream.commands.dashboard_process import DashboardProcess
-from mmgat.stream.commands.logging import Stderr, configure_logging
 from mmgat.stream.commands.outputs import Outputs, hello_of
-from mmgat.stream.commands.signals import Interrupted, call_interruptibly, ending_signals
-from mmgat.stream.commands.systemd import SystemdNotifier
-from mmgat.stream.commands.warning_log import WarningLog
+from mmgat.stream.commands.process.dashboard import DashboardProcess
+from mmgat.stream.commands.process.logging import Stderr, configure_logging
+from mmgat.stream.commands.process.signals import Interrupted, call_interruptibly, ending_signals
+from mmgat.stream.commands.process.systemd import SystemdNotifier
+from mmgat.stream.commands.process.warning_log import WarningLog
 from mmgat.stream.errors import SourceError, StreamError
 from mmgat.stream.settings import ProgramSettings
 

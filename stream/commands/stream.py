@@ -50,7 +50,7 @@ def main(settings: ProgramSettings, list_devices: bool, diagnose: bool) -> int:
     (mmgat-listen shows them), and to --jsonl.
     """  # fmt: skip
     if list_devices:
-        from mmgat.stream.audio.device_list import list_devices as table
+        from mmgat.stream.audio.devices.listing import list_devices as table
 
         click.echo(table())
         return 0

@@ -21,7 +21,7 @@ from mmgat.stream.commands.options import (
     report_user_errors,
     settings_options,
 )
-from mmgat.stream.commands.signals import interrupt_with_exception
+from mmgat.stream.commands.process.signals import interrupt_with_exception
 from mmgat.stream.errors import SourceError
 from mmgat.stream.settings import ProgramSettings, StreamSettings
 from mmgat.stream.sinks.text import printable

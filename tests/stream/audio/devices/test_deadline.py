@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from mmgat.stream.audio.deadline import with_deadline
+from mmgat.stream.audio.devices.deadline import with_deadline
 from mmgat.stream.errors import DeviceError
 
 

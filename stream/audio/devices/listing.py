@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from mmgat.stream.audio.deadline import with_deadline
+from mmgat.stream.audio.devices.deadline import with_deadline
 from mmgat.stream.errors import DeviceError
 
 LOOPBACK_WORDS = ("monitor of", ".monitor", "loopback", "stereo mix", "what u hear", "blackhole")
@@ -58,7 +58,7 @@ def _table() -> str:
 
 def listed_elsewhere() -> str:
     """Returns the table of input devices that a new process sees; "" if it fails or hangs."""
-    command = [sys.executable, "-P", "-m", "mmgat.stream.audio.device_list"]
+    command = [sys.executable, "-P", "-m", "mmgat.stream.audio.devices.listing"]
     try:
         listed = subprocess.run(
             command, capture_output=True, text=True, timeout=LIST_TIMEOUT_S, check=True

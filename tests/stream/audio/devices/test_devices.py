@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import zmq
 
-from mmgat.stream.audio.device_list import is_loopback
+from mmgat.stream.audio.devices.listing import is_loopback
 from tests.conftest import melody
 from tools.pulse import environment_of, start_server
 
@@ -182,7 +182,7 @@ def test_opening_and_closing_a_device_a_hundred_times_leaves_no_thread_and_no_fi
 ) -> None:
     script = """
 import os, threading
-from mmgat.stream.audio.device import DeviceSource
+from mmgat.stream.audio.devices.device import DeviceSource
 
 def held():
     return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
@@ -207,8 +207,8 @@ def test_an_open_device_pauses_while_another_finds_a_changed_list_and_goes_on_be
     pulse: dict[str, str],
 ) -> None:
     script = """
-import mmgat.stream.audio.device as devices
-from mmgat.stream.audio.device import DeviceSource
+import mmgat.stream.audio.devices.device as devices
+from mmgat.stream.audio.devices.device import DeviceSource
 
 def hear(source, n_frames):
     blocks, frames = [], 0
@@ -245,8 +245,8 @@ def test_a_stopped_audio_server_is_named_and_ends_nothing_in_a_hang(tmp_path: Pa
     server = start_server(tmp_path)
     script = """
 import sys
-import mmgat.stream.audio.deadline as deadline
-from mmgat.stream.audio.device import DeviceSource
+import mmgat.stream.audio.devices.deadline as deadline
+from mmgat.stream.audio.devices.device import DeviceSource
 from mmgat.stream.errors import DeviceError
 
 deadline.with_deadline.__defaults__ = (0.1, 2.0)

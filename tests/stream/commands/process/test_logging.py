@@ -4,7 +4,7 @@ import select
 
 import pytest
 
-from mmgat.stream.commands.logging import RateLimit, configure_logging
+from mmgat.stream.commands.process.logging import RateLimit, configure_logging
 
 
 def test_a_line_that_repeats_is_held_back_and_counted() -> None:
@@ -40,7 +40,7 @@ def test_lines_wait_while_something_else_draws(
 def test_lines_of_one_kind_are_few_whatever_their_numbers(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    log = logging.getLogger("mmgat.stream.commands.warning_log")
+    log = logging.getLogger("mmgat.stream.commands.process.warning_log")
     with configure_logging(later=False):
         for number in range(20):
             log.warning("%s: %s", "mic", f"lost {number}", extra={"kind": "lost #"})

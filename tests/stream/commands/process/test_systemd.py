@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmgat.stream.commands.systemd import SystemdNotifier
+from mmgat.stream.commands.process.systemd import SystemdNotifier
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import mmgat.stream.audio.device as devices
-import mmgat.stream.audio.device_list as device_list
-from mmgat.stream.audio.device import RING_S, DeviceSource
+import mmgat.stream.audio.devices.device as devices
+import mmgat.stream.audio.devices.listing as device_list
+from mmgat.stream.audio.devices.device import RING_S, DeviceSource
 from mmgat.stream.audio.source import Block
 from mmgat.stream.errors import DeviceError
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.stream.audio.device_list import portaudio
+from mmgat.stream.audio.devices.listing import portaudio
 from mmgat.stream.audio.source import Block
 from mmgat.stream.errors import DeviceError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmgat.stream.audio.monitor import Monitor
+from mmgat.stream.audio.devices.monitor import Monitor
 from mmgat.stream.audio.source import Block
 from tests.conftest import melody
 from tests.stream.audio.test_devices import needs_pulseaudio, pulse  # noqa: F401
@@ -80,7 +80,7 @@ def test_only_the_first_stream_is_played_and_nobody_waits(monkeypatch) -> None:
     class PortAudio:
         OutputStream = Output
 
-    monkeypatch.setattr("mmgat.stream.audio.monitor.portaudio", PortAudio)
+    monkeypatch.setattr("mmgat.stream.audio.devices.monitor.portaudio", PortAudio)
     monitor = Monitor()
     block = Block(0, np.ones((480, 3), np.float32), 0.0)
     for name in ("first", "second", "first"):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmgat.stream.audio.device_clock import ClockDrift, LostTime
+from mmgat.stream.audio.devices.clock import ClockDrift, LostTime
 
 RATE_HZ = 48_000
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmgat.stream.bus.protocol import Event, Status
-from mmgat.stream.commands.warning_log import WarningLog
+from mmgat.stream.commands.process.warning_log import WarningLog
 from mmgat.stream.sinks.summary import Summary
 
 FINE = Status(

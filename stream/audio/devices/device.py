@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mmgat.stream.audio.deadline import with_deadline
-from mmgat.stream.audio.device_clock import ClockDrift, LostTime
-from mmgat.stream.audio.device_list import (
+from mmgat.stream.audio.devices.clock import ClockDrift, LostTime
+from mmgat.stream.audio.devices.deadline import with_deadline
+from mmgat.stream.audio.devices.listing import (
     find_device,
     full_name,
     list_devices,
