@@ -201,6 +201,20 @@ class MMGAT(BagModel):
         graph = InstanceGraph.from_nodes(nodes[..., :n_compared], mask, steps, self.metric)
         return replace(graph, nodes=nodes)
 
+    def row(self, embeddings: Tensor, nodes: Tensor) -> Tensor:
+        """Computes one row of the similarity matrix, O(N d).
+
+        Args:
+            embeddings: float32 [B, input_size], of one node a graph.
+            nodes: float32 [B, N, input_size], all nodes of the graphs.
+
+        Returns:
+            float32 [B, N], as that node's row in ``graph(nodes).similarity``.
+        """
+        n_compared = self.config.n_compared or nodes.shape[-1]
+        compared = embeddings[:, None, :n_compared]
+        return self.metric(compared, nodes[..., :n_compared]).squeeze(1)
+
     def instances(
         self,
         graph: InstanceGraph,

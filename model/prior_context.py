@@ -38,8 +38,9 @@ class PriorContext(nn.Module):
 
     def forward(self, graph: InstanceGraph, prior: Tensor) -> Tensor:
         """Mixes prior logits [B, N, 20] over the nodes of their graphs."""
-        apart, alike = graph.seconds_apart.unsqueeze(-1), graph.similarity.unsqueeze(-1)
-        closeness = self.likeness * alike - softplus(self.decay) * apart  # [B, N, N, 20]
-        weights = closeness.masked_fill(~graph.mask[:, None, :, None], FAR).softmax(dim=2)
-        context = (weights * prior.unsqueeze(1)).sum(dim=2)
+        apart, alike = graph.seconds_apart.unsqueeze(1), graph.similarity.unsqueeze(1)
+        likeness, decay = self.likeness.view(-1, 1, 1), softplus(self.decay).view(-1, 1, 1)
+        closeness = likeness * alike - decay * apart  # [B, 20, N, N]
+        weights = closeness.masked_fill(~graph.mask[:, None, None, :], FAR).softmax(dim=-1)
+        context = (weights @ prior.transpose(1, 2).unsqueeze(-1)).squeeze(-1).transpose(1, 2)
         return prior + self.share.sigmoid() * (context - prior)

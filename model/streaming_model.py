@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mmgat.model.graph.instance_graph import GraphLayout
+from mmgat.model.graph.instance_graph import GraphLayout, InstanceGraph
 from mmgat.model.mmgat import MMGAT
 
 
@@ -33,9 +33,15 @@ class StreamingModel(nn.Module):
         self.register_buffer("classes", classes.detach().clone(), persistent=False)
 
     def forward(
-        self, log_mel: Tensor, nodes: Tensor, mask: Tensor, steps: Tensor, newest: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """One window more for each graph.
+        self,
+        log_mel: Tensor,
+        nodes: Tensor,
+        mask: Tensor,
+        steps: Tensor,
+        newest: Tensor,
+        similarity: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One window more for each graph: one node, and one row and column of similarities.
 
         Args:
             log_mel: float32 [B, n_frames, n_bands], the windows.
@@ -43,15 +49,21 @@ class StreamingModel(nn.Module):
             mask: bool [B, N], which nodes there are, the new one among them.
             steps: int64 [B, N], their seconds.
             newest: bool [B, N], the place of the new one.
+            similarity: float32 [B, N, N], of every two nodes; those of the new one are not there yet.
 
         Returns:
             embeddings float32 [B, D] of the windows; scores [B, 20] of the newest node in the light of
-            its graph; evidence [B, N, 20] of every node, 0 where there is none.
+            its graph; evidence [B, N, 20] of every node, 0 where there is none; row [B, N], the new
+            node's similarities.
         """
         embeddings: Tensor = self.embedder(log_mel)
         here = newest.unsqueeze(-1)
-        graph = self.mmgat.graph(torch.where(here, embeddings.unsqueeze(1), nodes), mask, steps)
+        nodes = torch.where(here, embeddings.unsqueeze(1), nodes)
+        row = self.mmgat.row(embeddings, nodes)
+        similarity = torch.where(newest.unsqueeze(1), row.unsqueeze(2), similarity)
+        similarity = torch.where(here, row.unsqueeze(1), similarity)
+        graph = InstanceGraph(nodes, mask, steps, similarity)
         label_vectors = self.queries, self.classes
         _, logits, attention = self.mmgat.instances(graph, label_vectors, self.layout)
         scores = logits.sigmoid()
-        return embeddings, (scores * here).sum(1), attention * scores
+        return embeddings, (scores * here).sum(1), attention * scores, row

@@ -19,6 +19,7 @@ from mmgat.model.card import Card
 from mmgat.model.checkpoint import save_checkpoint
 from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.model.embedders.registry import embedder_spec
+from mmgat.model.graph.similarity import similarity_named
 from mmgat.model.labels import LABELS
 from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.stream.recognition.recognizer import Recognizer
@@ -65,12 +66,20 @@ def random_graphs(n_streams: int, n_nodes: int, size: int = 128) -> Graphs:
     """Nodes in any order, some of them missing."""
     rng = np.random.default_rng(n_nodes)
     newest = rng.permuted(np.arange(n_nodes) == np.zeros((n_streams, 1)), axis=1)
+    nodes = rng.normal(0, 1, (n_streams, n_nodes, size)).astype(np.float32)
     return Graphs(
-        rng.normal(0, 1, (n_streams, n_nodes, size)).astype(np.float32),
+        nodes,
         (rng.random((n_streams, n_nodes)) < 0.8) | newest,
         rng.permuted(np.tile(np.arange(n_nodes), (n_streams, 1)), axis=1),
         newest,
+        similarities_of(nodes),
     )
+
+
+def similarities_of(nodes: Samples, metric: str = "cosine") -> Samples:
+    """Float32 [..., N, N], all of them anew, of the first 128 entries of nodes [..., N, D]."""
+    compared = torch.from_numpy(nodes)[..., :128]
+    return similarity_named(metric)(compared, compared).numpy()
 
 
 def log_mel_of(n_streams: int, window: tuple[int, int] = (96, 64)) -> npt.NDArray[np.float32]:

@@ -18,12 +18,15 @@ class Graphs(NamedTuple):
         mask: bool [B, N], which nodes there are, the new one among them.
         steps: int64 [B, N], their seconds.
         newest: bool [B, N], the place of the new one.
+        similarity: float32 [B, N, N], of every two nodes; the new one's row and column are not there
+            yet.
     """
 
     nodes: Floats
     mask: npt.NDArray[np.bool_]
     steps: npt.NDArray[np.int64]
     newest: npt.NDArray[np.bool_]
+    similarity: Floats
 
 
 class Prediction(NamedTuple):
@@ -33,11 +36,13 @@ class Prediction(NamedTuple):
         embeddings: float32 [B, D], of the windows.
         scores: float32 [B, 20] in [0, 1], the newest node in the light of its graph.
         evidence: float32 [B, N, 20], of every node; sums to the score of the whole graph.
+        row: float32 [B, N], similarity of the new node to every node, itself among them.
     """
 
     embeddings: Floats
     scores: Floats
     evidence: Floats
+    row: Floats
 
 
 class InferenceBackend(Protocol):

@@ -69,11 +69,13 @@ class OnnxBackend:
         n_nodes = graphs.nodes.shape[1]
         arrays = graphs._asdict()
         if n_nodes < FEWEST_NODES:
-            arrays = {name: _padded(array) for name, array in arrays.items()}
+            arrays = {name: _padded(name, array) for name, array in arrays.items()}
         windows = self._embedder(log_mel) if self._embedder else log_mel
         session = self._dense if graphs.mask.size <= FEW else self._sparse
-        embeddings, scores, evidence = session.run(None, {self._first_input: windows, **arrays})
-        return Prediction(embeddings, scores, evidence[:, :n_nodes])
+        embeddings, scores, evidence, row = session.run(
+            None, {self._first_input: windows, **arrays}
+        )
+        return Prediction(embeddings, scores, evidence[:, :n_nodes], row[:, :n_nodes])
 
 
 def _session(path: Path, card: Card) -> onnxruntime.InferenceSession:
@@ -82,14 +84,24 @@ def _session(path: Path, card: Card) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3  # errors
     check_hash(path, card.graphs.get(graph_kind(path), ""))
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no other base
         raise CheckpointError(
             f"expected the ONNX graph of {card.name!r} in {path}, found {error}: "
             "fetch it again, or delete it to run in torch"
         ) from None
+    found = [part.name for part in session.get_inputs()[1:]]
+    if sorted(found) != sorted(Graphs._fields):
+        raise CheckpointError(
+            f"expected an ONNX graph with inputs {', '.join(Graphs._fields)} in {path}, found "
+            f"{', '.join(found) or 'none'}: it is of another version; mmgat-train export {card.name} "
+            "writes it anew"
+        )
+    return session
 
 
-def _padded(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    missing = FEWEST_NODES - array.shape[1]
-    return np.pad(array, [(0, 0), (0, missing)] + [(0, 0)] * (array.ndim - 2))
+def _padded(name: str, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Adds nodes that are not there, up to the fewest; a similarity has two axes of nodes."""
+    missing = (0, FEWEST_NODES - array.shape[1])
+    others = missing if name == "similarity" else (0, 0)
+    return np.pad(array, [(0, 0), missing, others][: array.ndim])

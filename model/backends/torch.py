@@ -40,11 +40,13 @@ class TorchBackend:
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
         """Computes a batch on the device."""
         inputs = [self._sent(part) for part in (log_mel, *graphs)]
-        embeddings, scores, evidence = self._network(*inputs)
-        packed = torch.cat([embeddings, scores, evidence.flatten(1)], dim=1).cpu().numpy()
-        sizes = np.cumsum([embeddings.shape[1], scores.shape[1]])
-        embeddings, scores, flat = np.split(packed, sizes, axis=1)
-        return Prediction(embeddings, scores, flat.reshape(evidence.shape))
+        outputs = self._network(*inputs)
+        packed = torch.cat([part.flatten(1) for part in outputs], dim=1).cpu().numpy()
+        sizes = [part[0].numel() for part in outputs]
+        parts = np.split(packed, np.cumsum(sizes)[:-1], axis=1)
+        return Prediction(
+            *(part.reshape(out.shape) for part, out in zip(parts, outputs, strict=True))
+        )
 
     def _sent(self, array: npt.NDArray[np.generic]) -> Tensor:
         tensor = torch.from_numpy(array)

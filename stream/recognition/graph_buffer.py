@@ -1,4 +1,4 @@
-"""The sliding instance graph: the last N seconds as a ring of nodes."""
+"""The sliding instance graph: the last N seconds as a ring of nodes, and their edges."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mmgat.model.backends.base import Graphs
 
 
 class GraphBuffer:
-    """The last ``n_nodes`` nodes; a new one takes the oldest's slot.
+    """The last ``n_nodes`` nodes and the similarities of all pairs; a new node takes the oldest's slot.
 
-    The order of the slots means nothing: attention does not depend on it, and time stands in
-    ``steps``. Similarities are the network's work: all of them together cost less than the steps
-    that would keep a matrix of them up to date.
+    A new node costs one row of similarities, which the network computes; it is stored as the node's
+    row and column, and all other similarities stay as they are. The order of the slots means
+    nothing: attention does not depend on it, and time stands in ``steps``.
 
     Args:
         n_nodes: N.
@@ -23,7 +23,7 @@ class GraphBuffer:
         rate_hz: of the positions of nodes; so many samples are a step.
 
     Attributes:
-        nodes, mask, steps, newest: as in ``Graphs``, of this graph.
+        nodes, mask, steps, newest, similarity: as in ``Graphs``, of this graph.
     """
 
     def __init__(self, n_nodes: int, embedding_size: int, rate_hz: int) -> None:
@@ -31,6 +31,7 @@ class GraphBuffer:
         self.mask = np.zeros(n_nodes, bool)
         self.steps = np.zeros(n_nodes, np.int64)
         self.newest = np.zeros(n_nodes, bool)
+        self.similarity = np.zeros((n_nodes, n_nodes), np.float32)
         self._rate = rate_hz
         self._slots: dict[int, int] = {}  # step -> slot, oldest first
         self._starts = [0] * n_nodes  # of the node in every slot
@@ -49,11 +50,13 @@ class GraphBuffer:
     @staticmethod
     def collate(buffers: Sequence[GraphBuffer]) -> Graphs:
         """Copies of the graphs, as the network takes them."""
-        parts = zip(*((b.nodes, b.mask, b.steps, b.newest) for b in buffers), strict=True)
+        parts = zip(
+            *((b.nodes, b.mask, b.steps, b.newest, b.similarity) for b in buffers), strict=True
+        )
         return Graphs(*map(np.array, parts))  # quicker than np.stack
 
     def begin_node(self, start: int) -> None:
-        """The slot of a new node, whose embedding ``set_embedding`` stores.
+        """The slot of a new node, whose embedding and edges ``set_node`` stores.
 
         Nodes that now lie N seconds back or more, as after a gap, are forgotten. A node in the
         same second as the newest takes its place.
@@ -68,7 +71,9 @@ class GraphBuffer:
         newest = next(reversed(self._slots), -1)
         if step < newest:
             raise ValueError(f"expected a node at {newest} s or later, found one at {step} s")
-        if step != newest:
+        if step == newest:
+            self._slot = self._slots[step]
+        else:
             self._slot, self._next = self._next, (self._next + 1) % len(self.nodes)
         self._forget(step - len(self.nodes))
         self._slots[step] = self._slot
@@ -78,9 +83,21 @@ class GraphBuffer:
         self.newest[:] = False
         self.newest[self._slot] = True
 
-    def set_embedding(self, embedding: npt.NDArray[np.float32]) -> None:
-        """Stores the embedding, float32 [D], of the node that ``begin_node`` made."""
+    def set_node(self, embedding: npt.NDArray[np.float32], row: npt.NDArray[np.float32]) -> None:
+        """Stores what the network says of the node that ``begin_node`` made.
+
+        Args:
+            embedding: float32 [D].
+            row: float32 [N], its similarity to the node in every slot, itself among them.
+        """
         self.nodes[self._slot] = embedding
+        self.similarity[self._slot] = row
+        self.similarity[:, self._slot] = row
+
+    def edges(self) -> npt.NDArray[np.float32]:
+        """Similarities of the nodes there are, float32 [n, n], oldest first; a copy."""
+        slots = self.slots
+        return self.similarity[np.ix_(slots, slots)]
 
     def drop_newest(self) -> None:
         """Forgets the newest node, whose second turned out to be silent: it is no instance."""

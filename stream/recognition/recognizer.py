@@ -94,9 +94,9 @@ class Recognizer:
         for graph, (_, window) in zip(graphs, windows, strict=True):
             graph.begin_node(window.start)
         prediction = self.model.backend(log_mel, GraphBuffer.collate(graphs))
-        embeddings, scores, evidence = prediction
-        for graph, embedding in zip(graphs, embeddings, strict=True):
-            graph.set_embedding(embedding)
+        embeddings, scores, evidence, rows = prediction
+        for graph, embedding, row in zip(graphs, embeddings, rows, strict=True):
+            graph.set_node(embedding, row)
         bag_scores = evidence.sum(axis=1)
         return [
             Recognition(

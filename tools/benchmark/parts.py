@@ -86,7 +86,10 @@ def graph() -> Iterator[str]:
     for n_nodes in (10, 60):
         rows = rng.normal(size=(1, n_nodes, 128)).astype(np.float32)
         steps = np.arange(n_nodes)[None]
-        graphs = Graphs(rows, np.ones((1, n_nodes), bool), steps, steps == n_nodes - 1)
+        units = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+        similarity = units @ units.transpose(0, 2, 1)
+        mask = np.ones((1, n_nodes), bool)
+        graphs = Graphs(rows, mask, steps, steps == n_nodes - 1, similarity)
         ours, theirs = side_by_side(
             partial(live, rows[:, -1], graphs), partial(in_torch, rows[:, -1], graphs)
         )

@@ -118,10 +118,12 @@ class _CalibrationWindows(CalibrationDataReader):  # type: ignore[misc]
             "nodes": np.zeros((n_clips, n_seconds, EMBEDDING_SIZE), np.float32),
             "mask": np.ones((n_clips, n_seconds), bool),
             "steps": steps,
+            "similarity": np.zeros((n_clips, n_seconds, n_seconds), np.float32),
         }
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        embeddings = [session.run(["embeddings"], feed)[0] for feed in self._feeds()]
-        self._graphs["nodes"] = np.stack(embeddings, axis=1)
+        for name, output in (("nodes", "embeddings"), ("similarity", "row")):
+            parts = [session.run([output], feed)[0] for feed in self._feeds()]
+            self._graphs[name] = np.stack(parts, axis=1)
         self._left = self._feeds()
 
     def _feeds(self) -> Iterator[dict[str, npt.NDArray[Any]]]:

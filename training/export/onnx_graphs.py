@@ -16,6 +16,7 @@ import onnxscript.optimizer
 import torch
 from torch import nn
 
+from mmgat.model.backends.base import Graphs, Prediction
 from mmgat.model.backends.onnx import FEWEST_NODES, graph_kind, graph_paths
 from mmgat.model.card import checkpoint_path, sha256_of, write_card
 from mmgat.model.checkpoint import load_checkpoint
@@ -93,6 +94,7 @@ def traced(network: StreamingModel, window: tuple[int, int] = (96, 64)) -> onnx.
         torch.ones(n_bags, n_nodes, dtype=torch.bool),
         steps,
         steps == 0,
+        torch.zeros(n_bags, n_nodes, n_nodes),
     )
     bags = torch.export.Dim("B", min=1, max=MOST_STREAMS)
     nodes = torch.export.Dim("N", min=FEWEST_NODES, max=MOST_NODES)
@@ -103,9 +105,9 @@ def traced(network: StreamingModel, window: tuple[int, int] = (96, 64)) -> onnx.
         dynamo=True,
         optimize=False,
         verbose=False,
-        dynamic_shapes=({0: bags}, of_graph, of_graph, of_graph, of_graph),
-        input_names=["log_mel" if embeds else "embeddings", "nodes", "mask", "steps", "newest"],
-        output_names=["embeddings", "scores", "evidence"],
+        dynamic_shapes=({0: bags}, *[of_graph] * 4, {0: bags, 1: nodes, 2: nodes}),
+        input_names=["log_mel" if embeds else "embeddings", *Graphs._fields],
+        output_names=list(Prediction._fields),
     )
     assert program is not None
     # Weights keep their names and bytes: only what is smaller is computed in advance.

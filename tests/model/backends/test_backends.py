@@ -20,6 +20,7 @@ from mmgat.model.embedders.registry import embedder_spec
 from mmgat.model.embedders.tags import NODE_SIZE
 from mmgat.model.errors import CheckpointError, ComputeError
 from mmgat.stream.commands.inputs import demo_clip
+from tests.conftest import similarities_of
 
 COMPACT = checkpoint_path("compact")
 
@@ -46,7 +47,8 @@ def sliding(rows: Floats, n_nodes: int) -> Graphs:
     """The graphs that end with each row, of all that have n_nodes."""
     nodes = np.stack([rows[i : i + n_nodes] for i in range(len(rows) - n_nodes + 1)])
     steps = np.tile(np.arange(n_nodes), (len(nodes), 1))
-    return Graphs(nodes, np.ones_like(steps, bool), steps, steps == n_nodes - 1)
+    mask = np.ones_like(steps, bool)
+    return Graphs(nodes, mask, steps, steps == n_nodes - 1, similarities_of(nodes))
 
 
 def one_by_one(network: InferenceBackend, log_mel: Floats, graphs: Graphs) -> Prediction:
@@ -114,6 +116,24 @@ def test_a_file_that_is_no_graph_is_refused(copied: Path) -> None:
     card["graphs"]["dense.onnx"] = sha256_of(graph)
     copied.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match=r"expected the ONNX graph of 'compact' in .*onnx"):
+        load_model(str(copied))
+
+
+def test_a_graph_of_another_version_is_refused_with_the_command_that_writes_it_anew(
+    copied: Path,
+) -> None:
+    written = graph_paths(copied)[0]
+    graph = onnx.load(written, load_external_data=False)
+    named = {"similarity": "matrix"}
+    for part in graph.graph.input:
+        part.name = named.get(part.name, part.name)
+    for node in graph.graph.node:
+        node.input[:] = [named.get(name, name) for name in node.input]
+    onnx.save(graph, written)
+    card = json.loads(copied.with_suffix(".json").read_text())
+    card["graphs"]["dense.onnx"] = sha256_of(written)
+    copied.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match=r"found nodes, .*mmgat-train export compact writes"):
         load_model(str(copied))
 
 

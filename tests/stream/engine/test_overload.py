@@ -70,7 +70,8 @@ class Overload:
         scores = np.full((n, len(LABELS)), 0.01, np.float32)
         scores[:, LABELS.index("piano")] = 0.9
         evidence = np.zeros((n, n_nodes, len(LABELS)), np.float32)
-        return np.zeros((n, 128), np.float32), scores, evidence
+        row = np.zeros((n, n_nodes), np.float32)
+        return np.zeros((n, 128), np.float32), scores, evidence, row
 
     def run(self) -> list[Estimate | Event]:
         messages: list[Estimate | Event] = []
