@@ -37,7 +37,7 @@ def struct_types() -> list[type[msgspec.Struct]]:
     """Every structure of the protocol but the base of messages."""
     found = vars(protocol).values()
     structs = [c for c in found if isinstance(c, type) and issubclass(c, msgspec.Struct)]
-    return [c for c in structs if c is not Message and c.__module__ == protocol.__name__]
+    return [c for c in structs if c is not Message and c.__module__ == Message.__module__]
 
 
 def documented_fields(heading: str) -> dict[str, str]:

@@ -109,7 +109,7 @@ def _damage(topic: bytes, payload: bytes, chance: random.Random) -> list[bytes]:
         case 5:
             return [topic[: chance.randrange(9, len(topic))] + chance.randbytes(5), payload]
         case 6:
-            return [b"mmgat/v2/graph/" + BAD_TEXT.encode(), payload]
+            return [b"mmgat/v2/aurora/" + BAD_TEXT.encode(), payload]
         case 7:
             return [topic, payload, payload]
         case 8:

@@ -8,19 +8,18 @@ import math
 import socket
 import threading
 import time
-import uuid
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-import msgspec
 import zmq
 
 from mmgat.stream.bus import endpoint
-from mmgat.stream.bus.peers import Peers
-from mmgat.stream.bus.protocol import Message, Status, to_frames, topic_of
+from mmgat.stream.bus.peers import MAX_TOPIC_BYTES, Peers
+from mmgat.stream.bus.protocol import GRAPH_TOPICS, Message, Status, to_frames
 from mmgat.stream.bus.replay import Replay
+from mmgat.stream.bus.stamp import Stamp
 from mmgat.stream.bus.validation import MAX_MESSAGE_BYTES
 from mmgat.stream.errors import ProtocolError, PublishError
 
@@ -53,19 +52,22 @@ class Publisher:
     Args:
         address: to bind, such as ``tcp://127.0.0.1:5550``; port ``*`` takes a free one.
         status: asked once a second for what to publish as status.
+        session: identifies the run; made up if it is not given.
 
     Raises:
         PublishError: the address is in use or is none.
     """
 
-    def __init__(self, address: str, status: Callable[[], list[Status]] = list) -> None:
-        self.session = uuid.uuid4().hex[:12]
+    def __init__(
+        self, address: str, status: Callable[[], list[Status]] = list, session: str = ""
+    ) -> None:
+        self._stamp = Stamp(session)
         self._status = status
         self._lock = threading.Lock()
         self._waiting: deque[Message] = deque(maxlen=MAX_WAITING)
-        self._next_seq: defaultdict[str, int] = defaultdict(int)
         self._replay = Replay()
         self._asked: set[bytes] = set()
+        self._graph_topics: set[bytes] = set()
         self._logged: set[type[Exception]] = set()
         self._next_status = self._next_replay = time.monotonic()
         self._context = zmq.Context()
@@ -92,6 +94,16 @@ class Publisher:
         self._thread.start()
 
     @property
+    def session(self) -> str:
+        """Identifies the run."""
+        return self._stamp.session
+
+    @property
+    def wants_graph(self) -> bool:
+        """Whether somebody subscribes to graphs: they are made and sent only then."""
+        return bool(self._graph_topics)
+
+    @property
     def connect_address(self) -> str:
         """Where a subscriber on this machine connects."""
         return self.address.replace("://0.0.0.0:", "://127.0.0.1:").replace("://[::]:", "://[::1]:")
@@ -109,12 +121,7 @@ class Publisher:
     def __call__(self, message: Message) -> None:
         """Hands a message over and returns at once."""
         with self._lock:  # numbered here, so that a gap shows what did not fit into the queue
-            topic = topic_of(message)
-            message = msgspec.structs.replace(
-                message, session=self.session, seq=self._next_seq[topic], time=time.time()
-            )
-            self._next_seq[topic] += 1
-            self._waiting.append(message)
+            self._waiting.append(self._stamp(message))
         self._wake_up()
 
     def close(self) -> None:
@@ -180,9 +187,19 @@ class Publisher:
                 frame = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
+            self._follow_graph_topics(frame.bytes)
             topic = self._peers.new_topic(frame, now)
             if topic is not None and len(self._asked) < MAX_TOPICS_ASKED:
                 self._asked.add(topic)
+
+    def _follow_graph_topics(self, content: bytes) -> None:
+        """libzmq tells of every subscription, and of its end when nobody is left who has it."""
+        if content[1:].startswith(GRAPH_TOPICS.encode()) and len(content) <= MAX_TOPIC_BYTES:
+            if content[0]:
+                if len(self._graph_topics) < MAX_TOPICS_ASKED:
+                    self._graph_topics.add(content[1:])
+            else:
+                self._graph_topics.discard(content[1:])
 
     def _hand_over_status(self) -> None:
         for status in self._status():

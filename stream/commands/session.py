@@ -97,7 +97,7 @@ class Session:
             stack.callback(outputs.group.release)
             outputs.group.open()
             if outputs.address:
-                self._publisher = Publisher(outputs.address, self._statuses)
+                self._publisher = Publisher(outputs.address, self._statuses, outputs.group.session)
                 stack.callback(self._publisher.close)
                 outputs.group.add(self._publisher)
             if outputs.dashboard and self._publisher:

@@ -204,7 +204,9 @@ class Engine:
         """The next window of every stream, recognised and emitted; False if nothing was due."""
         begun = time.perf_counter()
         self._round_began = self._clock()
+        wants_graph = self._sinks.wants_graph
         for stream in self._streams:
+            stream.pipeline.wants_graph = wants_graph
             stream.advance()
         pipelines = [stream.pipeline for stream in self._streams]
         n_windows = recognize_batch(self._recognizer, pipelines)
@@ -217,6 +219,9 @@ class Engine:
         self._round_began = None
         for message in messages:
             self._sinks.put(message, self._waits_for_sinks)
+        for pipeline in pipelines:
+            for graph in pipeline.take_graphs():
+                self._sinks.put(graph)
         return bool(messages)
 
     def _put_audio(self, stream: str, rate_hz: int, live: bool, block: Block) -> None:

@@ -146,6 +146,7 @@ class Stream:
             level_dbfs=pipeline.meter.level_dbfs,
             uptime_s=uptime_s,
             lost_share=drop_rate,
+            lost_s=health.lost_s,
             message=self._warning(now, drop_rate),
         )
 

@@ -20,9 +20,10 @@ from mmgat.stream.audio.meter import ChannelMeter, level_dbfs
 from mmgat.stream.audio.resampler import MonoResampler
 from mmgat.stream.audio.source import Block
 from mmgat.stream.audio.windows import Window, WindowAssembler
-from mmgat.stream.bus.protocol import Estimate, Event
+from mmgat.stream.bus.protocol import Estimate, Event, Graph
 from mmgat.stream.recognition.decision_thresholds import decision_thresholds
 from mmgat.stream.recognition.event_detector import EventDetector
+from mmgat.stream.recognition.graph_snapshot import graph_snapshot
 from mmgat.stream.recognition.recognizer import Recognition, Recognizer
 from mmgat.stream.settings import StreamSettings
 
@@ -62,6 +63,7 @@ class Pipeline:
         n_windows: windows recognised so far.
         latency_ms: from the last sample of the last window until its estimate; 0 if not live.
         state: what the recogniser remembers of this stream.
+        wants_graph: a ``Graph`` is made of each window, for ``take_graphs``.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Pipeline:
         self.meter = ChannelMeter(sample_rate_hz)
         self.n_windows = 0
         self.latency_ms = 0.0
+        self.wants_graph = False
         self.state = recognizer.new_state()
         self._recognize = recognizer
         self._source, self._rate, self._settings = source, sample_rate_hz, settings
@@ -90,6 +93,7 @@ class Pipeline:
         self._position = 0
         self._due: deque[_Due] = deque()
         self._messages: list[Estimate | Event] = []
+        self._graphs: list[Graph] = []
 
     def process(self, block: Block) -> list[Estimate | Event]:
         """Returns the messages that a block completes."""
@@ -188,6 +192,16 @@ class Pipeline:
             latency_ms=self.latency_ms,
         )
         self._messages += [estimate, *events]
+        if self.wants_graph:
+            self._graphs.append(
+                graph_snapshot(
+                    self.state.graph_of(window),
+                    self._recognize.model.card.mmgat,
+                    self._model_rate,
+                    self._source,
+                    window.index,
+                )
+            )
         self.n_windows += 1
 
     @property
@@ -199,6 +213,11 @@ class Pipeline:
         """Returns the messages since the last call, in order."""
         messages, self._messages = self._messages, []
         return messages
+
+    def take_graphs(self) -> list[Graph]:
+        """Returns the graphs since the last call, in order."""
+        graphs, self._graphs = self._graphs, []
+        return graphs
 
     def _recognize_due(self) -> list[Estimate | Event]:
         while self.window() is not None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mmgat.stream.audio.source import Block
-from mmgat.stream.bus.protocol import Estimate, Event, Message
+from mmgat.stream.bus.protocol import Estimate, Event, Graph, Mark, Message
+from mmgat.stream.bus.stamp import Stamp
 from mmgat.stream.errors import SettingsError
 from mmgat.stream.sinks.base import Sink
 from mmgat.stream.sinks.runner import MAX_MESSAGES, SinkRunner
@@ -15,7 +16,8 @@ from mmgat.stream.sinks.runner import MAX_MESSAGES, SinkRunner
 POLL_S: Final = 0.05
 
 Handler = Callable[[Message], None]
-"""Takes estimates and events on the analysis thread: it may neither wait nor fail."""
+"""Takes estimates, events and marks on the analysis thread: it may neither wait nor fail. One with
+a true attribute ``wants_graph``, such as a publisher, takes graphs too."""
 
 
 class SinkGroup:
@@ -24,6 +26,9 @@ class SinkGroup:
     Args:
         outputs: sinks, each of which gets a queue and a thread; or handlers, called directly.
         max_messages: that may wait for one sink.
+
+    Attributes:
+        session: identifies the run in every message.
     """
 
     def __init__(
@@ -32,6 +37,8 @@ class SinkGroup:
         self.runners: list[SinkRunner] = []
         self._handlers: list[Handler] = []
         self._max_messages = max_messages
+        self._stamp = Stamp()
+        self.session = self._stamp.session
         self._n_open = 0
         self._released = self._closed = False
         for output in outputs:
@@ -49,6 +56,13 @@ class SinkGroup:
             self.runners.append(SinkRunner(output, self._max_messages, ends_run=ends_run))
         else:
             self._handlers.append(output)
+
+    @property
+    def wants_graph(self) -> bool:
+        """Whether an output takes graphs now."""
+        return any(Graph in runner.sink.wants for runner in self.runners) or any(
+            map(_wants_graph, self._handlers)
+        )
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -90,11 +104,13 @@ class SinkGroup:
             message: sinks get it if they want its type.
             wait: until a lossless sink has room.
         """
+        message = self._stamp(message)
         for runner in self.runners:
             runner.put(message, wait)
-        if isinstance(message, Estimate | Event):
+        if isinstance(message, Estimate | Event | Mark | Graph):
             for handler in self._handlers:
-                handler(message)
+                if not isinstance(message, Graph) or _wants_graph(handler):
+                    handler(message)
 
     def put_audio(self, stream: str, rate_hz: int, live: bool, block: Block, wait: bool) -> None:
         """Hands a block to every sink that wants audio; see ``put``."""
@@ -124,6 +140,10 @@ class SinkGroup:
         released_at = time.monotonic()
         for runner in self.runners[: self._n_open]:
             runner.join(released_at + runner.sink.shutdown_timeout_s)
+
+
+def _wants_graph(handler: Handler) -> bool:
+    return bool(getattr(handler, "wants_graph", False))
 
 
 def _unused(name: str, runners: Sequence[SinkRunner]) -> str:

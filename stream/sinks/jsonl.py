@@ -1,24 +1,27 @@
-"""The sink that writes JSON lines."""
+"""The sink that writes JSON lines: a file of them is readable alone."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from mmgat.stream.bus.protocol import Message, to_json
+from mmgat.stream.bus.protocol import Estimate, Event, Hello, Mark, Message, to_json
 from mmgat.stream.errors import SettingsError
 from mmgat.stream.sinks.base import Sink
 from mmgat.stream.sinks.text import LineWriter
 
 
 class JsonLines(Sink):
-    """Estimates and events, one JSON object a line, in UTF-8.
+    """The hello, then estimates, events and marks, one JSON object a line, in UTF-8.
+
+    Every line has its ``session``, so that several runs may be in one file.
 
     Args:
         path: lines are added to this file; ``-`` is standard output.
     """
 
     name = "jsonl"
+    wants = (Hello, Estimate, Event, Mark)
     lossless = True
 
     def __init__(self, path: str) -> None:

@@ -25,7 +25,8 @@ CHILD = """
 import json, resource, subprocess, sys, time
 begun = time.perf_counter()
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)
-process.stdout.readline()
+while b'"estimate"' not in process.stdout.readline():
+    pass
 first = time.perf_counter() - begun
 process.stdout.read()
 process.wait()

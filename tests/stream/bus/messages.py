@@ -6,7 +6,18 @@ from typing import Any
 
 import msgspec
 
-from mmgat.stream.bus.protocol import Estimate, Event, Hello, ModelInfo, SourceInfo, Status
+from mmgat.stream.bus.protocol import (
+    Estimate,
+    Event,
+    Graph,
+    Hello,
+    Lifecycle,
+    Mark,
+    Message,
+    ModelInfo,
+    SourceInfo,
+    Status,
+)
 
 HELLO = Hello(
     version="1",
@@ -27,6 +38,20 @@ STATUS = Status(
     queued=0, windows=0, xruns=0, nonfinite=0, clipped=0, lag_ms=0, real_time_factor=0,
     level_dbfs=-200, uptime_s=0,
 )  # fmt: skip
+GRAPH = Graph(
+    source="lab", index=3, times_s=[0.0, 1.0, 2.0],
+    similarity=[[1.0, 0.5, -0.25], [0.5, 1.0, 0.75], [-0.25, 0.75, 1.0]],
+    neighbours={"temporal-1": [[1], [0, 2], [1]], "wide-0.6": [[], [2], [1]]},
+)  # fmt: skip
+MARK = Mark(text="second verse", times_s={"lab": 63.5})
+LIFECYCLE = Lifecycle(
+    state="started", host="studio", address="tcp://127.0.0.1:5550", started_at=1_799_999_999.25
+)
+
+
+def unstamped(message: Message) -> Message:
+    """The message as it was before a publisher or an output numbered it."""
+    return msgspec.structs.replace(message, session="", seq=0, time=0.0)
 
 
 def event(t: float = 0.0, **changes: Any) -> Event:

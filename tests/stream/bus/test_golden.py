@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from mmgat.stream.bus.protocol import Message, from_frames, to_frames, to_json, topic_of
-from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
+from tests.stream.bus.messages import ESTIMATE, GRAPH, HELLO, LIFECYCLE, MARK, STATUS, event
 
 FOLDER = Path(__file__).parent / "golden"
 PROTOCOL = Path(__file__).parents[3] / "docs" / "protocol.md"
@@ -29,6 +29,9 @@ MESSAGES = {
         "estimate": ESTIMATE,
         "event": event(9.75, label="grand piano ♩"),
         "status": STATUS,
+        "graph": GRAPH,
+        "mark": MARK,
+        "lifecycle": LIFECYCLE,
     }.items()
 }
 

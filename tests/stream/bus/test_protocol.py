@@ -67,7 +67,7 @@ def test_what_is_no_message_is_refused_in_words(frames: list[bytes], fault: str)
 
 
 def test_a_kind_of_a_newer_engine_is_no_fault() -> None:
-    assert from_frames([b"mmgat/v2/graph/lab/", b"anything"]) is None
+    assert from_frames([b"mmgat/v2/aurora/lab/", b"anything"]) is None
 
 
 def test_fields_added_later_are_ignored() -> None:

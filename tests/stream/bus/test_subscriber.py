@@ -121,9 +121,9 @@ def test_iteration_goes_on_behind_a_damaged_message(publisher: Publisher) -> Non
 
 def test_kinds_of_a_newer_engine_are_named_and_no_damage(publisher: Publisher) -> None:
     with Subscriber(publisher.address) as subscriber:
-        publisher.send([b"mmgat/v2/graph/mic/", b"?"], event(0))
+        publisher.send([b"mmgat/v2/aurora/mic/", b"?"], event(0))
         assert subscriber.receive(5) == event(0)
-        assert subscriber.unknown_kinds == {"graph"}
+        assert subscriber.unknown_kinds == {"aurora"}
         assert subscriber.damaged == 0
 
 

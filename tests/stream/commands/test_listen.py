@@ -39,7 +39,7 @@ def test_it_names_what_it_skipped(publisher: zmq.Socket[bytes]) -> None:
         to_frames(event(0.0, session="a", seq=0)),
         [b"mmgat/v2/event/lab/", b"\xc1"],
         [b"mmgat/v2/event/lab/", b"\xc1"],
-        [b"mmgat/v2/graph/lab/", b""],
+        [b"mmgat/v2/aurora/lab/", b""],
         to_frames(event(1.0, session="a", seq=5)),
         to_frames(event(0.0, session="b", seq=0)),
     ):
@@ -50,7 +50,7 @@ def test_it_names_what_it_skipped(publisher: zmq.Socket[bytes]) -> None:
     assert "was started anew" in err
     assert (
         "mmgat-listen: skipped: 4 messages that were lost on the way; 2 that are no messages of this "
-        "protocol; messages of kinds that this version does not know: graph\n"
+        "protocol; messages of kinds that this version does not know: aurora\n"
     ) in err
 
 

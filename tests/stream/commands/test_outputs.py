@@ -11,10 +11,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 
+from mmgat.model.labels import LABELS
 from mmgat.stream.bus.protocol import Status
 from mmgat.stream.bus.subscriber import Subscriber
 from tests.conftest import melody
@@ -31,6 +33,14 @@ def run(
         [*FAST, *arguments], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
         env=os.environ | environment, timeout=WAIT_S, check=False,
     )  # fmt: skip
+
+
+def unstamped(lines: bytes) -> list[dict[str, Any]]:
+    """JSON lines without what is different in every run."""
+    return [
+        {name: value for name, value in json.loads(line).items() if name not in ("session", "time")}
+        for line in lines.splitlines()
+    ]
 
 
 @pytest.fixture
@@ -69,8 +79,27 @@ def test_a_file_at_full_speed_loses_no_line_to_a_reader_that_is_slower(tmp_path:
     piped = run("--demo", "--jsonl", "-", "--set", "output.queue_messages=1")
     filed = run("--demo", "--jsonl", str(log))
     assert (piped.returncode, filed.returncode) == (0, 0)
-    assert piped.stdout == log.read_bytes()
+    assert unstamped(piped.stdout) == unstamped(log.read_bytes())
     assert len(piped.stdout.splitlines()) > 70
+
+
+def test_a_file_of_json_lines_is_readable_alone_and_tells_its_runs_apart(
+    short: Callable[[str], str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log.jsonl"
+    for _ in range(2):
+        assert run("--file", short("a.wav"), "--jsonl", str(log)).returncode == 0
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    hellos = [line for line in lines if line["type"] == "hello"]
+    assert lines[0] == hellos[0]
+    assert hellos[0]["labels"] == hellos[1]["labels"] == list(LABELS)
+    assert set(hellos[0]["model"]["thresholds"]) == set(LABELS)
+    sessions = [hello["session"] for hello in hellos]
+    assert sessions[0] != sessions[1]
+    assert [line["session"] for line in lines] == sorted(
+        (line["session"] for line in lines), key=sessions.index
+    )
+    assert all(line["time"] > 1e9 for line in lines)
 
 
 def test_recognition_goes_on_while_nobody_reads_and_drops_are_counted(
@@ -168,7 +197,9 @@ def test_names_beyond_the_outputs_encoding_are_escaped_and_json_lines_are_utf_8(
     assert done.returncode == 0
     assert "\\u30d4" in done.stderr.decode("latin-1")
     lines = run(*clips, "--jsonl", "-", PYTHONIOENCODING="latin-1")
-    assert {json.loads(line)["source"] for line in lines.stdout.splitlines()} == {
+    hello, *results = map(json.loads, lines.stdout.splitlines())
+    assert [source["name"] for source in hello["sources"]] == ["ピアノ.wav", "b.wav"]
+    assert {line["source"] for line in results} == {
         "ピアノ.wav",
         "b.wav",
     }
