@@ -1,6 +1,6 @@
 """The instance graph of one stream at a moment, as the bus shows it: for eyes, not for the network.
 
-Source: similarity and neighbourhoods are those of ``mmgat.model.graph``, without torch.
+Source: the neighbourhoods are those of ``mmgat.model.graph``, without torch.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from mmgat.stream.recognition.graph_buffer import GraphBuffer
 
 Floats = npt.NDArray[np.float32]
 
-DEFAULT_METRIC: Final = "cosine"
 DEFAULT_SCALES: Final = ("temporal-1", "near-3", "wide-0.1")
-"""Of a card that names none, as ``MMGATConfig`` has them."""
+"""Of a card that names none, as in ``MMGATConfig``."""
 
 
 def graph_snapshot(
@@ -33,10 +32,7 @@ def graph_snapshot(
         source: name of the stream.
         index: of the estimate.
     """
-    slots = buffer.slots
-    rows = buffer.nodes[slots][:, : config.get("n_compared") or None]
-    matrix = similarity(config.get("similarity", DEFAULT_METRIC), rows)
-    steps = buffer.steps[slots]
+    matrix, steps = buffer.edges(), buffer.steps[buffer.slots]
     return Graph(
         source=source,
         index=index,
@@ -47,25 +43,6 @@ def graph_snapshot(
             for scale in config.get("scales", DEFAULT_SCALES)
         },
     )
-
-
-def similarity(metric: str, rows: Floats) -> Floats:
-    """Similarities float32 [n, n] of embeddings float32 [n, d].
-
-    Args:
-        metric: cosine, pearson, euclidean or emd, as in ``mmgat.model.graph.similarity``.
-        rows: centred embeddings.
-    """
-    if metric in ("cosine", "pearson"):
-        centred = rows - rows.mean(-1, keepdims=True) if metric == "pearson" else rows
-        unit = centred / np.maximum(np.linalg.norm(centred, axis=-1, keepdims=True), 1e-12)
-        return np.asarray(unit @ unit.T, np.float32)
-    if metric == "euclidean":
-        squared = np.square(rows[:, None] - rows[None]).mean(-1)
-        return np.asarray(np.exp(-squared / 2), np.float32)
-    exponentials = np.exp(rows - rows.max(-1, keepdims=True, initial=-np.inf))
-    cumulative = (exponentials / exponentials.sum(-1, keepdims=True)).cumsum(-1)
-    return np.asarray(1 / (1 + np.abs(cumulative[:, None] - cumulative[None]).sum(-1)), np.float32)
 
 
 def neighbours(

@@ -14,10 +14,8 @@ from mmgat.model.mmgat import MMGATConfig
 from mmgat.stream.audio.source import Block
 from mmgat.stream.bus.protocol import Estimate
 from mmgat.stream.recognition.graph_snapshot import (
-    DEFAULT_METRIC,
     DEFAULT_SCALES,
     neighbours,
-    similarity,
 )
 from mmgat.stream.recognition.pipeline import Pipeline
 from mmgat.stream.recognition.recognizer import Recognizer
@@ -29,14 +27,6 @@ def rows_of(n: int) -> np.ndarray:
     return np.random.default_rng(n).normal(0.1, 1, (n, 128)).astype(np.float32)
 
 
-@pytest.mark.parametrize("metric", SIMILARITIES)
-@pytest.mark.parametrize("n", [0, 1, 7])
-def test_similarities_are_those_of_the_model(metric: str, n: int) -> None:
-    rows = rows_of(n)
-    expected = SIMILARITIES[metric](torch.tensor(rows), torch.tensor(rows)).numpy()
-    np.testing.assert_allclose(similarity(metric, rows), expected, atol=1e-5)
-
-
 @pytest.mark.parametrize("scale", ["temporal-1", "temporal-2", "near-3", "near-20", "wide-0.1"])
 def test_neighbours_are_those_of_the_model_without_the_node_itself(scale: str) -> None:
     rows, steps = rows_of(9), [0, 1, 2, 4, 5, 6, 8, 9, 11]
@@ -45,11 +35,10 @@ def test_neighbours_are_those_of_the_model_without_the_node_itself(scale: str) -
     )
     absent = Scale.parse(scale).neighbours(graph, GraphLayout.DENSE).absent[0, 0].numpy()
     expected = [[j for j in range(9) if j != i and not absent[i, j]] for i in range(9)]
-    assert neighbours(scale, similarity("cosine", rows), steps) == expected
+    assert neighbours(scale, graph.similarity[0].numpy(), steps) == expected
 
 
 def test_a_card_without_a_configuration_means_the_networks_defaults() -> None:
-    assert MMGATConfig().similarity == DEFAULT_METRIC
     assert MMGATConfig().scales == DEFAULT_SCALES
 
 
