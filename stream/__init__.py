@@ -26,9 +26,14 @@ if TYPE_CHECKING:
     from mmgat.stream.audio.source import AudioSource as AudioSource
     from mmgat.stream.audio.source import Block as Block
     from mmgat.stream.audio.stdin import StdinSource as StdinSource
+    from mmgat.stream.bus.keys import ClientKeys as ClientKeys
+    from mmgat.stream.bus.keys import ServerKeys as ServerKeys
     from mmgat.stream.bus.protocol import Estimate as Estimate
     from mmgat.stream.bus.protocol import Event as Event
+    from mmgat.stream.bus.protocol import Graph as Graph
     from mmgat.stream.bus.protocol import Hello as Hello
+    from mmgat.stream.bus.protocol import Lifecycle as Lifecycle
+    from mmgat.stream.bus.protocol import Mark as Mark
     from mmgat.stream.bus.protocol import Status as Status
     from mmgat.stream.bus.publisher import Publisher as Publisher
     from mmgat.stream.bus.subscriber import AsyncSubscriber as AsyncSubscriber
@@ -46,18 +51,23 @@ _MODULES = {
     "AsyncSubscriber": "bus.subscriber",
     "AudioSource": "audio.source",
     "Block": "audio.source",
+    "ClientKeys": "bus.keys",
     "DecisionSettings": "settings",
     "DeviceSource": "audio.devices.device",
     "Engine": "engine.engine",
     "Estimate": "bus.protocol",
     "Event": "bus.protocol",
     "FileSource": "audio.file",
+    "Graph": "bus.protocol",
     "Hello": "bus.protocol",
     "Input": "audio.inputs",
+    "Lifecycle": "bus.protocol",
+    "Mark": "bus.protocol",
     "Pipeline": "recognition.pipeline",
     "Publisher": "bus.publisher",
     "Recognizer": "recognition.recognizer",
     "ReconnectingSource": "audio.reconnect",
+    "ServerKeys": "bus.keys",
     "Sink": "sinks.base",
     "Status": "bus.protocol",
     "StdinSource": "audio.stdin",

@@ -231,6 +231,19 @@ class PublishSettings(SettingsGroup, frozen=True):
     """What goes out over ZeroMQ."""
 
     address: Annotated[str, _about("ZeroMQ address to publish on.", min_length=1)] = DEFAULT_ADDRESS
+    key: Annotated[
+        Path | None,
+        _about("The engine's secret key (mmgat-keys): readers over TCP need a key, too."),
+    ] = None
+    clients: Annotated[
+        Path | None, _about("Folder with the public keys of those who may connect.")
+    ] = None
+    insecure: Annotated[
+        bool, _about("Publish to other machines without keys: anybody there may read.")
+    ] = False
+    control: Annotated[
+        str, _about("ZeroMQ address to take requests on: thresholds, mutes, pauses; none else.")
+    ] = ""
 
 
 class ProgramSettings(SettingsGroup, frozen=True):

@@ -47,6 +47,10 @@ SHORT_NAMES: Final = {
     "exclude": "decision.exclude",
     "exit-on-loss": "liveness.exit_on_loss",
     "publish": "publish.address",
+    "key": "publish.key",
+    "clients": "publish.clients",
+    "insecure": "publish.insecure",
+    "control": "publish.control",
     "record": "record.folder",
     "record-limit": "record.limit_gb",
 }

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import zmq
 
+from mmgat.stream.bus.keys import ClientKeys, ServerKeys
+from mmgat.stream.bus.security import openness, secure_client, secure_server
 from mmgat.stream.errors import PublishError
 
 EXAMPLE: Final = "tcp://127.0.0.1:5550"
@@ -23,15 +25,25 @@ MAX_PATH_BYTES: Final = 107
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?(:\d+)?")  # eth0:1 is one
 
 
-def bind(sock: zmq.Socket[Any], address: str) -> str:
+def bind(
+    sock: zmq.Socket[Any], address: str, keys: ServerKeys | None = None, *, insecure: bool = False
+) -> str:
     """Binds a socket; returns the address with the port it got.
 
     An ``ipc`` socket that nobody answers on is removed; its successor is for this user alone.
 
+    Args:
+        sock: not closed.
+        address: to bind.
+        keys: whoever connects over TCP needs a key; an ``Authenticator`` runs in the context.
+        insecure: other machines may connect without one.
+
     Raises:
-        PublishError: the address is none, in use, or the path of something that is no socket.
+        PublishError: the address is none, in use, the path of something that is no socket, or
+            reached by other machines, without keys.
     """
     _check(address, binding=True)
+    secure_server(sock, openness(address, keys, insecure), keys)
     path = _path_of(address)
     if path:
         _clear_path(address, path)
@@ -56,13 +68,14 @@ def release(bound: str) -> None:
             _clear_path(bound, path)
 
 
-def connect(sock: zmq.Socket[Any], address: str) -> None:
-    """Connects a socket; nobody needs to listen there yet.
+def connect(sock: zmq.Socket[Any], address: str, keys: ClientKeys | None = None) -> None:
+    """Connects a socket, with keys if it has some; nobody needs to listen there yet.
 
     Raises:
         PublishError: the address is none.
     """
     _check(address, binding=False)
+    secure_client(sock, keys)
     _switch_on_ipv6(sock, address)
     try:
         sock.connect(address)

@@ -229,6 +229,12 @@ class Graph(Message, frozen=True, kw_only=True):
 class Mark(Message, frozen=True, kw_only=True):
     """A moment that somebody marked, by the control endpoint.
 
+    Example::
+
+        for message in subscriber:
+            if isinstance(message, Mark):
+                print(message.text, message.times_s)
+
     Attributes:
         text: what the mark says.
         times_s: source -> second of its stream at that moment.
@@ -243,6 +249,12 @@ class Lifecycle(Message, frozen=True, kw_only=True):
 
     A new ``started`` from the same ``host`` and ``address`` is a restart: what an older session of
     theirs said is over.
+
+    Example::
+
+        for message in subscriber:
+            if isinstance(message, Lifecycle):
+                print(message.host, message.state)
 
     Attributes:
         host: name of the machine.

@@ -9,16 +9,18 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 import zmq
 
 from mmgat.stream.bus import endpoint
+from mmgat.stream.bus.keys import ServerKeys
 from mmgat.stream.bus.peers import MAX_TOPIC_BYTES, Peers
 from mmgat.stream.bus.protocol import GRAPH_TOPICS, Message, Status, to_frames
 from mmgat.stream.bus.replay import Replay
+from mmgat.stream.bus.security import Authenticator, openness
 from mmgat.stream.bus.stamp import Stamp
 from mmgat.stream.bus.validation import MAX_MESSAGE_BYTES
 from mmgat.stream.errors import ProtocolError, PublishError
@@ -50,16 +52,31 @@ class Publisher:
         >>> publisher.close()
 
     Args:
-        address: to bind, such as ``tcp://127.0.0.1:5550``; port ``*`` takes a free one.
+        address: to bind, such as ``tcp://127.0.0.1:5550``; port ``*`` takes a free one. Several are
+            bound one after the other.
         status: asked once a second for what to publish as status.
         session: identifies the run; made up if it is not given.
+        keys: whoever connects over TCP needs a key that is known.
+        insecure: other machines may connect without one.
+
+    Attributes:
+        address: the first that was bound, with its port.
+        addresses: all of them.
+        security: who may connect to the first: ``local``, ``curve`` or ``none``, as in ``Hello``.
 
     Raises:
-        PublishError: the address is in use or is none.
+        PublishError: the address is in use, is none, or is reached by other machines, and there are
+            neither keys nor ``insecure``.
     """
 
     def __init__(
-        self, address: str, status: Callable[[], list[Status]] = list, session: str = ""
+        self,
+        address: str | Sequence[str],
+        status: Callable[[], list[Status]] = list,
+        session: str = "",
+        keys: ServerKeys | None = None,
+        *,
+        insecure: bool = False,
     ) -> None:
         self._stamp = Stamp(session)
         self._status = status
@@ -71,18 +88,25 @@ class Publisher:
         self._logged: set[type[Exception]] = set()
         self._next_status = self._next_replay = time.monotonic()
         self._context = zmq.Context()
+        self._authenticator = Authenticator(self._context, keys) if keys else None
         self._socket = self._context.socket(zmq.XPUB)
         # Not XPUB_MANUAL: there, a message that is no subscription makes libzmq 4.3.5 apply the
         # next subscription to the wrong peer, so any peer could shut others out.
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS)
         self._peers = Peers(self._socket)
+        self.addresses: list[str] = []
         try:
-            self.address = endpoint.bind(self._socket, address)
+            for one in [address] if isinstance(address, str) else address:
+                bound = endpoint.bind(self._socket, one, keys, insecure=insecure)
+                self.addresses.append(bound)
         except PublishError:
             self._peers.close()
-            self._context.destroy(linger=0)
+            self._socket.close(linger=0)
+            self._end_context()
             raise
+        self.address = self.addresses[0]
+        self.security = openness(self.address, keys, insecure)
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
         self._woken.setblocking(False)
@@ -105,8 +129,9 @@ class Publisher:
 
     @property
     def connect_address(self) -> str:
-        """Where a subscriber on this machine connects."""
-        return self.address.replace("://0.0.0.0:", "://127.0.0.1:").replace("://[::]:", "://[::1]:")
+        """Where a subscriber on this machine connects: without keys, if an ``ipc`` address is bound."""
+        local = next((a for a in self.addresses if a.startswith("ipc://")), self.address)
+        return local.replace("://0.0.0.0:", "://127.0.0.1:").replace("://[::]:", "://[::1]:")
 
     @property
     def alive(self) -> bool:
@@ -115,8 +140,9 @@ class Publisher:
 
     @property
     def refused(self) -> int:
-        """Connections that were ended because they sent more than a reader needs."""
-        return self._peers.refused
+        """Connections that were ended: they sent more than a reader needs, or their key is unknown."""
+        unknown = self._authenticator.refused if self._authenticator else 0
+        return self._peers.refused + unknown
 
     def __call__(self, message: Message) -> None:
         """Hands a message over and returns at once."""
@@ -136,8 +162,14 @@ class Publisher:
             return
         self._wake.close()
         self._woken.close()
+        self._end_context()
+
+    def _end_context(self) -> None:
+        if self._authenticator:
+            self._authenticator.close()
         self._context.term()
-        endpoint.release(self.address)
+        for address in self.addresses:
+            endpoint.release(address)
 
     def _wake_up(self) -> None:
         with contextlib.suppress(OSError):  # it is awake already, or closed

@@ -14,6 +14,7 @@ import zmq
 import zmq.asyncio
 
 from mmgat.stream.bus import endpoint
+from mmgat.stream.bus.keys import ClientKeys
 from mmgat.stream.bus.protocol import PREFIX, Message, from_frames, kind_of
 from mmgat.stream.bus.sequence import LossCounter
 from mmgat.stream.bus.validation import MAX_MESSAGE_BYTES
@@ -34,6 +35,7 @@ class _Subscription:
         topics: tuple[str, ...],
         warn: Callable[[str], None],
         context: zmq.Context[zmq.Socket[bytes]] | zmq.asyncio.Context,
+        keys: ClientKeys | None,
     ) -> None:
         self.address = address
         self.losses = LossCounter()
@@ -49,7 +51,7 @@ class _Subscription:
         for topic in topics:
             self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
         try:
-            endpoint.connect(self._socket, address)
+            endpoint.connect(self._socket, address, keys)
         except PublishError:
             self.close()
             raise
@@ -117,6 +119,7 @@ class Subscriber(_Subscription):
         topics: prefixes to subscribe to; all of this protocol by default.
         warn: takes a sentence when the engine was started anew, and at most once a minute when
             something was skipped.
+        keys: for an engine that has some; see ``ClientKeys.read``.
 
     Attributes:
         losses: counts the messages that were published and did not arrive.
@@ -138,8 +141,9 @@ class Subscriber(_Subscription):
         address: str,
         topics: tuple[str, ...] = (PREFIX,),
         warn: Callable[[str], None] = _say_nothing,
+        keys: ClientKeys | None = None,
     ) -> None:
-        super().__init__(address, topics, warn, zmq.Context())
+        super().__init__(address, topics, warn, zmq.Context(), keys)
 
     def receive(self, timeout_s: float | None = None) -> Message | None:
         """The next new message, or None when ``timeout_s`` passes without one."""
@@ -181,8 +185,9 @@ class AsyncSubscriber(_Subscription):
         address: str,
         topics: tuple[str, ...] = (PREFIX,),
         warn: Callable[[str], None] = _say_nothing,
+        keys: ClientKeys | None = None,
     ) -> None:
-        super().__init__(address, topics, warn, zmq.asyncio.Context())
+        super().__init__(address, topics, warn, zmq.asyncio.Context(), keys)
 
     async def receive(self) -> Message:
         """The next new message."""

@@ -14,6 +14,7 @@ COMMANDS = {
     "mmgat-tag": "mmgat.stream.commands.tag",
     "mmgat-listen": "mmgat.stream.commands.listen",
     "mmgat-dashboard": "mmgat.stream.dashboard.__main__",
+    "mmgat-keys": "mmgat.stream.commands.keys",
 }
 """Name of a command -> module whose ``main`` it is."""
 
@@ -36,6 +37,11 @@ def listen() -> None:
 def dashboard() -> None:
     """Runs ``mmgat-dashboard``."""
     _run("mmgat-dashboard")
+
+
+def keys() -> None:
+    """Runs ``mmgat-keys``."""
+    _run("mmgat-keys")
 
 
 def _run(name: str) -> None:

@@ -9,23 +9,23 @@ import click
 from mmgat.stream.bus.protocol import PREFIX, to_json
 from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.commands.process.signals import interrupt_with_exception
+from mmgat.stream.connection import Connection, connection_options
 from mmgat.stream.errors import PublishError
-from mmgat.stream.settings import DEFAULT_ADDRESS
 
 NOTICE_S: Final = 3.0
 """After so long without a message a line says so, once; a running engine answers within one."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--connect", default=DEFAULT_ADDRESS, show_default=True, help="Publisher's address.")
+@connection_options()
 @click.option("--topic", default=PREFIX, show_default=True, help="Prefix of the topics wanted.")
 @click.option("--count", type=int, help="Stop after so many messages.")
 @click.version_option(package_name="mmgat-stream")
-def main(connect: str, topic: str, count: int | None) -> None:
+def main(connection: Connection, topic: str, count: int | None) -> None:
     """Print every message of a publisher as a line of JSON, until Ctrl+C."""
     interrupt_with_exception()
     try:
-        with Subscriber(connect, (topic,), warn=_say) as subscriber:
+        with Subscriber(connection.address, (topic,), _say, connection.keys) as subscriber:
             try:
                 _print_messages(subscriber, count)
             finally:

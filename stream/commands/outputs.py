@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from mmgat.model.labels import LABELS
 from mmgat.stream.audio.inputs import StreamInput
+from mmgat.stream.bus.keys import ServerKeys
 from mmgat.stream.bus.protocol import Hello, ModelInfo, SourceInfo
+from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.errors import SettingsError
 from mmgat.stream.recognition.decision_thresholds import decision_thresholds
 from mmgat.stream.settings import ProgramSettings, RecordSettings
@@ -22,6 +26,9 @@ from mmgat.stream.sinks.summary import Summary
 
 if TYPE_CHECKING:
     from mmgat.stream.recognition.recognizer import Recognizer
+
+PRIVATE_ADDRESS: Final = "ipc://*"
+"""A socket in a new folder that only this user can enter."""
 
 
 class Outputs:
@@ -35,7 +42,9 @@ class Outputs:
         group: all of them.
         summary: adds up for the closing lines.
         standard: the one that writes to standard output, or None; without its reader the run ends.
-        address: to publish on, or "".
+        addresses: to publish on; the dashboard of this terminal has one of its own where it needs no
+            key, or where nobody else is to listen.
+        keys: that readers need, or None.
         dashboard: whether one is to run in this terminal.
         json_on_stdout: nothing but JSON lines goes to standard output.
 
@@ -45,10 +54,14 @@ class Outputs:
 
     def __init__(self, settings: ProgramSettings, streams: Sequence[StreamInput]) -> None:
         output = settings.output
-        self.address = "" if settings.publish.address == "off" else settings.publish.address
         self.json_on_stdout = output.jsonl == "-"
-        wanted = not output.no_dashboard and not self.json_on_stdout and bool(self.address)
+        wanted = not output.no_dashboard and not self.json_on_stdout
         self.dashboard = wanted and _has_terminal(stdin_is_audio=settings.input.stdin)
+        publish = settings.publish
+        self.keys = _keys(publish.key, publish.clients)
+        self.addresses = [] if publish.address == "off" else [publish.address]
+        if self.dashboard and (self.keys or not self.addresses):
+            self.addresses.append(PRIVATE_ADDRESS)
         self.summary = Summary()
         self.standard: Sink | None = None
         self.group = SinkGroup([self.summary], output.queue_messages)
@@ -73,13 +86,16 @@ class Outputs:
         n_without_results = 2  # the summary, and standard output itself
         return (
             self.json_on_stdout
-            and not self.address
+            and not self.addresses
             and len(self.group.runners) == n_without_results
         )
 
 
 def hello_of(
-    recognizer: Recognizer, streams: Sequence[StreamInput], settings: ProgramSettings
+    recognizer: Recognizer,
+    streams: Sequence[StreamInput],
+    settings: ProgramSettings,
+    publisher: Publisher | None,
 ) -> Hello:
     """What a run says of itself before anything else."""
     card = recognizer.model.card
@@ -106,7 +122,21 @@ def hello_of(
         hop_s=settings.stream.hop_s,
         nodes=settings.stream.nodes,
         compute=recognizer.model.backend.device,
+        host=socket.gethostname(),
+        security=publisher.security if publisher else "",
+        control=settings.publish.control,
     )
+
+
+def _keys(own: Path | None, clients: Path | None) -> ServerKeys | None:
+    if own is None and clients is None:
+        return None
+    if own is None or clients is None:
+        raise SettingsError(
+            "expected --key and --clients together, found one: the engine needs its own key, and a "
+            "folder with the public keys of its readers"
+        )
+    return ServerKeys.read(own, clients)
 
 
 def _has_terminal(stdin_is_audio: bool) -> bool:

@@ -96,10 +96,21 @@ class Session:
             stack.callback(outputs.group.close)
             stack.callback(outputs.group.release)
             outputs.group.open()
-            if outputs.address:
-                self._publisher = Publisher(outputs.address, self._statuses, outputs.group.session)
+            if outputs.addresses:
+                self._publisher = Publisher(
+                    outputs.addresses,
+                    self._statuses,
+                    outputs.group.session,
+                    outputs.keys,
+                    insecure=self._settings.publish.insecure,
+                )
                 stack.callback(self._publisher.close)
                 outputs.group.add(self._publisher)
+                if self._publisher.security == "none":
+                    stderr.say(
+                        f"{self._publisher.address}: anybody who reaches it may read, and nothing is "
+                        "encrypted (--insecure)"
+                    )
             if outputs.dashboard and self._publisher:
                 address = self._publisher.connect_address
                 self._dashboard = DashboardProcess(
@@ -107,7 +118,7 @@ class Session:
                 )
                 stack.callback(self._dashboard.end)
             recognizer = call_interruptibly(self._load, self._quit)
-            hello = hello_of(recognizer, streams, self._settings)
+            hello = hello_of(recognizer, streams, self._settings, self._publisher)
             outputs.group.put(hello)
             if self._publisher:
                 self._publisher(hello)

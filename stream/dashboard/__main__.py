@@ -9,22 +9,17 @@ import sys
 
 import click
 
+from mmgat.stream.connection import Connection, connection_options
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--connect",
-    "address",
-    metavar="ADDRESS",
-    default="tcp://127.0.0.1:5550",
-    show_default=True,
-    help="Where the engine publishes, on this machine or another.",
-)
+@connection_options(help_text="Where the engine publishes, on this machine or another.")
 @click.option(
     "--exit-with-engine",
     is_flag=True,
     help="Leave when the engine has ended; otherwise the last picture stays.",
 )
-def main(address: str, exit_with_engine: bool) -> None:
+def main(connection: Connection, exit_with_engine: bool) -> None:
     """Shows what a running mmgat-stream hears, in this terminal.
 
     Keys: q quits, space freezes the picture, e hides the evidence, ? explains.
@@ -37,7 +32,7 @@ def main(address: str, exit_with_engine: bool) -> None:
         )
     _take_keyboard()
     try:
-        code = asyncio.run(_show(address, exit_with_engine))
+        code = asyncio.run(_show(connection, exit_with_engine))
     except StreamError as error:
         raise click.ClickException(str(error)) from None
     sys.exit(code)
@@ -55,11 +50,11 @@ def _take_keyboard() -> None:
     os.close(terminal)
 
 
-async def _show(address: str, exit_with_engine: bool) -> int:
+async def _show(connection: Connection, exit_with_engine: bool) -> int:
     from mmgat.stream.bus.subscriber import AsyncSubscriber
     from mmgat.stream.dashboard.app import DashboardApp
 
-    async with AsyncSubscriber(address) as subscriber:
+    async with AsyncSubscriber(connection.address, keys=connection.keys) as subscriber:
         app = DashboardApp(subscriber, exit_with_engine=exit_with_engine)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
