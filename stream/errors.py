@@ -34,3 +34,7 @@ class PublishError(StreamError):
 
 class ProtocolError(StreamError):
     """A message that is not of this protocol."""
+
+
+class OutputError(StreamError):
+    """A place for results that cannot be used as it is, or a format whose library is missing."""

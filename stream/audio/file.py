@@ -34,6 +34,10 @@ UNKNOWN_FRAMES: Final = 1 << 62
 """libsndfile gives a number of frames beyond it where it knows none."""
 
 
+class FormatError(SourceError):
+    """A file whose format libsndfile does not read."""
+
+
 class FileSource(AudioSource):
     """An audio file through libsndfile (WAV, FLAC, Ogg, Opus, MP3, AIFF, ...).
 
@@ -140,7 +144,7 @@ class FileSource(AudioSource):
         try:
             file = SequentialFile(readable)
         except soundfile.LibsndfileError as error:
-            raise SourceError(
+            raise FormatError(
                 f"expected an audio file that libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF), found "
                 f"{str(self.path)!r} ({error.error_string}): convert it with ffmpeg"
             ) from None

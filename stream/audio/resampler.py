@@ -31,8 +31,7 @@ class MonoResampler:
 
     def __call__(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Returns the samples at 16 kHz that these frames complete."""
-        mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-        return self._push(mono, last=False)
+        return self._push(_mono(samples), last=False)
 
     def flush(self) -> npt.NDArray[np.float32]:
         """Returns what the filter still holds, float32 [n]; then the stream starts anew."""
@@ -45,3 +44,15 @@ class MonoResampler:
             return mono
         resampled: npt.NDArray[np.float32] = self._stream.resample_chunk(mono, last=last)
         return resampled
+
+
+def _mono(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The mean of the channels; adding them up one by one is several times as fast as numpy's mean."""
+    n_channels = samples.shape[1]
+    if n_channels == 1:
+        return samples[:, 0]
+    total = samples[:, 0] + samples[:, 1]
+    for channel in range(2, n_channels):
+        total += samples[:, channel]
+    total /= np.float32(n_channels)
+    return total

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mmgat.stream.commands.tag import tag_file
+from mmgat.stream.archive.annotator import annotate_file
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import StreamSettings
 from mmgat.training.synthesis.sample_bank import source_of
@@ -40,7 +40,7 @@ def ranks_on(recognizer: Recognizer, audio: Path, name: str) -> dict[str, Any]:
     ranks: dict[str, list[int]] = {}
     for label, paths in sorted(of_label.items()):
         for path in paths[:: -(-len(paths) // MOST_OF_A_LABEL)]:
-            scores = tag_file(audio / path, recognizer, StreamSettings())["scores"]
+            scores = annotate_file(audio / path, recognizer, StreamSettings()).scores
             ranks.setdefault(label, []).append(sum(s >= scores[label] for s in scores.values()))
     everything = [rank for found in ranks.values() for rank in found]
     return {

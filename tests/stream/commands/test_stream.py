@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import signal
@@ -229,38 +227,13 @@ def test_a_reader_that_leaves_ends_the_stream_quietly(
     assert result.stderr == b""
 
 
-def test_tag_gives_one_result_a_file_and_does_the_rest_when_one_is_bad(
-    wav: Write, untrained_checkpoint: Path, tmp_path: Path
-) -> None:
-    good = [wav(melody(2.0, 16_000, seed=i), 16_000, f"{i}.wav") for i in range(2)]
-    bad = tmp_path / "bad.wav"
-    bad.write_bytes(b"x" * 99)
-    result = run(
-        "mmgat.stream.commands.tag", good[0], bad, good[1], "--model", untrained_checkpoint
-    )
-    assert result.returncode == 1
-    assert b"bad.wav" in result.stderr
-    found = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [Path(f["file"]).name for f in found] == ["0.wav", "1.wav"]
-    assert found[0]["seconds"] == 2.0
-    assert set(found[0]["scores"]) == set(LABELS)
-    assert all({"label", "t0", "t1"} <= set(s) for s in found[0]["segments"])
-
-
-def test_tag_writes_csv_and_audacity_labels(wav: Write, untrained_checkpoint: Path) -> None:
-    clip, model = wav(melody(3.0, 16_000), 16_000), untrained_checkpoint
-    table = run(
-        "mmgat.stream.commands.tag", clip, "--format", "csv", "--model", model
-    ).stdout.decode()
-    header, row = csv.reader(io.StringIO(table))
-    assert header == ["file", "seconds", *LABELS]
-    assert row[1] == "3.0"
-    track = run(
-        "mmgat.stream.commands.tag", clip, "--format", "audacity", "--model", model
-    ).stdout.decode()
-    t0, t1, label = track.splitlines()[0].split("\t")
-    assert 0 <= float(t0) < float(t1) <= 3.0
-    assert label in LABELS
+def test_tag_runs_a_checkpoint_in_torch(wav: Write, untrained_checkpoint: Path) -> None:
+    clip = wav(melody(2.0, 16_000), 16_000)
+    result = run("mmgat.stream.commands.tag", clip, "--model", untrained_checkpoint)
+    found = json.loads(result.stdout)
+    assert found["seconds"] == 2.0
+    assert found["model"]["name"] == "untrained"
+    assert set(found["scores"]) == set(LABELS)
 
 
 def test_listen_prints_what_is_published(

@@ -1,0 +1,1 @@
+"""Forms of results: for tables, audio editors, annotation tools, and video players."""

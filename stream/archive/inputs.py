@@ -1,0 +1,130 @@
+"""Files, folders, globs, playlists and lists on standard input -> the files to annotate."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+SUFFIXES: Final = frozenset({
+    ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2",
+    ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".m4a", ".m4b", ".aac", ".wma", ".ac3", ".eac3",
+    ".amr", ".ape", ".mka", ".mpc", ".tta", ".wv", ".webm", ".mp4", ".m4v", ".mkv", ".mov", ".avi",
+    ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".flv", ".3gp",
+})  # fmt: skip
+"""What is taken from a folder; a file that is named is always tried."""
+
+PLAYLISTS: Final = (".m3u", ".m3u8")
+
+
+@dataclass
+class Inputs:
+    """The files that arguments stand for.
+
+    Attributes:
+        files: each once, in the order found.
+        faults: what is wrong with an argument, in words.
+        roots: folders that contain all of the files.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    roots: set[str] = field(default_factory=set)
+
+    def relative(self, path: Path) -> Path:
+        """A file's path below the folder that all arguments have in common."""
+        root = os.path.commonpath(self.roots) if self.roots else os.sep
+        return Path(os.path.relpath(os.path.abspath(path), root))
+
+
+def find_inputs(arguments: Iterable[str], recursive: bool = False) -> Inputs:
+    """The files that arguments of a command line stand for.
+
+    Args:
+        arguments: files; folders; patterns such as ``music/**/*.flac``; playlists (m3u, m3u8);
+            ``-`` for a list on standard input, a file a line or NUL-separated.
+        recursive: folders are searched; names that begin with a dot are left out.
+    """
+    found = Inputs()
+    seen: set[str] = set()
+    for argument in arguments:
+        for item in _named(argument, found):
+            for path in map(Path, _below(item, recursive, found)):
+                if str(path) not in seen:
+                    seen.add(str(path))
+                    found.files.append(path)
+    return found
+
+
+def _named(argument: str, found: Inputs) -> Iterator[str]:
+    """What an argument names, before folders are searched."""
+    if argument == "-":
+        yield from _from_stdin()
+    elif glob.has_magic(argument) and not os.path.lexists(argument):
+        matches = sorted(glob.iglob(argument, recursive=True))
+        if not matches:
+            found.faults.append(f"expected files that match {argument!r}, found none")
+        yield from matches
+    else:
+        yield argument
+
+
+def _below(item: str, recursive: bool, found: Inputs) -> Iterator[str]:
+    suffix = os.path.splitext(item)[1].casefold()
+    if os.path.isdir(item):
+        if not recursive:
+            found.faults.append(
+                f"expected an audio file, found a folder at {item!r}: -r takes the files in it"
+            )
+            return
+        found.roots.add(os.path.abspath(item))
+        yield from _files_in(item)
+    elif suffix in PLAYLISTS and os.path.isfile(item):
+        for path in _from_playlist(item, found):
+            found.roots.add(os.path.dirname(os.path.abspath(path)))
+            yield path
+    else:
+        found.roots.add(os.path.dirname(os.path.abspath(item)))
+        yield item
+
+
+def _files_in(folder: str) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and os.path.splitext(name)[1].casefold() in SUFFIXES:
+                yield os.path.join(parent, name)
+
+
+def _from_stdin() -> list[str]:
+    data = sys.stdin.buffer.read()
+    separator = b"\0" if b"\0" in data else b"\n"
+    lines = (os.fsdecode(line).rstrip("\r") for line in data.split(separator))
+    return [line for line in lines if line]
+
+
+def _from_playlist(path: str, found: Inputs) -> Iterator[str]:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        found.faults.append(f"expected a playlist, found {path!r} ({error.strerror})")
+        return
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:  # m3u without 8 is Latin-1
+        text = data.decode("latin-1")
+    for line in map(str.strip, text.splitlines()):
+        if not line or line.startswith("#"):
+            continue
+        parts = urlsplit(line)
+        if parts.scheme == "file":
+            line = unquote(parts.path)
+        elif "://" in line:
+            found.faults.append(f"expected files in the playlist {path!r}, found {line!r}")
+            continue
+        yield os.path.join(os.path.dirname(path), line)

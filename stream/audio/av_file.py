@@ -1,0 +1,156 @@
+"""Files that libsndfile does not read, as AAC and the sound of videos, through PyAV's FFmpeg."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
+from mmgat.stream.errors import SourceError
+
+BLOCK_S: Final = 0.5
+TOLERANCE_S: Final = 0.5
+"""Lengths in headers are rounded, and count an encoder's padding."""
+
+
+class AvSource(AudioSource):
+    """The first audio stream of a file through FFmpeg, as fast as it is taken.
+
+    Example::
+
+        >>> with AvSource(Path("concert.mp4")) as source:
+        ...     source.read().samples.shape
+        (22050, 2)
+
+    Args:
+        path: the file.
+
+    Attributes:
+        complete: False once the file has ended before the end that it declares.
+        expected_frames: the frames that it declares, if it does.
+        read_frames: the frames read so far.
+    """
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.name, "file")
+        self.path = path
+        self.complete = True
+        self.expected_frames: int | None = None
+        self.read_frames = 0
+        self._warning = ""
+        self._stopped = False
+        self._container: Any = None
+        self._frames: Any = None
+        self._resampler: Any = None
+
+    @property
+    def health(self) -> SourceHealth:
+        """Whether the file is complete, in words."""
+        return SourceHealth(warning=self._warning)
+
+    def probe(self) -> None:
+        """Reads the file's header.
+
+        Raises:
+            SourceError: the file is missing, or not audio.
+        """
+        self.open()
+        self.close()
+
+    def open(self) -> None:
+        """Opens the file at its beginning.
+
+        Raises:
+            SourceError: the file is missing, or not audio.
+        """
+        self.complete, self._warning, self.read_frames = True, "", 0
+        try:
+            self._container = av.open(str(self.path), metadata_errors="replace")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise SourceError(
+                "expected an audio file that libsndfile or FFmpeg reads, found "
+                f"{str(self.path)!r} ({getattr(error, 'strerror', None) or error})"
+            ) from None
+        if not self._container.streams.audio:
+            self.close()
+            raise SourceError(f"expected sound in {str(self.path)!r}, found a file without any")
+        stream = self._container.streams.audio[0]
+        rate_hz, channels = stream.codec_context.sample_rate, stream.codec_context.channels
+        if not rate_hz or not channels:
+            self.close()
+            raise SourceError(
+                f"expected sound in {str(self.path)!r}, found a stream without a rate"
+            )
+        self._set_info(rate_hz, channels)
+        duration_s = stream.duration * stream.time_base if stream.duration else 0
+        self.expected_frames = round(duration_s * rate_hz) or None
+        self._resampler = av.AudioResampler("flt", stream.codec_context.layout, rate_hz)
+        self._frames = self._container.decode(stream)
+
+    def read(self) -> Block | None:
+        """The next half second; None at the end.
+
+        Raises:
+            SourceError: nothing at all can be read.
+        """
+        if self._stopped or self._frames is None:
+            return None
+        n_frames = round(self.sample_rate_hz * BLOCK_S)
+        parts: list[npt.NDArray[np.float32]] = []
+        while n_frames > 0 and (part := self._decode()) is not None:
+            parts.append(part)
+            n_frames -= len(part)
+        if not parts:
+            self._end()
+            return None
+        samples = np.concatenate(parts)
+        position, self.read_frames = self.read_frames, self.read_frames + len(samples)
+        return Block(position, samples, time.monotonic())
+
+    def stop(self) -> None:
+        """Makes the next ``read`` the last."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._frames = self._resampler = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def _decode(self) -> npt.NDArray[np.float32] | None:
+        """Some frames, float32 [frames, channels]; None at the end, or where the file is damaged."""
+        if not self.complete:
+            return None
+        try:
+            frame = next(self._frames, None)
+            if frame is None:
+                return None
+            frame.pts = None  # gaps in the time stamps are no samples
+            parts = [part.to_ndarray() for part in self._resampler.resample(frame)]
+        except (av.FFmpegError, ValueError):
+            self.complete = False
+            return None
+        if not parts:
+            return np.zeros((0, self.channels), np.float32)
+        return np.concatenate([part.reshape(-1, self.channels) for part in parts])
+
+    def _end(self) -> None:
+        if not self.read_frames:
+            raise SourceError(f"expected sound in {str(self.path)!r}, found only damaged data")
+        missing = (self.expected_frames or 0) - self.read_frames
+        if missing > TOLERANCE_S * self.sample_rate_hz:
+            self.complete = False
+        if not self.complete:
+            found_s = self.read_frames / self.sample_rate_hz
+            self._warning = (
+                f"expected more sound in {str(self.path)!r}, found {found_s:.1f} s: the file is cut "
+                "or damaged, and what is missing is not analysed"
+            )
