@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from mmgat.stream.bus.publisher import Publisher as Publisher
     from mmgat.stream.bus.subscriber import AsyncSubscriber as AsyncSubscriber
     from mmgat.stream.bus.subscriber import Subscriber as Subscriber
+    from mmgat.stream.control.client import AsyncControlClient as AsyncControlClient
+    from mmgat.stream.control.client import ControlClient as ControlClient
     from mmgat.stream.engine.engine import Engine as Engine
     from mmgat.stream.errors import StreamError as StreamError
     from mmgat.stream.recognition.pipeline import Pipeline as Pipeline
@@ -48,10 +50,12 @@ if TYPE_CHECKING:
     from mmgat.stream.sinks.base import Sink as Sink
 
 _MODULES = {
+    "AsyncControlClient": "control.client",
     "AsyncSubscriber": "bus.subscriber",
     "AudioSource": "audio.source",
     "Block": "audio.source",
     "ClientKeys": "bus.keys",
+    "ControlClient": "control.client",
     "DecisionSettings": "settings",
     "DeviceSource": "audio.devices.device",
     "Engine": "engine.engine",

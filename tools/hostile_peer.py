@@ -7,7 +7,6 @@ import struct
 from types import TracebackType
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-READY = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 3) + b"SUB"
 MORE = 1
 
 
@@ -18,15 +17,32 @@ def frame(content: bytes, flags: int = 0) -> bytes:
     return bytes([flags | 2]) + struct.pack(">Q", len(content)) + content
 
 
-class HostilePeer:
-    """A connection to an XPUB at ``tcp://host:port``, past the handshake."""
+def ready(kind: bytes) -> bytes:
+    """The command by which a peer says what kind of socket it is."""
+    return b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
 
-    def __init__(self, address: str, timeout_s: float = 20.0) -> None:
+
+class HostilePeer:
+    """A connection to a socket at ``tcp://host:port``, past the handshake.
+
+    Args:
+        address: of an XPUB, if nothing else is said.
+        timeout_s: of each wait.
+        kind, answer: of this socket, and of the one that it connects to.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        timeout_s: float = 20.0,
+        kind: bytes = b"SUB",
+        answer: bytes = b"XPUB",
+    ) -> None:
         host, _, port = address.removeprefix("tcp://").rpartition(":")
         self.socket = socket.create_connection((host, int(port)), timeout_s)
         self.socket.sendall(GREETING)
-        self.socket.sendall(frame(READY, 4))
-        self.wait_for(b"XPUB")
+        self.socket.sendall(frame(ready(kind), 4))
+        self.wait_for(answer)
 
     def send(self, *frames: bytes) -> bool:
         """Sends bytes; False once the publisher has ended the connection."""

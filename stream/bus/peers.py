@@ -78,6 +78,10 @@ class Peers:
         self._thread = threading.Thread(target=self._run, name="peers", daemon=True)
         self._thread.start()
 
+    def __len__(self) -> int:
+        """Connections that there are now."""
+        return len(self._peers)
+
     def new_topic(self, frame: zmq.Frame, now: float) -> bytes | None:
         """The topic that a peer's frame subscribes to, if it does and may."""
         with self._lock:

@@ -62,6 +62,7 @@ class Publisher:
     Attributes:
         address: the first that was bound, with its port.
         addresses: all of them.
+        published: messages that were handed over.
         security: who may connect to the first: ``local``, ``curve`` or ``none``, as in ``Hello``.
 
     Raises:
@@ -81,6 +82,7 @@ class Publisher:
         self._stamp = Stamp(session)
         self._status = status
         self._lock = threading.Lock()
+        self.published = 0
         self._waiting: deque[Message] = deque(maxlen=MAX_WAITING)
         self._replay = Replay()
         self._asked: set[bytes] = set()
@@ -139,6 +141,11 @@ class Publisher:
         return self._thread.is_alive()
 
     @property
+    def readers(self) -> int:
+        """Connections that there are now."""
+        return len(self._peers)
+
+    @property
     def refused(self) -> int:
         """Connections that were ended: they sent more than a reader needs, or their key is unknown."""
         unknown = self._authenticator.refused if self._authenticator else 0
@@ -148,6 +155,7 @@ class Publisher:
         """Hands a message over and returns at once."""
         with self._lock:  # numbered here, so that a gap shows what did not fit into the queue
             self._waiting.append(self._stamp(message))
+            self.published += 1
         self._wake_up()
 
     def close(self) -> None:

@@ -7,13 +7,16 @@ from typing import Final
 
 import msgspec
 
-from mmgat.stream.bus.protocol import Estimate, Event, Hello, Message, Status, topic_of
+from mmgat.stream.bus.protocol import Estimate, Event, Hello, Mark, Message, Status, topic_of
 
 HISTORY_S: Final = 600.0
 """Age of the oldest event that is sent again."""
 
 MAX_EVENTS: Final = 500
 """Events kept of all sources together; with the rest they fit into a reader's queue of 1000."""
+
+MAX_MARKS: Final = 50
+"""Marks kept."""
 
 MAX_SOUNDING: Final = 300
 """Instruments that are on, of all sources together."""
@@ -28,6 +31,7 @@ class Replay:
         self._statuses: dict[str, Status] = {}
         self._sounding: OrderedDict[tuple[str, str], Event] = OrderedDict()
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        self._marks: deque[Mark] = deque(maxlen=MAX_MARKS)
 
     def keep(self, message: Message) -> None:
         """Takes note of a message as it was published."""
@@ -38,6 +42,8 @@ class Replay:
                 self._estimates[message.source] = message
             case Status():
                 self._statuses[message.source] = message
+            case Mark():
+                self._marks.append(message)
             case Event():
                 self._events.append(message)
                 key = (message.source, message.id)
@@ -60,6 +66,7 @@ class Replay:
         kept: list[Message] = [self._hello] if self._hello else []
         kept += self._estimates.values()
         kept += sorted(self._statuses.values(), key=lambda status: status.seq)
+        kept += [mark for mark in self._marks if mark.time >= now - HISTORY_S]
         kept += sorted([*still_on, *recent], key=lambda event: event.seq)
         return [
             msgspec.structs.replace(message, replayed=True)

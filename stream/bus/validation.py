@@ -63,14 +63,22 @@ def decode(payload: bytes) -> dict[str, Any]:
     if len(payload) > MAX_MESSAGE_BYTES:
         raise ProtocolError(f"expected at most {MAX_MESSAGE_BYTES} bytes, found {len(payload)}")
     try:
-        found = _decoder.decode(payload)
-        if not isinstance(found, dict):
-            raise ProtocolError(f"expected a map, found {type(found).__name__}")
-        return {printable(str(name)): _plain(value, str(name)) for name, value in found.items()}
+        return plain(_decoder.decode(payload))
     except ProtocolError:
         raise
     except Exception as error:  # damaged UTF-8, nesting, keys: a peer has many ways
         raise ProtocolError(f"expected msgpack, found {printable(str(error))}") from None
+
+
+def plain(found: object) -> dict[str, Any]:
+    """A decoded map, with finite numbers in range and texts safe to print.
+
+    Raises:
+        ProtocolError: it is no map, or a value is none of this protocol.
+    """
+    if not isinstance(found, dict):
+        raise ProtocolError(f"expected a map, found {type(found).__name__}")
+    return {printable(str(name)): _plain(value, str(name)) for name, value in found.items()}
 
 
 def guarded(convert: Callable[[], Any]) -> Any:

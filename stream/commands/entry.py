@@ -15,6 +15,7 @@ COMMANDS = {
     "mmgat-listen": "mmgat.stream.commands.listen",
     "mmgat-dashboard": "mmgat.stream.dashboard.__main__",
     "mmgat-keys": "mmgat.stream.commands.keys",
+    "mmgat-control": "mmgat.stream.commands.control",
 }
 """Name of a command -> module whose ``main`` it is."""
 
@@ -42,6 +43,11 @@ def dashboard() -> None:
 def keys() -> None:
     """Runs ``mmgat-keys``."""
     _run("mmgat-keys")
+
+
+def control() -> None:
+    """Runs ``mmgat-control``."""
+    _run("mmgat-control")
 
 
 def _run(name: str) -> None:

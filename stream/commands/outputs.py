@@ -15,6 +15,7 @@ from mmgat.stream.audio.inputs import StreamInput
 from mmgat.stream.bus.keys import ServerKeys
 from mmgat.stream.bus.protocol import Hello, ModelInfo, SourceInfo
 from mmgat.stream.bus.publisher import Publisher
+from mmgat.stream.control.server import ControlServer
 from mmgat.stream.errors import SettingsError
 from mmgat.stream.recognition.decision_thresholds import decision_thresholds
 from mmgat.stream.settings import ProgramSettings, RecordSettings
@@ -96,6 +97,7 @@ def hello_of(
     streams: Sequence[StreamInput],
     settings: ProgramSettings,
     publisher: Publisher | None,
+    control: ControlServer | None,
 ) -> Hello:
     """What a run says of itself before anything else."""
     card = recognizer.model.card
@@ -124,7 +126,7 @@ def hello_of(
         compute=recognizer.model.backend.device,
         host=socket.gethostname(),
         security=publisher.security if publisher else "",
-        control=settings.publish.control,
+        control=control.address if control else "",
     )
 
 

@@ -8,9 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from mmgat.stream.audio.devices.monitor import Monitor
 from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
-from mmgat.stream.bus.protocol import Status
+from mmgat.stream.bus.protocol import Hello, Message, Status
 from mmgat.stream.bus.publisher import STATUS_PERIOD_S, Publisher
 from mmgat.stream.commands.outputs import Outputs, hello_of
 from mmgat.stream.commands.process.dashboard import DashboardProcess
@@ -18,10 +20,13 @@ from mmgat.stream.commands.process.logging import Stderr, configure_logging
 from mmgat.stream.commands.process.signals import Interrupted, call_interruptibly, ending_signals
 from mmgat.stream.commands.process.systemd import SystemdNotifier
 from mmgat.stream.commands.process.warning_log import WarningLog
-from mmgat.stream.errors import SourceError, StreamError
+from mmgat.stream.control.server import ControlServer
+from mmgat.stream.errors import SettingsError, SourceError, StreamError
 from mmgat.stream.settings import ProgramSettings
 
 if TYPE_CHECKING:
+    from mmgat.stream.control.requests import Request, Result
+    from mmgat.stream.engine.controls import EngineControls
     from mmgat.stream.engine.engine import Engine
     from mmgat.stream.engine.stream import Tap
     from mmgat.stream.recognition.recognizer import Recognizer
@@ -46,6 +51,8 @@ class Session:
         self._inputs, self._settings = list(inputs), settings
         self._engine: Engine | None = None
         self._publisher: Publisher | None = None
+        self._control: ControlServer | None = None
+        self._controls: EngineControls | None = None
         self._dashboard: DashboardProcess | None = None
         self._quit = threading.Event()
         self._supervisor = SystemdNotifier()
@@ -91,7 +98,7 @@ class Session:
         return streams_of(self._inputs)
 
     def _run(self, outputs: Outputs, streams: Sequence[StreamInput], stderr: Stderr) -> int:
-        names = ", ".join(stream.name for stream in streams)
+        names, publish = ", ".join(stream.name for stream in streams), self._settings.publish
         with contextlib.ExitStack() as stack:
             stack.callback(outputs.group.close)
             stack.callback(outputs.group.release)
@@ -102,7 +109,7 @@ class Session:
                     self._statuses,
                     outputs.group.session,
                     outputs.keys,
-                    insecure=self._settings.publish.insecure,
+                    insecure=publish.insecure,
                 )
                 stack.callback(self._publisher.close)
                 outputs.group.add(self._publisher)
@@ -111,6 +118,11 @@ class Session:
                         f"{self._publisher.address}: anybody who reaches it may read, and nothing is "
                         "encrypted (--insecure)"
                     )
+            if publish.control:
+                self._control = ControlServer(
+                    publish.control, self._answer, outputs.keys, insecure=publish.insecure
+                )
+                stack.callback(self._control.close)
             if outputs.dashboard and self._publisher:
                 address = self._publisher.connect_address
                 self._dashboard = DashboardProcess(
@@ -118,7 +130,7 @@ class Session:
                 )
                 stack.callback(self._dashboard.end)
             recognizer = call_interruptibly(self._load, self._quit)
-            hello = hello_of(recognizer, streams, self._settings, self._publisher)
+            hello = hello_of(recognizer, streams, self._settings, self._publisher, self._control)
             outputs.group.put(hello)
             if self._publisher:
                 self._publisher(hello)
@@ -132,6 +144,7 @@ class Session:
                 stack.callback(monitor.close)
                 taps.append(monitor.on_block)
             engine = self._start(recognizer, outputs, taps)
+            self._controls = self._make_controls(engine, recognizer, hello, outputs)
             self._supervisor.ready(names)
             self._watch(engine, outputs, stderr)
         return self._report(engine, outputs, stderr)
@@ -155,6 +168,28 @@ class Session:
         self._engine = Engine(self._inputs, recognizer, outputs.group, self._settings.stream, taps)
         self._engine.start()
         return self._engine
+
+    def _make_controls(
+        self, engine: Engine, recognizer: Recognizer, hello: Hello, outputs: Outputs
+    ) -> EngineControls | None:
+        """What answers the requests of the control endpoint, if there is one."""
+        if (server := self._control) is None:
+            return None
+        from mmgat.stream.engine.controls import EngineControls
+
+        def announce(message: Message) -> None:
+            outputs.group.put(message)
+            if self._publisher and isinstance(message, Hello):
+                self._publisher(message)
+
+        hello = msgspec.structs.replace(hello, session=outputs.group.session)
+        decision, card = self._settings.stream.decision, recognizer.model.card
+        return EngineControls(engine, card, decision, hello, announce, self._publisher, server)
+
+    def _answer(self, request: Request) -> Result:
+        if self._controls is None:
+            raise SettingsError("expected a running engine, found one that starts: ask again")
+        return self._controls(request)
 
     def _watch(self, engine: Engine, outputs: Outputs, stderr: Stderr) -> None:
         """Until the engine has ended; a dashboard keeps its last picture until it is quit."""

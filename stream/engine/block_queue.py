@@ -20,7 +20,7 @@ class SampleAccount:
         captured: frames that the source gave, or should have given where positions jump.
         analysed: frames taken by the analysis, without those whose window it skipped.
         dropped: frames lost because the source could not keep them, or analysis did not keep up.
-        discarded: frames that were left when the stream was stopped.
+        discarded: frames that were left when the stream was stopped, or that came while it was paused.
         queued: frames that wait.
     """
 
@@ -119,6 +119,19 @@ class BlockQueue:
             skipped = min(n_frames, self._account.analysed)
             self._add(analysed=-skipped, dropped=skipped)
             self.overflowed += skipped
+
+    @property
+    def position(self) -> int:
+        """Where the stream is: the frame after the last that came."""
+        with self._changed:
+            return self._expected
+
+    def discard_waiting(self) -> None:
+        """Counts what waits as discarded."""
+        with self._changed:
+            self._add(queued=-self._account.queued, discarded=self._account.queued)
+            self._blocks.clear()
+            self._changed.notify_all()
 
     @property
     def ended(self) -> bool:

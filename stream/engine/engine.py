@@ -167,6 +167,28 @@ class Engine:
             for status in statuses
         ]
 
+    @property
+    def paused(self) -> dict[str, bool]:
+        """Stream name -> whether it is paused."""
+        return {stream.name: stream.paused for stream in self._streams}
+
+    @property
+    def positions_s(self) -> dict[str, float]:
+        """Stream name -> the second it is at."""
+        return {s.name: s.queue.position / s.source.sample_rate_hz for s in self._streams}
+
+    def set_paused(self, name: str, paused: bool) -> None:
+        """Pauses a stream, or goes on with it; callable from any thread."""
+        for stream in self._streams:
+            if stream.name == name:
+                stream.paused = paused
+        self._news.set()
+
+    def set_thresholds(self, thresholds: dict[str, float]) -> None:
+        """Decides by other thresholds, label -> score, from now on; callable from any thread."""
+        for stream in self._streams:
+            stream.pipeline.set_thresholds(thresholds)
+
     def _run_capture(self, source: AudioSource) -> None:
         streams = [stream for stream in self._streams if stream.source is source]
         try:

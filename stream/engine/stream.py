@@ -60,6 +60,7 @@ class Stream:
         pipeline: what the analysing thread does with them.
         error: the fault that ended the stream, or None.
         done: nothing is left to analyse.
+        paused: nothing is analysed until it is False again.
     """
 
     def __init__(
@@ -79,8 +80,8 @@ class Stream:
         self.queue = BlockQueue(round(waiting_s * rate), self.source.live, news.set)
         self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live, clock)
         self.error: Exception | None = None
-        self.done = False
-        self._closing = False
+        self.done = self.paused = False
+        self._closing = self._rests = False
         self._portion = round(PORTION_S * rate)
         self._n_skipped = 0
         self._drop_rate = DropRate()
@@ -92,6 +93,8 @@ class Stream:
         Where more windows of a live source are due than ``queue_hops``, the oldest are skipped: the
         stream stays unbroken, and each skipped window counts as a hop of dropped frames.
         """
+        if self._pass_by():
+            return
         waiting, taken = self.queue.account.queued if self.source.live else 0, 0
         while self.pipeline.window() is None or taken < waiting:
             ended = self.queue.ended
@@ -109,6 +112,17 @@ class Stream:
                 break
         if self.source.live:
             self._skip_overdue()
+
+    def _pass_by(self) -> bool:
+        """Of a paused stream, ends what is on; discards what is live, lets wait what can wait."""
+        if self.paused and not self._rests:
+            self.pipeline.end()
+        self._rests = self.paused
+        if self._rests and self.source.live:
+            self.queue.discard_waiting()
+        if self._rests and self.queue.ended:
+            self.done = self.pipeline.window() is None
+        return self._rests
 
     def _skip_overdue(self) -> None:
         hop_frames = self._hop_s * self.source.sample_rate_hz
@@ -147,6 +161,7 @@ class Stream:
             uptime_s=uptime_s,
             lost_share=drop_rate,
             lost_s=health.lost_s,
+            paused=self.paused,
             message=self._warning(now, drop_rate),
         )
 

@@ -25,7 +25,7 @@ def decision_thresholds(card: Card, settings: DecisionSettings) -> dict[str, flo
             raise SettingsError(
                 f"expected a threshold such as piano=0.4, from 0 to 1, found {text!r}"
             )
-        thresholds[_known(label)] = score
+        thresholds[known_label(label)] = score
     if settings.labels:
         wanted = set(_labels(settings.labels))
         thresholds = {label: score for label, score in thresholds.items() if label in wanted}
@@ -40,10 +40,15 @@ def decision_thresholds(card: Card, settings: DecisionSettings) -> dict[str, flo
 
 
 def _labels(text: str) -> Iterable[str]:
-    return [_known(part) for part in text.split(",") if part.strip()]
+    return [known_label(part) for part in text.split(",") if part.strip()]
 
 
-def _known(text: str) -> str:
+def known_label(text: str) -> str:
+    """The label that a text means, however it is written.
+
+    Raises:
+        SettingsError: none.
+    """
     label = text.strip().lower().replace(" ", "_").replace("-", "_")
     if label not in LABELS:
         raise SettingsError(f"expected a label of {', '.join(LABELS)}, found {text.strip()!r}")

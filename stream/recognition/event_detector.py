@@ -59,9 +59,7 @@ class EventDetector:
         settings: DecisionSettings | None = None,
     ) -> None:
         self.settings = settings or DecisionSettings()
-        on = np.array([thresholds.get(label, np.inf) for label in LABELS])
-        self._on = np.where(np.isfinite(on), log_odds(on), np.inf)
-        self._off = on * self.settings.off_ratio
+        self.set_thresholds(thresholds)
         self._last: deque[npt.NDArray[np.float64]] = deque(maxlen=self.settings.n_windows)
         self._begins: deque[float] = deque(maxlen=self.settings.n_windows)
         self._hop_s, self._source = hop_s, source
@@ -69,6 +67,15 @@ class EventDetector:
         self._n_windows = 0
         self._n_events = 0
         self._end_s = 0.0
+
+    def set_thresholds(self, thresholds: dict[str, float]) -> None:
+        """Decides by other thresholds from the next window on; callable from any thread.
+
+        A label that is on and has none any more ends as if it had fallen silent.
+        """
+        on = np.array([thresholds.get(label, np.inf) for label in LABELS])
+        reached = np.where(np.isfinite(on), log_odds(on), np.inf)
+        self._levels = reached, on * self.settings.off_ratio
 
     @property
     def warming_up(self) -> bool:
@@ -109,11 +116,12 @@ class EventDetector:
         self._end_s = window.end_s
         self._last.append(log_odds(scores))
         complete = len(self._last) == n_windows and not silent
-        reached = (np.mean(self._last, axis=0) >= self._on) & complete
+        on_level, off_level = self._levels
+        reached = (np.mean(self._last, axis=0) >= on_level) & complete
         events = []
         for index, track in enumerate(self._tracks):
             score = float(scores[index])
-            if score >= self._off[index]:
+            if score >= off_level[index]:
                 if not track.on_id and track.misses:
                     track.onset_s = self._begins[-1]
                 track.misses = 0

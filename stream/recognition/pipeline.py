@@ -95,6 +95,10 @@ class Pipeline:
         self._messages: list[Estimate | Event] = []
         self._graphs: list[Graph] = []
 
+    def set_thresholds(self, thresholds: dict[str, float]) -> None:
+        """Decides by other thresholds from the next window on; callable from any thread."""
+        self._decide.set_thresholds(thresholds)
+
     def process(self, block: Block) -> list[Estimate | Event]:
         """Returns the messages that a block completes."""
         self.push(block)

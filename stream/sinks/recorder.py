@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mmgat.stream.audio.source import Block
-from mmgat.stream.bus.protocol import Event, Hello, Message, Status
+from mmgat.stream.bus.protocol import Event, Hello, Mark, Message, Status
 from mmgat.stream.settings import RecordSettings
 from mmgat.stream.sinks.base import Sink
 from mmgat.stream.sinks.recording_folder import Clip, RecordingFolder
@@ -37,7 +37,7 @@ class Recorder(Sink):
     """
 
     name = "record"
-    wants = (Event, Hello, Status)
+    wants = (Event, Hello, Status, Mark)
     wants_audio = True
     lossless = True
     shutdown_timeout_s = 2.0
