@@ -15,7 +15,7 @@ from tools.soak.device import KINDS, Fault, random_script
 from tools.soak.run import soak
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 90.0
+SECONDS = 60.0
 N_SCRIPTS = int(os.environ.get("FAULT_SCRIPTS", "8"))  # the full run has 100
 
 faults = st.lists(

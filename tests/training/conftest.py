@@ -12,16 +12,11 @@ import soundfile
 from mmgat.model.labels import LABELS
 from mmgat.training.data.audioset import COLUMNS
 from mmgat.training.data.audioset_names import LABEL_NAMES
-from mmgat.training.distillation.teachers import (
-    MN04_FEATURES,
-    N_MN04,
-    N_YAMNET,
-    TeacherFiles,
-    Teachers,
-)
+from mmgat.training.distillation.teachers import N_MN04, N_YAMNET, TeacherFiles
 from mmgat.training.fitting.runs import run
 from mmgat.training.synthesis.packages import RATE_HZ
 from mmgat.training.synthesis.render import HELD_OUT
+from tests.training.stand_ins import StandInTeachers
 
 SOURCES = {"flute": "flutist", "cello": "cellist"}
 """Sources of the recordings, by their labels."""
@@ -123,22 +118,6 @@ def data(tmp_path: Path) -> Path:
     (folder / "audioset-vggish").mkdir()
     write_classes(folder / "audioset-vggish" / "class_labels_indices.csv", N_MN04)
     return folder
-
-
-class StandInTeachers(TeacherFiles):
-    """Stand-ins of the right shapes for the two taggers, which have no files."""
-
-    def load(self) -> Teachers:
-        return Teachers(mn04=_mn04, yamnet=_yamnet)
-
-
-def _mn04(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    loudness = np.abs(clips).mean(axis=1, keepdims=True)
-    return np.repeat(loudness, N_MN04, axis=1), np.repeat(loudness, MN04_FEATURES, axis=1)
-
-
-def _yamnet(clip: np.ndarray) -> np.ndarray:
-    return np.full((len(clip) // 16_000, N_YAMNET), 0.25, np.float32)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ class Dataset(ABC):
         variant: VGGish variant of its embeddings; "" if a run on it cannot be published.
         evaluated_on: which bags ``evaluation`` gives, in words.
         file_pattern: name of the published files that ``read_file`` reads, with ``*``; "" for none.
+        n_in_file: how many bags ``read_file`` gives of a whole published set; None if it varies.
         notes: limits of a network trained on it, for its card.
     """
 
@@ -41,6 +42,7 @@ class Dataset(ABC):
     variant: ClassVar[str] = ""
     evaluated_on: ClassVar[str] = ""
     file_pattern: ClassVar[str] = ""
+    n_in_file: ClassVar[int | None] = None
     notes: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

@@ -1,11 +1,13 @@
 """IRMAS as published (Bosch et al., ISMIR 2012; CC BY-NC-SA 3.0): clips, labels, embeddings.
 
 Its eleven codes are ten of the 20 labels: both guitars are one. The other ten are never annotated.
+Names and numbers of the files are those of mirdata's index of IRMAS 1.0.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +43,11 @@ IRMAS_ARCHIVES: Final = tuple(
     )
 )
 
+N_TEST_CLIPS: Final = 2874
+"""Clips of the three test parts: 807, 1301 and 766."""
+
 SHORTEST_SAMPLES: Final = 15_600
-_TRAINING_NAME = re.compile(r"\[(\w+)\].*?(\d+)__\d+$")
+_TRAINING_NAME = re.compile(r"(?:\d+__)?\[(\w+)\].*?(\d+)__\d+$")
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class IrmasClip:
 def training_clips(folder: Path) -> list[IrmasClip]:
     """Finds the clips of ``IRMAS-TrainingData/CODE/[CODE]...NNNN__K.wav``.
 
+    Names with a remark on drums begin with a number more, ``031__[cel][nod][cla]0020__1.wav``.
     The label is that of the folder: ``cla`` in a name is the clarinet or the classical genre.
 
     Raises:
@@ -89,17 +95,23 @@ def training_clips(folder: Path) -> list[IrmasClip]:
     return clips
 
 
-def test_clips(folder: Path) -> list[IrmasClip]:
-    """Finds the clips of ``IRMAS-TestingData-PartN/PartN``, with their labels, one a line.
+def evaluation_clips(folder: Path, incomplete: bool = False) -> list[IrmasClip]:
+    """Finds the clips of ``IRMAS-TestingData-PartN``, with their labels, one a line.
+
+    The folders inside are ``Part1``, ``IRTestingData-Part2`` and ``Part3``.
+
+    Args:
+        folder: that of the three parts.
+        incomplete: take what is there, although the set has more.
 
     Raises:
-        TrainingDataError: missing, without labels, or with an unknown code.
+        TrainingDataError: missing, without labels, with an unknown code, or not all of them.
     """
     clips = []
-    for path in sorted(folder.glob("IRMAS-TestingData-Part*/Part*/*.wav")):
+    for path in sorted(folder.glob("IRMAS-TestingData-Part*/*/*.wav")):
         table = path.with_suffix(".txt")
         try:
-            codes = table.read_text("utf-8").split()  # published lines end in a tab
+            codes = table.read_text("utf-8-sig").split()  # published lines end in a tab
         except (OSError, UnicodeDecodeError) as error:
             raise TrainingDataError(f"expected labels in {table}, found {error}") from None
         if not codes or not set(codes) <= set(CODES):
@@ -110,14 +122,17 @@ def test_clips(folder: Path) -> list[IrmasClip]:
         clips.append(IrmasClip(path, labels, path.stem, True))
     if not clips:
         raise TrainingDataError(
-            f"expected IRMAS's test clips in {folder}/IRMAS-TestingData-PartN/PartN, found none: "
+            f"expected IRMAS's test clips in {folder}/IRMAS-TestingData-PartN, found none: "
             "unpack the three IRMAS-TestingData archives"
         )
+    if len(clips) != N_TEST_CLIPS and not incomplete:
+        parts = Counter(path.parts[0] for path in (c.path.relative_to(folder) for c in clips))
+        raise TrainingDataError(
+            f"expected the {N_TEST_CLIPS} test clips of IRMAS in {folder}, found {len(clips)} ("
+            + ", ".join(f"{part}: {n}" for part, n in sorted(parts.items()))
+            + "): unpack all three archives, or give --incomplete"
+        )
     return clips
-
-
-# pytest would take the published set's name for a test's
-test_clips.__test__ = False  # type: ignore[attr-defined]
 
 
 def hold_out(

@@ -20,6 +20,7 @@ from mmgat.training.data.download import Archive
 from mmgat.training.errors import TrainingDataError
 
 FILE_NAME: Final = "openmic-2018.npz"
+N_TEST_CLIPS: Final = 5085
 Split = Literal["train", "test"]
 
 OPENMIC_ARCHIVE: Final = Archive(
@@ -96,6 +97,7 @@ class OpenMIC(Dataset):
     variant = VARIANTS[1]
     file_pattern = FILE_NAME
     evaluated_on = "clips of OpenMIC-2018's test split"
+    n_in_file = N_TEST_CLIPS
     notes = ("Trained on about two known labels a clip, of 10 s.",)
 
     def training(self, data: Path, embeddings: str) -> Bags:
@@ -130,7 +132,7 @@ def _positions(keys: list[str], folder: Path, split: Split) -> npt.NDArray[np.in
 def _read_split(folder: Path, split: str) -> list[str]:
     path = folder / "partitions" / f"split01_{split}.csv"
     try:
-        return path.read_text("utf-8").split()
+        return path.read_text("utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
         raise TrainingDataError(
             f"expected sample keys, one a line, in {path}, found {error}"

@@ -15,8 +15,8 @@ from mmgat.training.data.irmas import (
     IRMAS_ARCHIVES,
     IrmasClip,
     embed_clips,
+    evaluation_clips,
     hold_out,
-    test_clips,
     training_clips,
 )
 from mmgat.training.data.openmic import OpenMIC
@@ -75,7 +75,7 @@ class OpenMICIrmas(Dataset):
 
     def evaluation(self, data: Path, embeddings: str) -> Bags:
         """Reads the test splits of both."""
-        irmas = _irmas_bags(test_clips(data / "irmas"), data, "test")
+        irmas = _irmas_bags(evaluation_clips(data / "irmas"), data, "test")
         return OpenMIC().evaluation(data, embeddings).join(irmas)
 
 

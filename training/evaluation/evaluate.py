@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from mmgat.training.data.bags import Bags
 
 
-def evaluate(checkpoint: str, path: Path, every_clip: bool = False) -> dict[str, Any]:
+def evaluate(
+    checkpoint: str, path: Path, every_clip: bool = False, incomplete: bool = False
+) -> dict[str, Any]:
     """Evaluates a checkpoint on a published file of embeddings.
 
     AudioSet: only clips of music, unless ``every_clip``. OpenMIC: the test split, whose ``map`` is
@@ -27,10 +29,11 @@ def evaluate(checkpoint: str, path: Path, every_clip: bool = False) -> dict[str,
         checkpoint: its name or path.
         path: the file, see ``mmgat.training.data.registry.dataset_of_file``.
         every_clip: not only clips of music.
+        incomplete: score what is there, although the published set has more.
 
     Raises:
         ModelError: the checkpoint is missing, damaged or of another embedder.
-        TrainingDataError: the file is missing or damaged.
+        TrainingDataError: the file is missing, damaged or incomplete.
     """
     from mmgat.model.card import check_embedding_space
     from mmgat.model.checkpoint import load_checkpoint
@@ -42,10 +45,19 @@ def evaluate(checkpoint: str, path: Path, every_clip: bool = False) -> dict[str,
     bags, of = dataset.read_file(path, every_clip)
     if not len(bags):
         raise TrainingDataError(f"expected {of} in {path}, found none")
-    return _about(loaded, path.name, len(bags), of) | _report_on(loaded, bags)[0]
+    expected = dataset.n_in_file
+    if expected not in (None, len(bags)) and not incomplete:
+        raise TrainingDataError(
+            f"expected {expected} {of} for {path}, found {len(bags)}: unpack the archive again, "
+            "or give --incomplete"
+        )
+    about = _about(loaded, path.name, len(bags), of, expected)
+    return about | _report_on(loaded, bags)[0]
 
 
-def evaluate_irmas(checkpoint: str, folder: Path, weights: Path | None = None) -> dict[str, Any]:
+def evaluate_irmas(
+    checkpoint: str, folder: Path, weights: Path | None = None, incomplete: bool = False
+) -> dict[str, Any]:
     """Evaluates a checkpoint on IRMAS's test clips, with its own embedder.
 
     ``irmas`` follows that set's convention (Han et al. 2017): seconds summed and divided by the
@@ -55,20 +67,21 @@ def evaluate_irmas(checkpoint: str, folder: Path, weights: Path | None = None) -
         checkpoint: its name or path.
         folder: of the unpacked test clips.
         weights: VGGish's published files, for a checkpoint of vggish.
+        incomplete: score the clips that are there, although the published set has more.
 
     Raises:
         ModelError: the checkpoint is missing, or its embedder cannot be loaded.
-        TrainingDataError: the clips are missing.
+        TrainingDataError: clips are missing.
     """
     import numpy as np
 
     from mmgat.model.checkpoint import load_checkpoint
     from mmgat.model.labels import INDEX
-    from mmgat.training.data.irmas import COVERED, embed_clips, test_clips
+    from mmgat.training.data.irmas import COVERED, N_TEST_CLIPS, embed_clips, evaluation_clips
     from mmgat.training.evaluation.benchmark_metrics import irmas_clip_scores, irmas_scores
 
     loaded = load_checkpoint(checkpoint)
-    bags = embed_clips(test_clips(folder), loaded.embedder(weights))
+    bags = embed_clips(evaluation_clips(folder, incomplete), loaded.embedder(weights))
     found, instance = _report_on(loaded, bags)
     columns = [INDEX[label] for label in COVERED]
     clips = [
@@ -76,7 +89,7 @@ def evaluate_irmas(checkpoint: str, folder: Path, weights: Path | None = None) -
         for seconds, length in zip(instance, bags.lengths.tolist(), strict=True)
     ]
     truth = bags.bag[:, columns].numpy() > 0.5
-    about = _about(loaded, folder.name, len(bags), "IRMAS test clips")
+    about = _about(loaded, folder.name, len(bags), "IRMAS test clips", N_TEST_CLIPS)
     return about | found | {"irmas": irmas_scores(truth, np.stack(clips), 0.5)}
 
 
@@ -95,10 +108,13 @@ def _report_on(loaded: Checkpoint, bags: Bags) -> tuple[dict[str, Any], Any]:
     return report_of(bags.bag.numpy(), scores, bags.bag_weight.numpy(), thresholds), instance
 
 
-def _about(loaded: Checkpoint, file: str, n_clips: int, of: str) -> dict[str, Any]:
+def _about(
+    loaded: Checkpoint, file: str, n_clips: int, of: str, expected: int | None
+) -> dict[str, Any]:
     card = loaded.card
     return {
-        "checkpoint": card.name, "version": card.version, "file": file, "clips": n_clips, "of": of
+        "checkpoint": card.name, "version": card.version, "file": file, "clips": n_clips,
+        "clips_expected": n_clips if expected is None else expected, "of": of,
     }  # fmt: skip
 
 
@@ -107,6 +123,11 @@ def as_text(found: dict[str, Any]) -> str:
     lines = [
         f"{found['checkpoint']} {found['version']} on {found['clips']} {found['of']} "
         f"of {found['file']}",
+        *(
+            [f"INCOMPLETE: the published set has {found['clips_expected']}"]
+            if found["clips"] != found["clips_expected"]
+            else []
+        ),
         "",
         f"mean average precision  {found['map']:.4f}",
         *(f"  {label:<20} {value:.3f}" for label, value in found["per_label"].items()),
@@ -150,6 +171,7 @@ def as_text(found: dict[str, Any]) -> str:
     help="VGGish's published files, to evaluate a checkpoint of vggish on IRMAS.",
 )
 @click.option("--every-clip", is_flag=True, help="Not only clips with a label of music.")
+@click.option("--incomplete", is_flag=True, help="Score what is there of a published set.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.version_option(package_name="mmgat-stream")
 def main(
@@ -158,6 +180,7 @@ def main(
     irmas: Path | None,
     weights: Path | None,
     every_clip: bool,
+    incomplete: bool,
     as_json: bool,
 ) -> None:
     """Print mean average precision and F1 of a checkpoint on labelled embeddings or clips."""
@@ -165,9 +188,9 @@ def main(
         raise click.UsageError("expected either --embeddings FILE.npz or --irmas FOLDER")
     try:
         if irmas is not None:
-            found = evaluate_irmas(checkpoint, irmas, weights)
+            found = evaluate_irmas(checkpoint, irmas, weights, incomplete)
         elif embeddings is not None:
-            found = evaluate(checkpoint, embeddings, every_clip)
+            found = evaluate(checkpoint, embeddings, every_clip, incomplete)
     except (ModelError, TrainingDataError) as error:
         click.echo(f"mmgat-evaluate: {error}", err=True)
         sys.exit(1)

@@ -24,7 +24,7 @@ from mmgat.stream.settings import StreamSettings
 from tests.conftest import untrained_card
 
 SECONDS = 60.0
-BLOCK_S = 0.02
+BLOCK_S = 0.05
 
 
 class Microphone(AudioSource):

@@ -14,7 +14,7 @@ from mmgat.training.data.irmas import (
     hold_out,
     training_clips,
 )
-from mmgat.training.data.irmas import test_clips as clips_of_the_test_set
+from mmgat.training.data.irmas import evaluation_clips as all_test_clips
 from mmgat.training.errors import TrainingDataError
 
 RATE = 44_100
@@ -22,7 +22,12 @@ TRAINING = [
     "cla/[cla][cla]0189__2.wav",
     "cla/[cla][cla]0189__3.wav",
     "gel/[gel][dru][pop_roc]0871__1.wav",
-    "pia/[pia][nod][cla]1389__3.wav",
+    "pia/125__[pia][nod][cla]1389__3.wav",
+]
+TEST = [  # folders and names as in mirdata's index of IRMAS 1.0
+    ("IRMAS-TestingData-Part1/Part1/02 - Samba-4", 5, "gac\t\ngel\t\n"),
+    ("IRMAS-TestingData-Part2/IRTestingData-Part2/Yngwie Malmsteen - Gimme-4", 5, "gel\t\n"),
+    ("IRMAS-TestingData-Part3/Part3/(01) Truth-2", 7.3, "voi\t\npia\t\n"),
 ]
 
 
@@ -33,14 +38,11 @@ def wav(path: Path, seconds: float, level: float = 0.3, rate: int = RATE) -> Non
 
 
 def published(folder: Path) -> None:
-    """Four training clips and two test clips in the published layout."""
+    """Four training clips and a test clip of each part, in the published layout."""
     for name in TRAINING:
         wav(folder / "IRMAS-TrainingData" / name, 3)
-    for part, name, seconds, table in [
-        (1, "02 - Samba-4", 5, "gac\t\ngel\t\n"),
-        (3, "(01) Truth-2", 7.3, "voi\t\npia\t\n"),
-    ]:
-        path = folder / f"IRMAS-TestingData-Part{part}" / f"Part{part}" / f"{name}.wav"
+    for name, seconds, table in TEST:
+        path = folder / f"{name}.wav"
         wav(path, seconds)
         path.with_suffix(".txt").write_text(table)
 
@@ -49,6 +51,10 @@ def published(folder: Path) -> None:
 def irmas(tmp_path: Path) -> Path:
     published(tmp_path)
     return tmp_path
+
+
+def clips_of_the_test_set(folder: Path) -> list[IrmasClip]:
+    return all_test_clips(folder, incomplete=True)
 
 
 class Loudest:
@@ -63,7 +69,7 @@ class Loudest:
 def test_the_folder_tells_a_clarinet_from_the_classical_genre(irmas: Path) -> None:
     labels = {clip.path.name: clip.labels for clip in training_clips(irmas)}
     assert labels["[cla][cla]0189__2.wav"] == ("clarinet",)
-    assert labels["[pia][nod][cla]1389__3.wav"] == ("piano",)
+    assert labels["125__[pia][nod][cla]1389__3.wav"] == ("piano",)
 
 
 def test_the_excerpts_of_a_recording_share_its_number(irmas: Path) -> None:
@@ -73,8 +79,20 @@ def test_the_excerpts_of_a_recording_share_its_number(irmas: Path) -> None:
 def test_both_guitars_are_one_label_and_lines_may_end_in_tabs(irmas: Path) -> None:
     assert [clip.labels for clip in clips_of_the_test_set(irmas)] == [
         ("guitar",),
+        ("guitar",),
         ("piano", "voice"),
     ]
+
+
+def test_of_an_incomplete_test_set_each_part_is_counted_and_nothing_is_scored(irmas: Path) -> None:
+    counts = r"found 3 \(IRMAS-TestingData-Part1: 1, .*Part2: 1, .*Part3: 1\)"
+    with pytest.raises(TrainingDataError, match=f"expected the 2874 test clips .*{counts}"):
+        all_test_clips(irmas)
+
+
+def test_labels_with_a_byte_order_mark_are_read(irmas: Path) -> None:
+    (irmas / f"{TEST[0][0]}.txt").write_text("cel\n", "utf-8-sig")
+    assert clips_of_the_test_set(irmas)[0].labels == ("cello",)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -106,7 +124,7 @@ def test_in_a_test_clip_the_ten_covered_labels_are_known_and_the_others_are_not(
 def test_k_seconds_give_k_embeddings_and_the_rest_is_padding(irmas: Path) -> None:
     assert embed_clips(training_clips(irmas), Loudest()).lengths.tolist() == [3, 3, 3, 3]
     bags = embed_clips(clips_of_the_test_set(irmas), Loudest())
-    assert bags.lengths.tolist() == [5, 7]
+    assert bags.lengths.tolist() == [5, 5, 7]
     assert not bags.embeddings[0, 5:].any()
 
 

@@ -36,6 +36,12 @@ def test_a_split_has_its_own_clips_in_its_own_order(tmp_path: Path) -> None:
     assert bags.lengths.tolist() == [10, 10]
 
 
+def test_a_split_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    folder = published(tmp_path)
+    (folder / "partitions" / "split01_test.csv").write_text(KEYS[1] + "\n", "utf-8-sig")
+    assert len(read_openmic(folder, "test")) == 1
+
+
 def test_an_archive_unpacked_in_its_own_folder_is_found(tmp_path: Path) -> None:
     (tmp_path / "openmic-2018").mkdir()
     published(tmp_path / "openmic-2018")

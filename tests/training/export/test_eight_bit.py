@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,10 @@ def test_calibration_clips_are_training_recordings_heard_in_many_ways(data: Path
 
 @pytest.mark.timeout(300)
 def test_in_8_bits_any_checkpoint_with_its_embedder_says_nearly_the_same(
-    tmp_path: Path, data: Path
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    few_clips = partial(calibration_clips, n_clips=8)
+    monkeypatch.setattr("mmgat.training.export.onnx_graphs.calibration_clips", few_clips)
     path = tmp_path / "new.safetensors"
     mmgat = untrained_mmgat(similarity="pearson", scales=("temporal-2", "wide-0"))
     save_checkpoint(path, untrained_card(), mmgat, ConvNetEmbedder().state_dict())
