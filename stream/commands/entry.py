@@ -12,6 +12,7 @@ import signal
 COMMANDS = {
     "mmgat-stream": "mmgat.stream.commands.stream",
     "mmgat-tag": "mmgat.stream.commands.tag",
+    "mmgat-find": "mmgat.stream.commands.find",
     "mmgat-listen": "mmgat.stream.commands.listen",
     "mmgat-dashboard": "mmgat.stream.dashboard.__main__",
     "mmgat-keys": "mmgat.stream.commands.keys",
@@ -28,6 +29,11 @@ def stream() -> None:
 def tag() -> None:
     """Runs ``mmgat-tag``."""
     _run("mmgat-tag")
+
+
+def find() -> None:
+    """Runs ``mmgat-find``."""
+    _run("mmgat-find")
 
 
 def listen() -> None:
