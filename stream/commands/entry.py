@@ -12,6 +12,7 @@ import signal
 COMMANDS = {
     "mmgat-stream": "mmgat.stream.commands.stream",
     "mmgat-tag": "mmgat.stream.commands.tag",
+    "mmgat-annotate": "mmgat.stream.commands.annotate",
     "mmgat-find": "mmgat.stream.commands.find",
     "mmgat-listen": "mmgat.stream.commands.listen",
     "mmgat-dashboard": "mmgat.stream.dashboard.__main__",
@@ -29,6 +30,11 @@ def stream() -> None:
 def tag() -> None:
     """Runs ``mmgat-tag``."""
     _run("mmgat-tag")
+
+
+def annotate() -> None:
+    """Runs ``mmgat-annotate``."""
+    _run("mmgat-annotate")
 
 
 def find() -> None:

@@ -1,0 +1,216 @@
+"""Many files through a model on many machines, by Ray Data. The only module that knows Ray."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to Ray's makers
+
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.fs
+import ray
+
+from mmgat.model.errors import ModelError
+
+LOCAL: Final = "local"
+
+
+class ClusterError(ModelError):
+    """A cluster, or a place of files, that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where and how files are spread.
+
+    Attributes:
+        address: of Ray; ``local`` starts one on this machine, ``auto`` finds one that runs.
+        n_actors: processes that hold the model; 0 is one a CPU, or as many as the GPUs take.
+        gpus: of each, such as 0.25.
+        files_a_task: that an actor takes at once; a killed actor's are done again.
+    """
+
+    address: str = LOCAL
+    n_actors: int = 0
+    gpus: float = 0.0
+    files_a_task: int = 64
+
+
+def map_files(
+    files: Sequence[str],
+    actor: Callable[..., Callable[[pa.Table], pa.Table]],
+    arguments: Mapping[str, Any],
+    out: str,
+    cluster: Cluster,
+    again: bool = False,
+) -> tuple[int, int]:
+    """Gives files to actors and writes their tables as Parquet, a folder ``run=...`` a run.
+
+    A task whose actor is killed is done again, as Ray Data does by default. Files with a row in an
+    earlier run are left out, so a run that was ended goes on when it is started again.
+
+    Args:
+        files: paths or addresses.
+        actor: a class, made once in every actor's process; called with a table that has the column
+            ``file``, it returns a row for each, with ``file`` and ``error`` (null if it went well).
+        arguments: of the class.
+        out: a folder or its address; it may have the results of other runs.
+        cluster: Ray, and how files are spread.
+        again: do files again whose row has an error.
+
+    Returns:
+        How many files were given to actors, and how many were left out.
+
+    Raises:
+        ClusterError: there is no such cluster, or it has no room.
+    """
+    done = written_files(out, with_errors=not again)
+    left = [file for file in files if file not in done]
+    if not left:
+        return 0, len(files)
+    _connect(cluster)
+    filesystem, folder = place_of(out)
+    run = f"{folder}/run={time.strftime('%Y%m%dT%H%M%S')}-{uuid4().hex[:6]}"
+    n_blocks = -(-len(left) // cluster.files_a_task)
+    data = ray.data.from_arrow(
+        [pa.table({"file": pa.array(left[i::n_blocks], pa.string())}) for i in range(n_blocks)]
+    )
+    n_actors = min(cluster.n_actors or _room(cluster), n_blocks)
+    data.map_batches(
+        actor,
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=n_actors),
+        fn_constructor_kwargs=dict(arguments),
+        num_cpus=1,
+        num_gpus=cluster.gpus,
+    ).write_parquet(run, filesystem=filesystem, ray_remote_args={"num_cpus": 0})
+    return len(left), len(files) - len(left)
+
+
+def written_files(out: str, with_errors: bool = True) -> set[str]:
+    """The files that have a row in a folder of results."""
+    found = _rows(out)
+    if found is None:
+        return set()
+    fine = None if with_errors else pa.dataset.field("error").is_null()
+    return set(found.to_table(columns=["file"], filter=fine)["file"].to_pylist())
+
+
+def n_failed(out: str, files: Sequence[str]) -> int:
+    """How many of the files have only rows with an error."""
+    return len(set(files) - written_files(out, with_errors=False))
+
+
+def _rows(out: str) -> pa.dataset.Dataset | None:
+    filesystem, folder = place_of(out)
+    if filesystem.get_file_info(folder).type != pa.fs.FileType.Directory:
+        return None
+    selector = pa.fs.FileSelector(folder, recursive=True)
+    parts = [i.path for i in filesystem.get_file_info(selector) if i.path.endswith(".parquet")]
+    if not parts:
+        return None
+    return pa.dataset.dataset(parts, filesystem=filesystem, format="parquet")
+
+
+def is_address(file: str) -> bool:
+    """Whether it is an address such as ``s3://bucket/song.flac``, not a path."""
+    return "://" in file
+
+
+def place_of(file: str) -> tuple[pa.fs.FileSystem, str]:
+    """The file system of a path or address, and the path in it.
+
+    pyarrow's own file systems (local, S3, Google Cloud, HDFS) are taken where they know the address,
+    else those of fsspec that are installed.
+
+    Raises:
+        ClusterError: none knows it.
+    """
+    if not is_address(file):
+        return pa.fs.LocalFileSystem(), str(Path(file).absolute())
+    try:
+        return pa.fs.FileSystem.from_uri(file)  # type: ignore[no-any-return]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        pass
+    try:
+        import fsspec
+
+        system, path = fsspec.core.url_to_fs(file)
+    except (ImportError, ValueError) as error:
+        raise ClusterError(
+            f"expected an address that pyarrow or fsspec knows, found {file!r} ({error})"
+        ) from None
+    return pa.fs.PyFileSystem(pa.fs.FSSpecHandler(system)), path
+
+
+def list_files(folder: str, suffixes: frozenset[str]) -> Iterator[str]:
+    """Addresses of the files with such suffixes in a folder of an object store and below.
+
+    Raises:
+        ClusterError: no file system knows it.
+    """
+    filesystem, path = place_of(folder)
+    scheme = folder.partition("://")[0]
+    info = filesystem.get_file_info(path)
+    if info.type != pa.fs.FileType.Directory:
+        yield folder
+        return
+    for found in filesystem.get_file_info(pa.fs.FileSelector(path, recursive=True)):
+        if found.type == pa.fs.FileType.File and f".{found.extension}".casefold() in suffixes:
+            yield f"{scheme}://{found.path}"
+
+
+def fetch(file: str, target: Path) -> None:
+    """Copies a file of an object store to this machine.
+
+    Raises:
+        OSError, ClusterError: it cannot be had.
+    """
+    filesystem, path = place_of(file)
+    pa.fs.copy_files(path, str(target), filesystem, pa.fs.LocalFileSystem())
+
+
+def _connect(cluster: Cluster) -> None:
+    if ray.is_initialized():
+        return
+    address = None if cluster.address == LOCAL else cluster.address
+    n_cpus = max(cluster.n_actors, os.cpu_count() or 1) if address is None else None
+    try:
+        ray.init(
+            address,
+            num_cpus=n_cpus,
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ClusterError(
+            f"expected a Ray cluster at {cluster.address!r}, found none ({error}): "
+            "ray start --head begins one"
+        ) from None
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    ray.data.DataContext.get_current().enable_progress_bars = sys.stderr.isatty()
+
+
+def _room(cluster: Cluster) -> int:
+    """How many actors the cluster has room for."""
+    has = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    room = int(has.get("CPU", 0))
+    if cluster.gpus:
+        room = min(room, int(has.get("GPU", 0) / cluster.gpus))
+    if not room:
+        raise ClusterError(
+            f"expected a cluster with room for one actor of {cluster.gpus:g} GPUs, found "
+            f"{has.get('CPU', 0):g} CPUs and {has.get('GPU', 0):g} GPUs"
+        )
+    return room

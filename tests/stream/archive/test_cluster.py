@@ -1,0 +1,113 @@
+"""A collection on a local Ray of two workers: one session, some twenty seconds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset
+import pytest
+import ray
+
+from mmgat.model.cluster import (
+    Cluster,
+    ClusterError,
+    list_files,
+    map_files,
+    n_failed,
+    place_of,
+    written_files,
+)
+from mmgat.stream.archive.annotator import Annotator
+from mmgat.stream.archive.distributed import AnnotatingActor
+from mmgat.stream.archive.formats.parquet import result_row
+from mmgat.stream.archive.inputs import SUFFIXES
+from mmgat.stream.archive.result import FileResult, Origin
+from mmgat.stream.archive.workers import Job
+from mmgat.stream.recognition.recognizer import Recognizer
+from mmgat.stream.settings import ModelSettings, StreamSettings
+
+CLUSTER = Cluster(n_actors=2, files_a_task=2)
+JOB = Job(ModelSettings(), StreamSettings())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def session() -> Iterator[None]:
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False,
+             object_store_memory=100 << 20, logging_level="error")  # fmt: skip
+    yield
+    ray.shutdown()
+
+
+def rows_of(out: str) -> list[dict[str, Any]]:
+    filesystem, folder = place_of(out)
+    found = pa.dataset.dataset(folder, filesystem=filesystem, format="parquet")
+    return sorted(found.to_table().to_pylist(), key=lambda row: row["file"])
+
+
+def test_a_killed_worker_loses_nothing_and_a_restart_does_the_rest(
+    clips: list[Path], recognizer: Recognizer, tmp_path: Path
+) -> None:
+    marker = tmp_path / "killed"
+
+    class MortalActor(AnnotatingActor):
+        """Dies once, over its second task, with one of its files done."""
+
+        n_tasks = 0
+
+        def __call__(self, files: pa.Table) -> pa.Table:
+            self.n_tasks += 1
+            if self.n_tasks == 2 and not marker.exists():
+                super().__call__(files.slice(0, 1))
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().__call__(files)
+
+    music = tmp_path / "music"
+    music.mkdir()
+    for i in range(10):
+        shutil.copy(clips[i % 2], music / f"{i}.flac")
+    bad = music / "bad.wav"
+    bad.write_text("no sound")
+    files = sorted(list_files(f"file://{music}", SUFFIXES))
+    out = str(tmp_path / "results")
+
+    assert map_files(files, MortalActor, {"job": JOB}, out, CLUSTER) == (11, 0)
+    assert marker.exists()
+    rows = rows_of(out)
+    assert [row["file"] for row in rows] == files  # all there, none twice
+    assert n_failed(out, files) == 1
+    error = next(row["error"] for row in rows if row["error"])
+    assert f"found 'file://{bad}'" in error
+
+    origin = Origin.of(recognizer.model.card, JOB.stream)
+    expected = dict(Annotator(recognizer, JOB.stream)(clips[:2]))
+    for row in rows:
+        if row["error"] is None:
+            of_clip = expected[clips[int(Path(row["file"]).stem) % 2]]
+            assert isinstance(of_clip, FileResult)
+            same = result_row(of_clip, origin)
+            assert row["scores"] == pytest.approx(same["scores"], abs=2e-5)
+            assert row["segments"] == [s | {"score": pytest.approx(s["score"], abs=2e-4)}
+                                       for s in same["segments"]]  # fmt: skip
+            assert row["model"] == same["model"]
+
+    assert map_files(files, MortalActor, {"job": JOB}, out, CLUSTER) == (0, 11)
+    shutil.copy(clips[0], music / "10.flac")
+    shutil.copy(clips[0].with_suffix(".flac"), bad)
+    files.append(f"file://{music}/10.flac")
+    assert map_files(files, AnnotatingActor, {"job": JOB}, out, CLUSTER, again=True) == (2, 10)
+    assert written_files(out, with_errors=False) == set(files)
+    assert len(list(Path(out).iterdir())) == 2  # runs
+
+
+def test_places_that_are_none_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="expected an address that pyarrow or fsspec knows"):
+        place_of("carrier-pigeon://loft/song.flac")
+    with pytest.raises(ClusterError, match="with room for one actor of 0.5 GPUs"):
+        map_files(["a"], AnnotatingActor, {"job": JOB}, str(tmp_path), Cluster(gpus=0.5))
