@@ -11,7 +11,7 @@ import numpy as np
 from mmgat.stream.audio.devices.monitor import Monitor
 from mmgat.stream.audio.source import Block
 from tests.conftest import melody
-from tests.stream.audio.test_devices import needs_pulseaudio, pulse  # noqa: F401
+from tests.stream.audio.devices.test_devices import needs_pulseaudio, pulse  # noqa: F401
 
 
 @needs_pulseaudio
