@@ -38,3 +38,7 @@ class ProtocolError(StreamError):
 
 class OutputError(StreamError):
     """A place for results that cannot be used as it is, or a format whose library is missing."""
+
+
+class BridgeError(StreamError):
+    """A bridge that cannot be opened: a wrong setting, a missing library or driver."""

@@ -18,6 +18,7 @@ COMMANDS = {
     "mmgat-dashboard": "mmgat.stream.dashboard.__main__",
     "mmgat-keys": "mmgat.stream.commands.keys",
     "mmgat-control": "mmgat.stream.commands.control",
+    "mmgat-bridge": "mmgat.stream.commands.bridge",
 }
 """Name of a command -> module whose ``main`` it is."""
 
@@ -60,6 +61,11 @@ def keys() -> None:
 def control() -> None:
     """Runs ``mmgat-control``."""
     _run("mmgat-control")
+
+
+def bridge() -> None:
+    """Runs ``mmgat-bridge``."""
+    _run("mmgat-bridge")
 
 
 def _run(name: str) -> None:

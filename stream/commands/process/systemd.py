@@ -38,11 +38,15 @@ class SystemdNotifier:
         """Notifies that everything is open; ``systemctl status`` shows ``what``."""
         self._send(f"READY=1\nSTATUS={what}")
 
-    def watchdog(self) -> None:
-        """Notifies that the process is alive, three times in the period that is expected."""
+    def watchdog(self, what: str = "") -> None:
+        """Notifies that the process is alive, three times in the period that is expected.
+
+        Args:
+            what: ``systemctl status`` shows it from then on.
+        """
         if self._period_s is not None and self._clock() >= self._next:
             self._next = self._clock() + self._period_s
-            self._send("WATCHDOG=1")
+            self._send("WATCHDOG=1" + (f"\nSTATUS={what}" if what else ""))
 
     def stopping(self) -> None:
         """Notifies that the process ends on purpose."""

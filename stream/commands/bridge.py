@@ -1,0 +1,167 @@
+"""``mmgat-bridge``: carries what an engine publishes to OSC, MIDI, MQTT, browsers or Prometheus."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final
+
+import click
+import msgspec
+
+from mmgat.stream import setting_types
+from mmgat.stream.bridges.base import Bridge
+from mmgat.stream.bridges.registry import bridge_class, bridge_names
+from mmgat.stream.bridges.runner import Runner
+from mmgat.stream.bus.subscriber import Subscriber
+from mmgat.stream.commands.options import HELP_NAMES, report_user_errors
+from mmgat.stream.commands.process.signals import ending_signals
+from mmgat.stream.commands.process.systemd import SystemdNotifier
+from mmgat.stream.errors import BridgeError, SettingsError
+from mmgat.stream.settings import DEFAULT_ADDRESS
+
+ENVIRONMENT_PREFIX: Final = "MMGAT_BRIDGE"
+
+
+class Text(click.ParamType):
+    """A text; several of them in one variable of the environment are separated by semicolons."""
+
+    name = "text"
+    envvar_list_splitter = setting_types.SEPARATOR
+
+
+class Bridges(click.Group):
+    """The bridges as commands, imported when one is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return bridge_names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a bridge, None where there is none of that name."""
+        if cmd_name not in bridge_names():
+            return None
+        try:
+            return command_of(cmd_name)
+        except BridgeError as error:
+            raise click.ClickException(str(error)) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists their names and, of this package's, what they are; none is imported."""
+        rows = [(name, SHORT_HELP.get(name, "of another package")) for name in bridge_names()]
+        with formatter.section("Bridges"):
+            formatter.write_dl(rows)
+
+
+SHORT_HELP: Final = {
+    "osc": "OSC over UDP: TouchDesigner, Max, SuperCollider, REAPER, QLC+",
+    "midi": "notes and controllers on a virtual MIDI port",
+    "mqtt": "MQTT, with discovery by Home Assistant",
+    "ws": "JSON over WebSocket, for browsers",
+    "prometheus": "metrics for Prometheus and Grafana",
+}
+
+
+@click.command(
+    cls=Bridges,
+    context_settings=HELP_NAMES | {"auto_envvar_prefix": ENVIRONMENT_PREFIX},
+)
+@click.version_option(package_name="mmgat-stream")
+def main() -> None:
+    """Carry what a running mmgat-stream publishes to another protocol, until Ctrl+C.
+
+    Each bridge is a process of its own and a subscriber like any other: whatever happens to its
+    receiver, recognition goes on. Every option may come from the environment instead, as in
+    MMGAT_BRIDGE_MQTT_HOST=broker.
+    """
+
+
+def command_of(name: str) -> click.Command:
+    """The command of a bridge; its options are the fields of the bridge's settings.
+
+    Raises:
+        BridgeError: it cannot be loaded.
+    """
+    bridge = bridge_class(name)
+    fields = msgspec.structs.fields(bridge.Settings)
+
+    @report_user_errors
+    def run(connect: str, **values: Any) -> int | None:
+        given = {
+            field.name: _value(field, values[field.name])
+            for field in fields
+            if values[field.name] not in (None, ())
+        }
+        return run_bridge(name, bridge(bridge.Settings(**given)), connect)
+
+    options = [
+        click.Option(
+            ["--connect"], default=DEFAULT_ADDRESS, show_default=True, metavar="ADDRESS",
+            help="Where the engine publishes.",
+        ),
+        *map(_option, fields),
+    ]  # fmt: skip
+    return click.Command(
+        name, params=options, callback=run, help=_help_of(bridge), context_settings=HELP_NAMES
+    )
+
+
+def run_bridge(name: str, bridge: Bridge, connect: str) -> int | None:
+    """Runs a bridge until a signal ends it.
+
+    Raises:
+        StreamError: an address or a setting with which it can never run.
+    """
+
+    def say(text: str) -> None:
+        click.echo(f"mmgat-bridge {name}: {text}", err=True)
+
+    quit_, notifier = threading.Event(), SystemdNotifier()
+    with Subscriber(connect, warn=say) as subscriber, ending_signals(quit_):
+        runner = Runner(bridge, subscriber, say)
+        notifier.ready(f"from {connect} to {bridge.receiver}")
+
+        def each_round() -> None:
+            notifier.watchdog(runner.summary)
+
+        say(f"from {connect} to {bridge.receiver}")
+        runner.run(quit_, each_round)
+        notifier.stopping()
+        lost = subscriber.losses.lost
+    say(runner.summary + (f", {lost} lost between engine and bridge" if lost else ""))
+    return None
+
+
+def _option(field: msgspec.structs.FieldInfo) -> click.Option:
+    flag = "--" + field.name.replace("_", "-")
+    text = setting_types.description(field)
+    if setting_types.is_flag(field):
+        return click.Option([flag], is_flag=True, default=None, help=text)
+    if field.default not in (None, "", ()):
+        text += f"  [default: {field.default}]"
+    choices = setting_types.choices_of(field)
+    return click.Option(
+        [flag],
+        type=Text(),
+        multiple=setting_types.is_list(field),
+        metavar=f"[{'|'.join(choices)}]" if choices else None,
+        help=text,
+    )
+
+
+def _value(field: msgspec.structs.FieldInfo, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return setting_types.parse(field, value)
+    except ValueError as error:
+        raise SettingsError(f"--{field.name.replace('_', '-')}: {error}") from None
+
+
+def _help_of(bridge: type[Bridge]) -> str:
+    return (bridge.__doc__ or "").strip()
+
+
+if __name__ == "__main__":
+    from mmgat.stream.commands import entry
+
+    entry.bridge()
