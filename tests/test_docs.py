@@ -129,9 +129,10 @@ def unknown_options(words: list[str]) -> list[str]:
     command = importlib.import_module(COMMANDS[words[0]]).main
     for word in words[1:]:
         if isinstance(command, click.Group) and not word.startswith("-"):
-            if word not in command.commands:
+            found = command.get_command(click.Context(command), word)
+            if found is None:
                 return [word]
-            command = command.commands[word]
+            command = found
     known = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
     return [
         w.partition("=")[0] for w in words if w[:2] == "--" and w.partition("=")[0] not in known

@@ -70,7 +70,9 @@ def command_reference(command: click.Command, name: str, level: int = 2) -> str:
     if rows:
         paragraphs.append(_table(("option", "default", "meaning"), rows))
     if isinstance(command, click.Group):
-        for key, part in command.commands.items():
+        for key in command.list_commands(context):
+            part = command.get_command(context, key)
+            assert part is not None
             paragraphs.append(f"{'#' * (level + 1)} {name} {key}")
             paragraphs.append(command_reference(part, f"{name} {key}", level + 1))
     return "\n\n".join(paragraphs)

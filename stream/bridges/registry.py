@@ -19,9 +19,7 @@ ENTRY_POINTS: Final = "mmgat.bridges"
 
 BUILT_IN: Final = {
     "osc": "mmgat.stream.bridges.osc:OscBridge",
-    "midi": "mmgat.stream.bridges.midi:MidiBridge",
     "ws": "mmgat.stream.bridges.ws:WebSocketBridge",
-    "prometheus": "mmgat.stream.bridges.prometheus:PrometheusBridge",
 }
 """Name -> module and class, imported when it is used."""
 

@@ -102,7 +102,7 @@ class Runner:
             if isinstance(signal, SourceLost):
                 self._say(f"nothing from source {signal.source} any more: what it played has ended")
         if self._bridge.history:
-            lost = [signal for signal in signals if isinstance(signal, SourceLost)]
+            lost: list[Signal] = [s for s in signals if isinstance(s, SourceLost)]
             signals = lost if message is None else [message, *lost]
         self._pass_on(signals, message)
 

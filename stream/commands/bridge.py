@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 import msgspec
+from click.types import StringParamType
 
 from mmgat.stream import setting_types
 from mmgat.stream.bridges.base import Bridge
@@ -22,7 +23,7 @@ from mmgat.stream.settings import DEFAULT_ADDRESS
 ENVIRONMENT_PREFIX: Final = "MMGAT_BRIDGE"
 
 
-class Text(click.ParamType):
+class Text(StringParamType):
     """A text; several of them in one variable of the environment are separated by semicolons."""
 
     name = "text"
@@ -93,7 +94,7 @@ def command_of(name: str) -> click.Command:
         }
         return run_bridge(name, bridge(bridge.Settings(**given)), connect)
 
-    options = [
+    options: list[click.Parameter] = [
         click.Option(
             ["--connect"], default=DEFAULT_ADDRESS, show_default=True, metavar="ADDRESS",
             help="Where the engine publishes.",
