@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
 import click
@@ -17,8 +19,8 @@ from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.commands.options import HELP_NAMES, report_user_errors
 from mmgat.stream.commands.process.signals import ending_signals
 from mmgat.stream.commands.process.systemd import SystemdNotifier
+from mmgat.stream.connection import Connection, connection_options
 from mmgat.stream.errors import BridgeError, SettingsError
-from mmgat.stream.settings import DEFAULT_ADDRESS
 
 ENVIRONMENT_PREFIX: Final = "MMGAT_BRIDGE"
 
@@ -85,28 +87,22 @@ def command_of(name: str) -> click.Command:
     bridge = bridge_class(name)
     fields = msgspec.structs.fields(bridge.Settings)
 
+    @connection_options()
     @report_user_errors
-    def run(connect: str, **values: Any) -> int | None:
+    def run(connection: Connection, **values: Any) -> int | None:
         given = {
             field.name: _value(field, values[field.name])
             for field in fields
             if values[field.name] not in (None, ())
         }
-        return run_bridge(name, bridge(bridge.Settings(**given)), connect)
+        return run_bridge(name, bridge(bridge.Settings(**given)), connection)
 
-    options: list[click.Parameter] = [
-        click.Option(
-            ["--connect"], default=DEFAULT_ADDRESS, show_default=True, metavar="ADDRESS",
-            help="Where the engine publishes.",
-        ),
-        *map(_option, fields),
-    ]  # fmt: skip
-    return click.Command(
-        name, params=options, callback=run, help=_help_of(bridge), context_settings=HELP_NAMES
-    )
+    for field in reversed(fields):
+        run = _option(field)(run)
+    return click.command(name, help=inspect.getdoc(bridge), context_settings=HELP_NAMES)(run)
 
 
-def run_bridge(name: str, bridge: Bridge, connect: str) -> int | None:
+def run_bridge(name: str, bridge: Bridge, connection: Connection) -> int | None:
     """Runs a bridge until a signal ends it.
 
     Raises:
@@ -116,8 +112,9 @@ def run_bridge(name: str, bridge: Bridge, connect: str) -> int | None:
     def say(text: str) -> None:
         click.echo(f"mmgat-bridge {name}: {text}", err=True)
 
+    connect = connection.address
     quit_, notifier = threading.Event(), SystemdNotifier()
-    with Subscriber(connect, warn=say) as subscriber, ending_signals(quit_):
+    with Subscriber(connect, warn=say, keys=connection.keys) as subscriber, ending_signals(quit_):
         runner = Runner(bridge, subscriber, say)
         notifier.ready(f"from {connect} to {bridge.receiver}")
 
@@ -132,16 +129,16 @@ def run_bridge(name: str, bridge: Bridge, connect: str) -> int | None:
     return None
 
 
-def _option(field: msgspec.structs.FieldInfo) -> click.Option:
+def _option(field: msgspec.structs.FieldInfo) -> Callable[[Any], Any]:
     flag = "--" + field.name.replace("_", "-")
     text = setting_types.description(field)
     if setting_types.is_flag(field):
-        return click.Option([flag], is_flag=True, default=None, help=text)
+        return click.option(flag, is_flag=True, default=None, help=text)
     if field.default not in (None, "", ()):
         text += f"  [default: {field.default}]"
     choices = setting_types.choices_of(field)
-    return click.Option(
-        [flag],
+    return click.option(
+        flag,
         type=Text(),
         multiple=setting_types.is_list(field),
         metavar=f"[{'|'.join(choices)}]" if choices else None,
@@ -156,10 +153,6 @@ def _value(field: msgspec.structs.FieldInfo, value: Any) -> Any:
         return setting_types.parse(field, value)
     except ValueError as error:
         raise SettingsError(f"--{field.name.replace('_', '-')}: {error}") from None
-
-
-def _help_of(bridge: type[Bridge]) -> str:
-    return (bridge.__doc__ or "").strip()
 
 
 if __name__ == "__main__":
