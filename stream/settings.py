@@ -167,7 +167,18 @@ class ModelSettings(SettingsGroup, frozen=True):
     weights: Annotated[
         Path | None, _about("VGGish's published weights, if not in torch.hub's cache.")
     ] = None
-    compute: Annotated[Literal["auto", "cpu", "cuda"], _about("Compute device.")] = "auto"
+    compute: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        _about("Where the model computes: auto is the fastest that there is."),
+    ] = "auto"
+    compute_device: Annotated[
+        str, _about("Which one, if there are several: cuda:1. It overrides --compute.")
+    ] = ""
+
+    @property
+    def where(self) -> str:
+        """The compute device that is asked for, such as ``auto`` or ``cuda:1``."""
+        return self.compute_device or self.compute
 
 
 class InputSettings(SettingsGroup, frozen=True):

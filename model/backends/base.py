@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from mmgat.model.errors import ComputeError
+
 Floats = npt.NDArray[np.float32]
+
+DEVICES: Final = ("auto", "cpu", "cuda", "mps")
+"""Kinds of compute devices."""
+
+
+def split_device(name: str) -> tuple[str, int]:
+    """``cuda:1`` -> ``("cuda", 1)``; without a number it is the first.
+
+    Raises:
+        ComputeError: it is no name of a device.
+    """
+    kind, colon, number = name.partition(":")
+    numbered = kind == "cuda" and number.isascii() and number.isdigit()
+    if kind not in DEVICES or (colon and not numbered):
+        raise ComputeError(
+            f"expected a compute device of auto, cpu, cuda, cuda:1 or mps, found {name!r}"
+        )
+    return kind, int(number) if numbered else 0
 
 
 class Graphs(NamedTuple):
@@ -45,6 +66,22 @@ class Prediction(NamedTuple):
     row: Floats
 
 
+class HeldGraph(Protocol):
+    """One graph as its stream holds it; see ``Graphs``, without the first axis."""
+
+    nodes: Floats
+    mask: npt.NDArray[np.bool_]
+    steps: npt.NDArray[np.int64]
+    newest: npt.NDArray[np.bool_]
+    similarity: Floats
+
+
+def collated(graphs: Sequence[HeldGraph]) -> Graphs:
+    """Copies graphs of the same size, as the network takes them."""
+    parts = zip(*((g.nodes, g.mask, g.steps, g.newest, g.similarity) for g in graphs), strict=True)
+    return Graphs(*map(np.array, parts))  # quicker than np.stack
+
+
 class InferenceBackend(Protocol):
     """Embedder and MMGAT together, as ``mmgat.model.streaming_model.StreamingModel`` describes them.
 
@@ -52,8 +89,29 @@ class InferenceBackend(Protocol):
         device: where it computes, such as "cpu" or "cuda".
     """
 
-    device: str
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        ...
 
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
         """Reads the windows' examples, float32 [B, n_frames, n_bands], and the graphs they join."""
+        ...
+
+
+@runtime_checkable
+class ResidentBackend(Protocol):
+    """A backend whose device keeps the graphs, so that a hop sends no more than the new windows."""
+
+    def advance(self, log_mel: Floats, graphs: Sequence[HeldGraph]) -> Prediction:
+        """Computes the next window of each graph.
+
+        Args:
+            log_mel: float32 [B, n_frames, n_bands].
+            graphs: B of them, each with a place for its window; the caller stores the prediction.
+        """
+        ...
+
+    def warm_up(self, n_streams: int, n_nodes: int) -> None:
+        """Prepares for so many windows at once, of graphs of so many nodes."""
         ...

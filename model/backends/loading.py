@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmgat.model.backends.base import InferenceBackend
-from mmgat.model.backends.onnx import OnnxBackend, has_graphs
+from mmgat.model.backends.base import InferenceBackend, split_device
+from mmgat.model.backends.fallback import FallbackBackend
+from mmgat.model.backends.onnx import OnnxBackend, has_cuda_provider, has_graphs
 from mmgat.model.card import Card, checked_card
 from mmgat.model.embedders.base import EmbedderSpec
 from mmgat.model.embedders.registry import spec_of
@@ -36,11 +37,12 @@ def load_model(
     """A model by name or path. Its files are read and hashed once.
 
     A checkpoint with its ONNX graphs beside it runs in ONNX Runtime on the CPU, and needs no torch if
-    it carries its embedder. All else, and ``cuda``, runs in torch.
+    it carries its embedder. All else, and a GPU, runs in torch; where there is no torch, such a
+    checkpoint runs in ONNX Runtime on a CUDA device. If a GPU fails later, the CPU takes over.
 
     Args:
         model: ``compact``, ``vggish`` or the path of a checkpoint.
-        compute: ``auto``, ``cpu`` or ``cuda``.
+        compute: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         weights: VGGish's published files, where torch.hub's cache has them not.
 
     Raises:
@@ -48,14 +50,23 @@ def load_model(
     """
     path, card = checked_card(model)
     embedder = spec_of(card)
-    if compute != "cuda" and embedder.carried and has_graphs(path):
-        backend = OnnxBackend(path, card)
+    kind, index = split_device(compute)
+    alone = embedder.carried and has_graphs(path)
+    if alone and kind in ("auto", "cpu"):
+        backend: InferenceBackend = OnnxBackend(path, card)
         return LoadedModel(card, embedder, backend, "computing on the CPU with ONNX Runtime")
     try:
         from mmgat.model.backends.torch import load_torch_backend
     except ModuleNotFoundError as error:
-        raise ComputeError(
-            f"expected torch for model {card.name!r} with --compute {compute}, found no {error.name}: "
-            "pip install 'mmgat-stream[torch]', or use the compact model on the CPU"
-        ) from None
-    return LoadedModel(card, embedder, *load_torch_backend(path, card, compute, weights))
+        if not (alone and kind == "cuda" and has_cuda_provider()):
+            raise ComputeError(
+                f"expected torch for model {card.name!r} with --compute {compute}, found no "
+                f"{error.name}: pip install 'mmgat-stream[torch]', or use the compact model on the CPU"
+            ) from None
+        backend = OnnxBackend(path, card, cuda_index=index)
+        where = f"computing on cuda:{index} with ONNX Runtime"
+    else:
+        backend, where = load_torch_backend(path, card, compute, weights)
+    if backend.device != "cpu":
+        backend = FallbackBackend(backend, lambda: load_model(model, "cpu", weights).backend)
+    return LoadedModel(card, embedder, backend, where)

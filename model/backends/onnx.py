@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,9 @@ import onnxruntime
 
 from mmgat.model.backends.base import Floats, Graphs, Prediction
 from mmgat.model.card import Card, check_hash
-from mmgat.model.errors import CheckpointError
+from mmgat.model.errors import CheckpointError, ComputeError
+
+CUDA: Final = "CUDAExecutionProvider"
 
 FEWEST_NODES: Final = 5
 """The graphs were exported for at least so many; fewer are padded."""
@@ -42,25 +44,49 @@ def has_graphs(weights: Path) -> bool:
     return all(path.is_file() for path in graph_paths(weights))
 
 
+def has_cuda_provider() -> bool:
+    """Whether this ONNX Runtime can compute on CUDA devices (``pip install 'mmgat-stream[gpu]'``)."""
+    return CUDA in onnxruntime.get_available_providers()
+
+
 class OnnxBackend:
-    """An ``InferenceBackend`` on one thread of the CPU.
+    """An ``InferenceBackend`` on one thread of the CPU, or on a CUDA device.
 
     Args:
         weights: the checkpoint's safetensors file, with the graphs beside it.
         card: of that checkpoint.
         embedder: log-mel [B, n_frames, n_bands] -> embeddings [B, D], where the checkpoint does
             not carry it.
+        cuda_index: number of a CUDA device to compute on.
+
+    Attributes:
+        device: where it computes.
 
     Raises:
+        ComputeError: ONNX Runtime cannot use that CUDA device.
         CheckpointError: a graph is damaged, not the card's, or belongs to other weights.
     """
 
-    device = "cpu"
-
     def __init__(
-        self, weights: Path, card: Card, embedder: Callable[[Floats], Floats] | None = None
+        self,
+        weights: Path,
+        card: Card,
+        embedder: Callable[[Floats], Floats] | None = None,
+        cuda_index: int | None = None,
     ) -> None:
-        self._dense, self._sparse = (_session(path, card) for path in graph_paths(weights))
+        self.device = "cpu" if cuda_index is None else f"cuda:{cuda_index}"
+        providers: list[Any] = ["CPUExecutionProvider"]
+        if cuda_index is not None:
+            providers.insert(0, (CUDA, {"device_id": cuda_index}))
+        self._dense, self._sparse = (
+            _session(path, card, providers) for path in graph_paths(weights)
+        )
+        if cuda_index is not None and self._sparse.get_providers()[0] != CUDA:
+            raise ComputeError(
+                f"expected CUDA device {cuda_index} in ONNX Runtime, found none it can use: check "
+                "the driver with nvidia-smi and that CUDA's and cuDNN's libraries are installed, or "
+                "use --compute cpu"
+            )
         self._first_input = self._dense.get_inputs()[0].name
         self._embedder = embedder
 
@@ -78,13 +104,13 @@ class OnnxBackend:
         return Prediction(embeddings, scores, evidence[:, :n_nodes], row[:, :n_nodes])
 
 
-def _session(path: Path, card: Card) -> onnxruntime.InferenceSession:
+def _session(path: Path, card: Card, providers: list[Any]) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
     check_hash(path, card.graphs.get(graph_kind(path), ""))
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # onnxruntime's own exceptions share no other base
         raise CheckpointError(
             f"expected the ONNX graph of {card.name!r} in {path}, found {error}: "

@@ -1,7 +1,8 @@
-"""The network in torch: on a GPU, or without exported graphs; and VGGish before such graphs."""
+"""The network in torch: on a GPU, or without exported graphs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +10,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mmgat.model.backends.base import Floats, Graphs, InferenceBackend, Prediction
+from mmgat.model.backends.base import Floats, Graphs, HeldGraph, InferenceBackend, Prediction
 from mmgat.model.backends.compute import compute_device
 from mmgat.model.backends.onnx import OnnxBackend, has_graphs
+from mmgat.model.backends.resident import ResidentNetwork
 from mmgat.model.card import Card
 from mmgat.model.checkpoint import read_checkpoint
+from mmgat.model.embedders.base import FrontEnd
+from mmgat.model.embedders.registry import spec_of
 from mmgat.model.mmgat import MMGAT
 from mmgat.model.streaming_model import StreamingModel
 
 
 class TorchBackend:
-    """An ``InferenceBackend`` on a torch device.
-
-    A call sends its arrays to the device, from pinned memory where that is a GPU, and waits once,
-    for what comes back.
+    """An ``InferenceBackend`` on a torch device, for graphs that are sent with every call.
 
     Args:
         embedder, mmgat: in evaluation mode, of the same embedding space.
@@ -33,7 +34,7 @@ class TorchBackend:
         self, embedder: nn.Module, mmgat: MMGAT, device: torch.device | None = None
     ) -> None:
         self._device = device or torch.device("cpu")
-        self.device = self._device.type
+        self.device = str(self._device)
         self._network = StreamingModel(embedder, mmgat).to(self._device)
 
     @torch.inference_mode()
@@ -53,6 +54,38 @@ class TorchBackend:
         if self._device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self._device, non_blocking=True)
+
+
+class DeviceBackend(TorchBackend):
+    """A ``ResidentBackend`` on a torch device: the graphs stay there.
+
+    Args:
+        embedder, mmgat, device: as for ``TorchBackend``.
+        front_end: whose windows the embedder reads; needed to prepare for them.
+        n_phases: graphs that a stream may have.
+    """
+
+    def __init__(
+        self,
+        embedder: nn.Module,
+        mmgat: MMGAT,
+        device: torch.device | None = None,
+        front_end: FrontEnd | None = None,
+        n_phases: int = 4,
+    ) -> None:
+        super().__init__(embedder, mmgat, device)
+        self._front_end, self._n_phases = front_end, n_phases
+        self._resident = ResidentNetwork(self._network, self._device)
+
+    def advance(self, log_mel: Floats, graphs: Sequence[HeldGraph]) -> Prediction:
+        """Computes the next window of each graph, which the device keeps."""
+        return self._resident.advance(log_mel, graphs)
+
+    def warm_up(self, n_streams: int, n_nodes: int) -> None:
+        """Makes room, and captures a CUDA graph a bucket."""
+        if self._front_end:
+            window = (self._front_end.n_frames, self._front_end.n_bands)
+            self._resident.warm_up(n_streams * self._n_phases, n_streams, n_nodes, window)
 
 
 class TorchEmbedder:
@@ -77,7 +110,7 @@ def load_torch_backend(
 
     Args:
         path, card: the safetensors file and its card, found whole.
-        compute: ``auto``, ``cpu`` or ``cuda``.
+        compute: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         weights: VGGish's published files, where torch.hub's cache has them not.
 
     Raises:
@@ -86,7 +119,10 @@ def load_torch_backend(
     device, where = compute_device(compute)
     checkpoint = read_checkpoint(path, card)
     embedder = checkpoint.embedder(weights)
-    if device.type == "cpu" and has_graphs(path) and not checkpoint.embedder_state:
+    if device.type != "cpu":
+        front_end = spec_of(card).front_end
+        return DeviceBackend(embedder, checkpoint.mmgat, device, front_end), where
+    if has_graphs(path) and not checkpoint.embedder_state:
         network = OnnxBackend(path, checkpoint.card, TorchEmbedder(embedder))
         return network, f"{where}, MMGAT with ONNX Runtime"
     return TorchBackend(embedder, checkpoint.mmgat, device), where

@@ -212,7 +212,7 @@ def serve_files(line: Connection, job: Job) -> None:
 
     try:
         model = job.model
-        recognizer = load_recognizer(model.model, job.stream, model.compute, model.weights)
+        recognizer = load_recognizer(model.model, job.stream, model.where, model.weights)
         limit_threads(recognizer.model.embedder)
         line.send(("ready", Origin.of(recognizer.model.card, job.stream)))
     except (StreamError, ModelError) as error:

@@ -48,7 +48,7 @@ def report(device: str | None, model: ModelSettings) -> Iterator[str]:
         yield str(error)
     yield ""
     recognizer = None
-    for name, compute, weights in ((model.model, model.compute, model.weights), DEFAULT_MODEL):
+    for name, compute, weights in ((model.model, model.where, model.weights), DEFAULT_MODEL):
         try:
             from mmgat.stream.recognition.recognizer import load_recognizer
 

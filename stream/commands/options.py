@@ -21,7 +21,8 @@ P = ParamSpec("P")
 HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}
 
 RECOGNIZER_OPTIONS: Final = (
-    "hop", "nodes", "model", "weights", "compute", "sensitivity", "threshold", "labels", "exclude",
+    "hop", "nodes", "model", "weights", "compute", "compute-device", "sensitivity", "threshold",
+    "labels", "exclude",
 )  # fmt: skip
 """Short names of the settings that every recognising command has as options."""
 
@@ -41,6 +42,7 @@ _METAVARS: Final = {
     "record-limit": "GB",
     "file": "PATH",
     "weights": "PATH",
+    "compute-device": "DEVICE",
     "hop": "SECONDS",
     "nodes": "N",
     "threshold": "LABEL=SCORE",

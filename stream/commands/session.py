@@ -156,9 +156,7 @@ class Session:
         from mmgat.stream.recognition.recognizer import load_recognizer
 
         model = self._settings.model
-        recognizer = load_recognizer(
-            model.model, self._settings.stream, model.compute, model.weights
-        )
+        recognizer = load_recognizer(model.model, self._settings.stream, model.where, model.weights)
         limit_threads(recognizer.model.embedder)
         return recognizer
 
@@ -166,6 +164,7 @@ class Session:
         from mmgat.stream.engine.engine import Engine
 
         self._engine = Engine(self._inputs, recognizer, outputs.group, self._settings.stream, taps)
+        recognizer.warm_up(len(streams_of(self._inputs)))
         self._engine.start()
         return self._engine
 

@@ -159,7 +159,8 @@ class Engine:
             uptime_s = now - self._started_at
             factor = self._real_time_factor
             statuses = [stream.status(now, uptime_s, factor) for stream in self._streams]
-        dropped, warning = self._sinks.dropped, self._sinks.warning
+        dropped = self._sinks.dropped
+        warning = self._recognizer.warning or self._sinks.warning
         return [
             msgspec.structs.replace(
                 status, sinks_dropped=dropped, message=status.message or warning

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mmgat.model.backends.base import ResidentBackend
 from mmgat.model.backends.loading import LoadedModel, load_model
 from mmgat.model.embedders.base import EmbedderSpec
 from mmgat.stream.audio.windows import Window
@@ -83,6 +84,16 @@ class Recognizer:
         """The state of a stream that begins."""
         return StreamState(self.model.embedder, self._settings)
 
+    @property
+    def warning(self) -> str:
+        """What has failed in computing and was mended, in words for a user, or ""."""
+        return getattr(self.model.backend, "warning", "")
+
+    def warm_up(self, n_streams: int) -> None:
+        """Lets a device prepare for so many streams, so that their first windows do not wait."""
+        if isinstance(self.model.backend, ResidentBackend):
+            self.model.backend.warm_up(n_streams, self._settings.nodes)
+
     def __call__(self, windows: Sequence[tuple[StreamState, Window]]) -> list[Recognition]:
         """Adds each window to its stream's graph and reads these graphs.
 
@@ -93,7 +104,11 @@ class Recognizer:
         graphs = [state.graph_of(window) for state, window in windows]
         for graph, (_, window) in zip(graphs, windows, strict=True):
             graph.begin_node(window.start)
-        prediction = self.model.backend(log_mel, GraphBuffer.collate(graphs))
+        backend = self.model.backend
+        if isinstance(backend, ResidentBackend):
+            prediction = backend.advance(log_mel, graphs)
+        else:
+            prediction = backend(log_mel, GraphBuffer.collate(graphs))
         embeddings, scores, evidence, rows = prediction
         for graph, embedding, row in zip(graphs, embeddings, rows, strict=True):
             graph.set_node(embedding, row)

@@ -53,7 +53,7 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(setti
         ("nodes = 61", "studio.toml: nodes: expected a whole number from 1 to 60, found 61"),
         ("nodes = true", "nodes: expected a whole number from 1 to 60, found True"),
         ("demo = 1", "demo: expected true or false, found 1"),
-        ("compute = 'gpu'", "compute: expected one of auto, cpu, cuda, found 'gpu'"),
+        ("compute = 'gpu'", "compute: expected one of auto, cpu, cuda, mps, found 'gpu'"),
         ("record = 5", "record: expected a path, found 5"),
         ("latency = nan", "latency: expected low or high or a number above 0 and up to 60, found"),
         ("device = 3", "device: expected a text, or a list of texts, found 3: numbers change"),

@@ -1,0 +1,97 @@
+"""A device that fails in the middle of a stream."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mmgat.model.backends.base import Floats, Graphs, HeldGraph, Prediction
+from mmgat.model.backends.fallback import FallbackBackend
+from mmgat.model.backends.torch import DeviceBackend
+from mmgat.model.embedders.convnet import ConvNetEmbedder
+from mmgat.stream.audio.source import Block
+from mmgat.stream.bus.protocol import Estimate, Message
+from mmgat.stream.recognition.pipeline import Pipeline
+from mmgat.stream.recognition.recognizer import Recognizer
+from mmgat.stream.settings import StreamSettings
+from tests.conftest import melody, untrained_mmgat, untrained_model
+
+SHAPE = StreamSettings(hop_s=0.5, nodes=5)
+FAULTS = {
+    "memory": torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore"),
+    "lost": RuntimeError("CUDA error: device-side fault: unspecified launch failure\nmore"),
+}
+
+
+class Failing(DeviceBackend):
+    """Computes on the CPU as a device would, and fails from some call on."""
+
+    def __init__(self, fault: Exception, good_calls: int) -> None:
+        mmgat = untrained_mmgat()  # seeds the embedder too
+        super().__init__(ConvNetEmbedder(), mmgat)
+        self.device = "cuda:0"
+        self._fault, self._left = fault, good_calls
+
+    def advance(self, log_mel: Floats, graphs: list[HeldGraph]) -> Prediction:  # type: ignore[override]
+        self._left -= 1
+        if self._left < 0:
+            raise self._fault
+        return super().advance(log_mel, graphs)
+
+
+def estimates(recognizer: Recognizer) -> list[Estimate]:
+    pipeline = Pipeline(recognizer, "mic", 16_000, SHAPE)
+    found: list[Message] = [*pipeline.process(Block(0, melody(6.0, 16_000), 0.0))]
+    return [message for message in found if isinstance(message, Estimate)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("memory", "cuda:0 ran out of memory, the CPU took over (CUDA out of memory. Tried"),
+        ("lost", "cuda:0 failed, the CPU took over (CUDA error: device-side fault"),
+    ],
+)
+def test_the_cpu_takes_over_and_no_window_is_lost(fault: str, words: str) -> None:
+    loaded = []
+
+    def on_cpu() -> object:
+        loaded.append(untrained_model().backend)
+        return loaded[-1]
+
+    backend = FallbackBackend(Failing(FAULTS[fault], good_calls=4), on_cpu)  # type: ignore[arg-type]
+    recognizer = Recognizer(replace(untrained_model(), backend=backend), SHAPE)
+    assert (backend.device, recognizer.warning) == ("cuda:0", "")
+    found = estimates(recognizer)
+    expected = estimates(Recognizer(untrained_model(), SHAPE))
+    assert len(found) == len(expected) == 11
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(
+            list(ours.scores.values()), list(theirs.scores.values()), atol=2e-6
+        )
+        assert ours.evidence_t0 == theirs.evidence_t0
+    assert (backend.device, len(loaded)) == ("cpu", 1)
+    assert recognizer.warning.startswith(words)
+    assert "more" not in recognizer.warning
+
+
+def test_a_fault_of_the_cpu_is_not_hidden() -> None:
+    def broken(log_mel: Floats, graphs: Graphs) -> Prediction:
+        raise ValueError("broken")
+
+    backend = FallbackBackend(Failing(FAULTS["lost"], 0), lambda: broken)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ValueError, match="broken"):
+        estimates(Recognizer(replace(untrained_model(), backend=backend), SHAPE))
+
+
+def test_a_device_that_fails_while_it_is_prepared_is_left_at_once() -> None:
+    class Unready(Failing):
+        def warm_up(self, n_streams: int, n_nodes: int) -> None:
+            raise self._fault
+
+    backend = FallbackBackend(Unready(FAULTS["memory"], 9), lambda: untrained_model().backend)
+    recognizer = Recognizer(replace(untrained_model(), backend=backend), SHAPE)
+    recognizer.warm_up(2)
+    assert backend.device == "cpu"
+    assert "use fewer streams or --nodes" in recognizer.warning
