@@ -43,6 +43,6 @@ class PriorContext(nn.Module):
         far = torch.full_like(self.likeness, FAR)
         of_label = torch.stack([self.likeness, -softplus(self.decay), far], dim=1)  # [20, 3]
         closeness = of_label @ pairs.flatten(2)  # [B, 20, N N], faster than one term after another
-        weights = closeness.unflatten(2, graph.similarity.shape[1:]).softmax(dim=-1)
+        weights = closeness.view(*closeness.shape[:2], *graph.similarity.shape[1:]).softmax(dim=-1)
         context = (weights @ prior.transpose(1, 2).unsqueeze(-1)).squeeze(-1).transpose(1, 2)
         return prior + self.share.sigmoid() * (context - prior)

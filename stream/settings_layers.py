@@ -33,7 +33,7 @@ ENVIRONMENT_PREFIX: Final = "MMGAT_STREAM_"
 
 SHORT_NAMES: Final = {
     **{f.name: f"input.{f.name}" for f in msgspec.structs.fields(InputSettings)},
-    **{f.name: f"model.{f.name}" for f in msgspec.structs.fields(ModelSettings)},
+    **{f.name.replace("_", "-"): f"model.{f.name}" for f in msgspec.structs.fields(ModelSettings)},
     **{
         f.name.replace("_", "-"): f"output.{f.name}"
         for f in msgspec.structs.fields(OutputSettings)

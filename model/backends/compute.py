@@ -53,7 +53,7 @@ def _cuda(index: int) -> tuple[torch.device, str]:
 def _why_none() -> str:
     """What torch says of its missing CUDA devices, such as a driver that is too old; or nothing."""
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     except (RuntimeError, AssertionError) as error:
         return f" ({str(error).splitlines()[0]})"
     return ""

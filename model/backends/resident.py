@@ -229,7 +229,7 @@ class Bucket:
 
     def _captured(self) -> Callable[[], None]:
         """A CUDA graph of ``_compute``, after runs that let libraries choose their kernels."""
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):
