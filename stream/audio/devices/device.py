@@ -19,6 +19,7 @@ from mmgat.stream.audio.devices.listing import (
     listed_elsewhere,
     portaudio,
 )
+from mmgat.stream.audio.devices.server import ServerRecording
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import DeviceError
 
@@ -82,6 +83,7 @@ class DeviceSource(AudioSource):
         self._longest_callback_ms = 0.0
         self._drift_ppm: float | None = None
         self._n_lost, self._lost_s, self._lost_at = 0, 0.0, -WARNING_S
+        self._server = ServerRecording()
 
     @property
     def health(self) -> SourceHealth:
@@ -89,10 +91,10 @@ class DeviceSource(AudioSource):
         warning = ""
         if self._clock() - self._lost_at < WARNING_S:
             warning = f"the audio system has lost {self._lost_s:.1f} s: is this machine overloaded?"
-        xruns, longest_ms = self._xruns + self._n_lost, self._longest_callback_ms
         return SourceHealth(
-            xruns, longest_ms, self._drift_ppm, warning=warning, lost_s=self._lost_s
-        )
+            self._xruns + self._n_lost, self._longest_callback_ms, self._drift_ppm,
+            warning=warning, lost_s=self._lost_s,
+        )  # fmt: skip
 
     def probe(self) -> None:
         """Finds the device, and keeps to it and its rate: ``open`` never takes another one.
@@ -154,45 +156,42 @@ class DeviceSource(AudioSource):
         """Opens the device and starts the callback.
 
         Raises:
-            DeviceError: the device is missing, refuses to open, or the audio system does not
-                answer.
+            DeviceError: it is missing, refuses to open, or the audio system does not answer.
         """
-        with_deadline(self._open_locked, f"opening {self.name!r}")
-
-    def _open_locked(self) -> None:
-        with _portaudio_lock:
-            self._open()
+        with_deadline(self._open, f"opening {self.name!r}")
 
     def _open(self) -> None:
-        device = self._find()
-        self._written = self._read = self._missed = 0
-        self._gaps.clear()
-        self._fault = None
-        self._drift, self._lost_time = (
-            ClockDrift(self.sample_rate_hz),
-            LostTime(self.sample_rate_hz),
-        )
-        self._ring = np.zeros((round(RING_S * self.sample_rate_hz), self.channels), np.float32)
-        self._open_stream(device)
-        _open.add(self)
+        with _portaudio_lock:
+            device = self._find()
+            rate_hz = self.sample_rate_hz
+            self._written = self._read = self._missed = 0
+            self._gaps.clear()
+            self._fault = None
+            self._drift, self._lost_time = ClockDrift(rate_hz), LostTime(rate_hz)
+            self._ring = np.zeros((round(RING_S * rate_hz), self.channels), np.float32)
+            self._open_stream(device)
+            _open.add(self)
 
     def _open_stream(self, device: dict[str, Any]) -> None:
         sd = portaudio()
         stream = None
         try:
-            stream = sd.InputStream(
-                device=device["index"],
-                samplerate=self.sample_rate_hz,
-                channels=self.channels,
-                blocksize=self._blocksize,
-                latency=self._latency,
-                dtype="float32",
-                callback=self._callback,
-            )
-            stream.start()
-        except (sd.PortAudioError, ValueError) as error:
+            with self._server.opening():
+                stream = sd.InputStream(
+                    device=device["index"],
+                    samplerate=self.sample_rate_hz,
+                    channels=self.channels,
+                    blocksize=self._blocksize,
+                    latency=self._latency,
+                    dtype="float32",
+                    callback=self._callback,
+                )
+                stream.start()
+        except (sd.PortAudioError, ValueError, DeviceError) as error:
             if stream is not None:
                 stream.close()
+            if isinstance(error, DeviceError):  # the server gives another source
+                raise
             raise DeviceError(
                 f"{device['name']!r} does not open with {self.channels} channels at "
                 f"{self.sample_rate_hz} Hz ({error}): it offers up to "
@@ -201,6 +200,7 @@ class DeviceSource(AudioSource):
         self._stream = stream
 
     def _close_stream(self) -> None:
+        self._server.close()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
@@ -233,8 +233,10 @@ class DeviceSource(AudioSource):
         """The frames since the last call; an empty block when none come for a quarter second.
 
         Raises:
-            DeviceError: PortAudio says that the device has stopped.
+            DeviceError: the device has stopped, or the audio server moved it to another source.
         """
+        if self._server.fault:
+            raise DeviceError(self._server.fault)
         empty_at = self._clock() + EMPTY_BLOCK_S
         while (written := self._written) == self._read:
             if self._stopped.wait(POLL_S):
@@ -271,13 +273,12 @@ class DeviceSource(AudioSource):
 
     def close(self) -> None:
         """Closes the device; while the audio system does not answer, it is left as it is."""
-        if not _portaudio_lock.acquire(timeout=CLOSE_TIMEOUT_S):
-            return
-        try:
-            _open.discard(self)
-            self._close_stream()
-        finally:
-            _portaudio_lock.release()
+        if _portaudio_lock.acquire(timeout=CLOSE_TIMEOUT_S):
+            try:
+                _open.discard(self)
+                self._close_stream()
+            finally:
+                _portaudio_lock.release()
 
 
 def _refresh() -> None:

@@ -124,6 +124,100 @@ def test_a_server_that_dies_and_comes_back_is_heard_again(
     assert after["captured"] == account > lost["captured"]
 
 
+MOVES = """
+import subprocess, sys, time
+from mmgat.stream.audio.devices.device import DeviceSource
+from mmgat.stream.audio.reconnect import ReconnectingSource
+from mmgat.stream.settings import LivenessSettings
+
+def pactl(*arguments):
+    done = subprocess.run(["pactl", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+def recorded():
+    sources = dict(line.split()[:2] for line in pactl("list", "short", "sources").splitlines())
+    lines = pactl("list", "short", "source-outputs").splitlines()
+    return [sources[line.split()[1]] for line in lines]
+
+def read_until(outages):
+    while source.health.outages < outages or source.health.liveness.value != "healthy":
+        said.add(source.health.warning)
+        source.read()
+
+said = set()
+source = ReconnectingSource(DeviceSource("pulse, ALSA", channels=1), LivenessSettings())
+with source:
+    read_until(0)
+    print(recorded())
+    {0}
+    print(*sorted(said))
+"""
+
+
+@pytest.fixture
+def two_sinks(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A server with two sources, where nothing says which of them is wanted."""
+    server = start_server(tmp_path)
+    environment = environment_of(tmp_path)
+    del environment["PULSE_SOURCE"], environment["PULSE_SINK"]
+    load = ["pactl", "load-module", "module-null-sink", "sink_name=other"]
+    subprocess.run(load, env=environment, capture_output=True, check=True)
+    subprocess.run(["pactl", "set-default-source", "lab.monitor"], env=environment, check=True)
+    yield environment
+    server.terminate()
+    server.wait(20)
+
+
+def heard_while(environment: dict[str, str], what_happens: str) -> list[str]:
+    script = MOVES.replace("{0}", what_happens.replace("\n", "\n    "))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@needs_pulseaudio
+def test_a_recording_that_the_server_moves_is_an_alarm_and_goes_back(
+    two_sinks: dict[str, str],
+) -> None:
+    before, after, said = heard_while(
+        two_sinks,
+        """
+number = pactl("list", "short", "source-outputs").split()[0]
+pactl("move-source-output", number, "other.monitor")
+read_until(1)
+print(recorded())
+""",
+    )
+    assert before == after == "['lab.monitor']"
+    assert "the audio server moved it from 'lab.monitor' to 'other.monitor'" in said
+
+
+@needs_pulseaudio
+def test_while_a_source_is_away_no_other_is_recorded_in_its_place(
+    two_sinks: dict[str, str],
+) -> None:
+    before, meanwhile, after, said = heard_while(
+        two_sinks,
+        """
+modules = pactl("list", "short", "modules").splitlines()
+pactl("unload-module", next(line.split()[0] for line in modules if "sink_name=lab" in line))
+while "in its place" not in source.health.warning:
+    assert not len(source.read().samples) or not source.health.outages
+    said.add(source.health.warning)
+print([name for name in recorded() if name != "other.monitor"])
+pactl("load-module", "module-null-sink", "sink_name=lab", "rate=48000")
+read_until(1)
+print(recorded())
+""",
+    )
+    assert before == after == "['lab.monitor']"
+    assert meanwhile == "[]"
+    assert "expected the source 'lab.monitor', found 'other.monitor' in its place" in said
+
+
 @needs_pulseaudio
 def test_a_lost_device_ends_a_run_that_asks_for_it(
     tmp_path: Path, untrained_checkpoint: Path
@@ -135,6 +229,7 @@ def test_a_lost_device_ends_a_run_that_asks_for_it(
         env=environment_of(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert engine.stdout is not None
+    assert engine.stdout.readline()  # the hello, and then what is heard
     assert engine.stdout.readline()
     server.kill()
     server.wait()
