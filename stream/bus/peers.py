@@ -26,7 +26,7 @@ from zmq.utils.monitor import parse_monitor_message
 
 MAX_FRAME_BYTES: Final = 1024
 MAX_TOPIC_BYTES: Final = 256
-MAX_TOPICS_PER_PEER: Final = 64
+MAX_TOPICS_PER_PEER: Final = 96
 MAX_BYTES_OF_TOPICS: Final = 256 * 1024
 """Of all peers together; libzmq takes some 50 times as much memory."""
 

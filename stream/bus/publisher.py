@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+import msgspec
 import zmq
 
 from mmgat.stream.bus import endpoint
 from mmgat.stream.bus.keys import ServerKeys
 from mmgat.stream.bus.peers import MAX_TOPIC_BYTES, Peers
-from mmgat.stream.bus.protocol import GRAPH_TOPICS, Message, Status, to_frames
+from mmgat.stream.bus.protocol import GRAPH_TOPICS, Lifecycle, Message, Status, to_frames
 from mmgat.stream.bus.replay import Replay
 from mmgat.stream.bus.security import Authenticator, openness
 from mmgat.stream.bus.stamp import Stamp
@@ -116,6 +117,13 @@ class Publisher:
         for readable in (self._socket, self._woken.fileno()):
             self._poller.register(readable, zmq.POLLIN)
         self._closing = threading.Event()
+        self._lifecycle = Lifecycle(
+            state="started",
+            host=socket.gethostname(),
+            address=self.address,
+            started_at=time.time(),
+        )
+        self(self._lifecycle)
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
 
@@ -197,6 +205,7 @@ class Publisher:
                 self._next_replay = time.monotonic() + REPLAY_PERIOD_S
                 self._survive(self._send_replay)
         self._survive(self._hand_over_status)
+        self(msgspec.structs.replace(self._lifecycle, state="ended"))
         self._survive(self._send_waiting)
         self._survive(self._peers.close)
         self._survive(self._socket.close)

@@ -7,7 +7,16 @@ from typing import Final
 
 import msgspec
 
-from mmgat.stream.bus.protocol import Estimate, Event, Hello, Mark, Message, Status, topic_of
+from mmgat.stream.bus.protocol import (
+    Estimate,
+    Event,
+    Hello,
+    Lifecycle,
+    Mark,
+    Message,
+    Status,
+    topic_of,
+)
 
 HISTORY_S: Final = 600.0
 """Age of the oldest event that is sent again."""
@@ -27,6 +36,7 @@ class Replay:
 
     def __init__(self) -> None:
         self._hello: Hello | None = None
+        self._lifecycle: Lifecycle | None = None
         self._estimates: dict[str, Estimate] = {}
         self._statuses: dict[str, Status] = {}
         self._sounding: OrderedDict[tuple[str, str], Event] = OrderedDict()
@@ -38,6 +48,8 @@ class Replay:
         match message:
             case Hello():
                 self._hello = message
+            case Lifecycle():
+                self._lifecycle = message
             case Estimate():
                 self._estimates[message.source] = message
             case Status():
@@ -63,7 +75,7 @@ class Replay:
         recent = [event for event in self._events if event.time >= now - HISTORY_S]
         known = {(event.source, event.seq) for event in recent}
         still_on = [e for e in self._sounding.values() if (e.source, e.seq) not in known]
-        kept: list[Message] = [self._hello] if self._hello else []
+        kept: list[Message] = [m for m in (self._lifecycle, self._hello) if m is not None]
         kept += self._estimates.values()
         kept += sorted(self._statuses.values(), key=lambda status: status.seq)
         kept += [mark for mark in self._marks if mark.time >= now - HISTORY_S]

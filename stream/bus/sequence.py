@@ -46,16 +46,20 @@ class LossCounter:
         self.restarts = 0
         self._topics: dict[str, _Topic] = {}
 
+    def follow(self, session: str) -> None:
+        """Notes which run speaks; another one than before has been started anew."""
+        if session != self.session:
+            self.restarts += bool(self.session)
+            self.session = session
+            self._topics.clear()
+
     def admit(self, message: Message) -> bool:
         """Counts what is missing before a message; False for one that came before.
 
         Raises:
             ProtocolError: more topics than an engine has.
         """
-        if message.session != self.session:
-            self.restarts += bool(self.session)
-            self.session = message.session
-            self._topics.clear()
+        self.follow(message.session)
         topic = topic_of(message)
         if topic not in self._topics and len(self._topics) >= MAX_TOPICS:
             raise ProtocolError(f"expected at most {MAX_TOPICS} topics, found more")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mmgat.stream.bus import subscriber
+from mmgat.stream.bus import subscription
 from mmgat.stream.bus.protocol import Message
 from tools.fuzz_bus import attack_publisher, attack_readers
 
@@ -26,12 +26,12 @@ def test_the_publisher_and_an_honest_reader_survive_hostile_peers() -> None:
 
 
 def test_a_reader_that_dies_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = subscriber.from_frames
+    original = subscription.from_frames
 
     def fragile(frames: list[bytes]) -> Message | None:
         if len(frames) == 3:
             raise RecursionError
         return original(frames)
 
-    monkeypatch.setattr(subscriber, "from_frames", fragile)
+    monkeypatch.setattr(subscription, "from_frames", fragile)
     assert attack_readers(400, seed=1).deaths > 0

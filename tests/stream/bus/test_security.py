@@ -75,6 +75,50 @@ def test_the_same_machine_needs_no_key_on_a_socket_of_its_own(secured: Publisher
 
 
 @pytest.mark.parametrize(
+    ("client", "engine", "why"),
+    [
+        ("stranger", "engine", "it does not know our key"),
+        ("laptop", "other-engine", "is --server-key its public key"),
+        ("", "", "it may need --key and --server-key"),
+    ],
+)
+def test_a_reader_that_is_not_let_in_says_why_in_one_line(
+    secured: Publisher, keyring: Keyring, client: str, engine: str, why: str
+) -> None:
+    told: list[str] = []
+    keys = keyring.client(client, engine) if client else None
+    with Subscriber(secured.address, warn=told.append, keys=keys) as subscriber:
+        while not told:
+            assert subscriber.receive(0.1) is None
+    assert len(told) == 1
+    assert told[0].startswith(f"expected {secured.address} to let us in, found it refuse: {why}")
+
+
+def test_keys_that_nobody_asks_for_are_told_in_one_line(keyring: Keyring) -> None:
+    publisher = Publisher("tcp://127.0.0.1:*")
+    told: list[str] = []
+    with Subscriber(publisher.address, warn=told.append, keys=keyring.client("laptop")) as reader:
+        while not told:
+            assert reader.receive(0.1) is None
+    publisher.close()
+    assert "it has no keys: leave out --key and --server-key" in told[0]
+
+
+def test_a_key_that_is_put_into_the_folder_later_lets_its_reader_in(
+    keyring: Keyring, secured: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmgat.stream.bus.link.RETRY_S", 0.05)
+    make_pair(keyring.folder, "late")
+    told: list[str] = []
+    keys = keyring.client("late")
+    with Subscriber(secured.address, warn=told.append, keys=keys) as subscriber:
+        while not told:
+            assert subscriber.receive(0.1) is None
+        (keyring.folder / "late.key").rename(keyring.folder / "clients" / "late.key")
+        assert subscriber.receive(20) is not None
+
+
+@pytest.mark.parametrize(
     "address", ["tcp://0.0.0.0:*", "tcp://*:*", "tcp://[::]:*", "tcp://10.0.0.1:*"]
 )
 def test_other_machines_are_not_let_in_without_keys(address: str) -> None:

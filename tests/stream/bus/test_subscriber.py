@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 import zmq
 
-from mmgat.stream.bus import subscriber as subscriber_module
+from mmgat.stream.bus import subscription as subscriber_module
+from mmgat.stream.bus.notices import Notice
 from mmgat.stream.bus.protocol import Event, Hello, Message, to_frames
+from mmgat.stream.bus.publisher import Publisher as RealPublisher
 from mmgat.stream.bus.subscriber import AsyncSubscriber, Subscriber
 from mmgat.stream.errors import PublishError
-from tests.stream.bus.messages import HELLO
+from tests.stream.bus.messages import HELLO, LIFECYCLE, STATUS
 from tests.stream.bus.messages import event as any_event
 
 
@@ -192,3 +197,125 @@ async def test_async_a_flood_of_damaged_messages_leaves_the_loop_free(publisher:
             turns += 1
         assert turns >= 500
         receiving.cancel()
+
+
+class Clock:
+    """The subscription's time, which a test moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(subscriber_module.time, "monotonic", lambda: self.now)
+
+
+def until(subscriber: Subscriber, notices: list[Notice], kind: str, clock: Clock) -> Notice:
+    """The first notice of a kind; time goes on while nothing comes."""
+    while not (found := [notice for notice in notices if notice.kind == kind]):
+        subscriber.receive(0)
+        clock.now += 0.01
+    return found[0]
+
+
+def test_silence_is_told_once_and_its_end_too(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, notices = Clock(monkeypatch), list[Notice]()
+    with Subscriber(
+        publisher.address, ("mmgat/v2/event/",), on_notice=notices.append
+    ) as subscriber:
+        publisher.send(msgspec.structs.replace(STATUS, session="a"))
+        while subscriber.session != "a":
+            assert subscriber.receive(0) is None  # a heartbeat that nobody asked for
+            clock.now += 0.001
+        assert not subscriber.stale
+        assert "nothing from the engine" in until(subscriber, notices, "stale", clock).text
+        assert subscriber.stale
+        publisher.send(msgspec.structs.replace(STATUS, session="a", seq=1))
+        assert until(subscriber, notices, "alive", clock)
+        assert not subscriber.stale
+        assert [notice.kind for notice in notices] == ["connected", "stale", "alive"]
+        assert subscriber.losses.lost == 0
+
+
+def test_an_engine_that_ends_in_order_is_not_stale(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, notices = Clock(monkeypatch), list[Notice]()
+    ended = msgspec.structs.replace(LIFECYCLE, state="ended", session="a")
+    with Subscriber(publisher.address, on_notice=notices.append) as subscriber:
+        publisher.send(event(0), ended)
+        while subscriber.receive(0) != ended:
+            clock.now += 0.001
+        for _ in range(100):
+            clock.now += 1.0
+            assert subscriber.receive(0) is None
+        assert [notice.kind for notice in notices] == ["connected"]
+
+
+def test_gaps_are_told_with_their_topic(publisher: Publisher) -> None:
+    notices: list[Notice] = []
+    with Subscriber(publisher.address, on_notice=notices.append) as subscriber:
+        publisher.send(event(0), event(5))
+        assert subscriber.receive(5)
+        assert subscriber.receive(5)
+    (gap,) = (notice for notice in notices if notice.kind == "gap")
+    assert (gap.topic, gap.n) == ("mmgat/v2/event/mic/", 4)
+
+
+def test_a_connection_that_comes_again_is_counted(tmp_path: Path) -> None:
+    notices: list[Notice] = []
+    address = f"ipc://{tmp_path}/bus"
+    with Subscriber(address, on_notice=notices.append) as subscriber:
+        for n in range(2):
+            engine = RealPublisher(address)
+            engine(hello())
+            while not (subscriber.connected and subscriber.reconnects == n):
+                subscriber.receive(0.05)
+            engine.close()
+            while subscriber.connected:
+                subscriber.receive(0.05)
+        assert subscriber.restarts == 1
+    kinds = [n.kind for n in notices if n.kind in ("connected", "disconnected")]
+    assert kinds == ["connected", "disconnected", "connected", "disconnected"]
+    assert [n.kind for n in notices].count("restarted") == 1
+
+
+def test_an_engine_of_another_version_is_named(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, notices, told = Clock(monkeypatch), list[Notice](), list[str]()
+    with Subscriber(publisher.address, warn=told.append, on_notice=notices.append) as subscriber:
+        while not [n for n in notices if n.kind == "foreign"]:
+            publisher.send([b"mmgat/v3\x1b/hello/", b"\x80"])
+            subscriber.receive(0)
+            clock.now += 0.1
+    assert len(told) == 1
+    assert told[0].startswith(f"expected mmgat/v2 from {publisher.address}, found mmgat/v3")
+    assert "\x1b" not in told[0]
+
+
+def test_topics_are_asked_for_and_taken_back_later(publisher: Publisher) -> None:
+    with Subscriber(publisher.address, ("mmgat/v2/hello/",)) as subscriber:
+        publisher.send(event(0), hello())
+        assert subscriber.receive(5) == hello()
+        subscriber.subscribe("mmgat/v2/event/")
+        n = 1
+        publisher.send(event(n))
+        while subscriber.receive(0.05) is None:
+            n += 1
+            publisher.send(event(n))
+        subscriber.unsubscribe("mmgat/v2/event/")
+        while subscriber.receive(0.05):
+            pass
+        publisher.send(event(n + 1), hello(1))
+        assert subscriber.receive(5) == hello(1)
+
+
+def test_a_subscriber_imports_pyzmq_and_msgspec_only() -> None:
+    code = (
+        "import sys; before = set(sys.modules); from mmgat.stream import Subscriber; "
+        "new = {m.split('.')[0] for m in set(sys.modules) - before} - sys.stdlib_module_names"
+        " - {'cython_runtime', 'typing_extensions'}; "  # pyzmq brings them
+        "print(sorted(m for m in new if not m.startswith('_')))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "['mmgat', 'msgspec', 'zmq']"

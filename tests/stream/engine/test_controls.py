@@ -38,6 +38,7 @@ from tests.stream.bus.messages import HELLO
 
 RATE_HZ = 16_000
 WAIT_S = 60.0
+SOUND = melody(8.0, RATE_HZ)
 SETTINGS = StreamSettings(hop_s=1.0, nodes=3, decision=DecisionSettings(n_windows=1))
 
 
@@ -50,7 +51,7 @@ class Fed(AudioSource):
         super().__init__("mic", "device", RATE_HZ, 1)
         self._blocks: queue.Queue[Block | None] = queue.Queue()
         self._position = 0
-        self._sound = melody(60.0, RATE_HZ)
+        self._sound = SOUND
 
     def feed(self, seconds: int) -> None:
         n = seconds * RATE_HZ
