@@ -77,8 +77,8 @@ def connect_when_there(address: str):  # type: ignore[no-untyped-def]
 
 def test_a_client_that_comes_late_gets_what_was(served: str) -> None:
     with connect(f"ws://{served}/") as client:
-        kinds = [json.loads(client.recv(60))["type"] for _ in range(4)]
-    assert kinds == ["hello", "estimate", "status", "event"]
+        kinds = [json.loads(client.recv(60))["type"] for _ in range(5)]
+    assert kinds == ["lifecycle", "hello", "estimate", "status", "event"]
 
 
 def test_a_client_gets_the_kinds_it_asks_for(served: str) -> None:
