@@ -56,6 +56,7 @@ class Bridge(ABC):
         history: wants every message as it was published, also events that are past; otherwise a
             bridge gets the events that change what sounds now.
         not_delivered: messages that the bridge itself could not hand to a receiver.
+        not_received: messages that the engine published and that did not reach the bridge.
     """
 
     Settings: ClassVar[type[SettingsGroup]] = SettingsGroup
@@ -63,7 +64,7 @@ class Bridge(ABC):
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings
-        self.not_delivered = 0
+        self.not_delivered = self.not_received = 0
 
     @property
     @abstractmethod

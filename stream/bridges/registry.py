@@ -19,7 +19,9 @@ ENTRY_POINTS: Final = "mmgat.bridges"
 
 BUILT_IN: Final = {
     "osc": "mmgat.stream.bridges.osc:OscBridge",
+    "mqtt": "mmgat.stream.bridges.mqtt:MqttBridge",
     "ws": "mmgat.stream.bridges.ws:WebSocketBridge",
+    "prometheus": "mmgat.stream.bridges.prometheus:PrometheusBridge",
 }
 """Name -> module and class, imported when it is used."""
 

@@ -119,6 +119,7 @@ def run_bridge(name: str, bridge: Bridge, connection: Connection) -> int | None:
         notifier.ready(f"from {connect} to {bridge.receiver}")
 
         def each_round() -> None:
+            bridge.not_received = subscriber.losses.lost
             notifier.watchdog(runner.summary)
 
         say(f"from {connect} to {bridge.receiver}")
