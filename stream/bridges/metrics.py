@@ -7,6 +7,7 @@ Prometheus expects. Source: prometheus.io/docs/practices/naming.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -23,7 +24,7 @@ class Metric(NamedTuple):
     kind: Kind
     help: str
     labels: tuple[str, ...]
-    samples: list[tuple[tuple[str, ...], float]]
+    samples: Sequence[tuple[tuple[str, ...], float]]
 
 
 _SAMPLES: Final = ("captured", "analysed", "dropped", "discarded", "nonfinite", "clipped")
