@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
-import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +19,9 @@ from mmgat.stream.settings import RecordSettings
 from mmgat.stream.sinks.own_files import OwnFiles
 from mmgat.stream.sinks.recording_folder import RecordingFolder
 from mmgat.stream.sinks.session_log import SessionLog
+from tools.power_cuts import FOREIGN, Trial, put_foreign
 
 RATE_HZ = 8000
-N_KILLS = int(os.environ.get("POWER_CUTS", "4"))  # the full trial has 1000
-FOREIGN = {
-    "80s_disco_mix.flac": b"not ours",
-    ".film.mkv.part": b"nor this",
-    "20270115T075958.000Z_mic_piano.flac": b"ours by its name, but in no log",
-    "000003.500s_mic_interrupted.flac": b"nor is this one",
-    ".20270115T075958.000Z_other.part": b"nor this part",
-}
 
 
 class Clock:
@@ -63,13 +55,6 @@ def logged(folder: Path, kind: str) -> list[dict]:
         for line in path.read_text().splitlines()
     ]
     return [line for line in lines if line["type"] == kind]
-
-
-def put_foreign(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    for name, content in FOREIGN.items():
-        (folder / name).write_bytes(content)
-        os.utime(folder / name, (1, 1))
 
 
 def assert_foreign_untouched(folder: Path) -> None:
@@ -275,49 +260,33 @@ def test_two_runs_of_one_second_have_a_log_each(tmp_path: Path) -> None:
     assert [path.read_text() for path in tmp_path.iterdir()] == ["hello\n", "hello\n"]
 
 
-RUN = """
-import sys
-import numpy as np
-from pathlib import Path
-from mmgat.stream.settings import RecordSettings
-from mmgat.stream.sinks.recording_folder import RecordingFolder
-
-folder = RecordingFolder(RecordSettings(folder=Path(sys.argv[1]), limit_gb=0.002))
-rng = np.random.default_rng(0)
-number = 0
-while True:
-    clip = folder.begin(8000, 1, f"{number:06d}.000s_mic")
-    for block in range(10):
-        folder.write(clip, rng.uniform(-1, 1, (800, 1)).astype(np.float32))
-    print(number, flush=True)
-    folder.finish(clip, ["drums"], {"t0": float(number), "t1": number + 1.0})
-    number += 1
-"""
-
-
 def test_after_a_kill_at_any_moment_finished_clips_are_readable_and_unfinished_ones_rescued(
     tmp_path: Path,
 ) -> None:
-    put_foreign(tmp_path)
-    chance = random.Random(0)
-    for _ in range(N_KILLS):
-        run = subprocess.Popen([sys.executable, "-c", RUN, tmp_path], stdout=subprocess.PIPE)
-        assert run.stdout is not None
-        for _ in range(chance.randint(1, 40)):
-            run.stdout.readline()
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-        run.stdout.close()
-        for path in set(tmp_path.glob("*.flac")) - {tmp_path / name for name in FOREIGN}:
-            assert soundfile.info(path).frames == len(soundfile.read(path)[0]) > 0
-    assert_foreign_untouched(tmp_path)
-    RecordingFolder(settings(tmp_path)).close()
-    hidden = {path.name for path in tmp_path.iterdir() if path.name.startswith(".")}
-    assert hidden == {name for name in FOREIGN if name.startswith(".")}
-    rescued = set(tmp_path.glob("*_interrupted*.flac")) - {tmp_path / name for name in FOREIGN}
-    for path in rescued:
-        assert soundfile.info(path).frames == len(soundfile.read(path)[0]) > 0
-    assert_foreign_untouched(tmp_path)
+    """``python -m tools.power_cuts`` does it a thousand times."""
+    command = [sys.executable, "-m", "tools.power_cuts", "--cuts", "12"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "12 cuts" in done.stdout
+    assert " 0 of them rescued" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("harm", "fact"),
+    [
+        (lambda folder: (folder / "80s_disco_mix.flac").unlink(), "a file of others"),
+        (lambda folder: (folder / "1_mic.flac").write_bytes(b"fLaC"), "not readable"),
+    ],
+    ids=["a file of others is gone", "a clip is damaged"],
+)
+def test_the_trial_of_power_cuts_finds(
+    tmp_path: Path, harm: Callable[[Path], object], fact: str
+) -> None:
+    trial = Trial(tmp_path)
+    assert not list(trial.broken())
+    harm(tmp_path)
+    (found,) = trial.broken()
+    assert fact in found
 
 
 def test_the_clip_of_a_killed_run_is_encoded_anew_under_a_name_that_says_so(tmp_path: Path) -> None:
