@@ -19,6 +19,7 @@ ENTRY_POINTS: Final = "mmgat.bridges"
 
 BUILT_IN: Final = {
     "osc": "mmgat.stream.bridges.osc:OscBridge",
+    "midi": "mmgat.stream.bridges.midi:MidiBridge",
     "mqtt": "mmgat.stream.bridges.mqtt:MqttBridge",
     "ws": "mmgat.stream.bridges.ws:WebSocketBridge",
     "prometheus": "mmgat.stream.bridges.prometheus:PrometheusBridge",

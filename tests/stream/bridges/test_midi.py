@@ -1,0 +1,170 @@
+"""The MIDI bridge: its mapping, a real port of a JACK server, and bytes to a device."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mmgat.stream.bridges.midi_mapping import (
+    UNDEFINED_CONTROLS,
+    MidiMapping,
+    midi_messages,
+    read_mapping,
+    to_toml,
+)
+from mmgat.stream.errors import BridgeError
+from tests.stream.bridges.running import Process, bridge, publishing
+from tests.stream.bus.messages import ESTIMATE, STATUS, event
+
+MAPPING = MidiMapping(channel=3, notes={"a": 60}, controls={"a": 20})
+
+RECEIVER = """
+import sys, time, mido
+backend = mido.Backend("mido.backends.rtmidi/UNIX_JACK", load=True)
+while not (names := [n for n in backend.get_input_names() if "instruments" in n]):
+    time.sleep(0.05)
+port = backend.open_input(names[0])
+print("open", flush=True)
+for message in port:
+    print(message, flush=True)
+"""
+SENDER = """
+import time, mido
+backend = mido.Backend("mido.backends.rtmidi/UNIX_JACK", load=True)
+names = []
+while not names:
+    time.sleep(0.05)
+    names = [n for n in backend.get_output_names() if "instruments" in n]
+port = backend.open_output(names[0])
+while True:
+    port.send(mido.Message("note_on", note=48, velocity=9, channel=4))
+    time.sleep(0.2)
+"""
+
+
+def test_an_instrument_is_a_note_and_its_score_the_velocity() -> None:
+    assert midi_messages(event(), MAPPING, 0, {}) == [bytes([0x92, 60, 114])]
+    assert midi_messages(event(event="off"), MAPPING, 0, {}) == [bytes([0x82, 60, 0])]
+    assert midi_messages(event(score=0.0), MAPPING, 0, {}) == [bytes([0x92, 60, 1])]
+
+
+def test_each_source_has_its_channel() -> None:
+    channels = [midi_messages(event(), MAPPING, i, {})[0][0] & 15 for i in (0, 1, 13, 14)]
+    assert channels == [2, 3, 15, 0]
+
+
+def test_a_controller_follows_the_score_and_is_sent_when_it_moves() -> None:
+    sent: dict[tuple[int, int], int] = {}
+    scores = (0.5, 0.501, 1.0, 0.0)
+    messages = [
+        midi_messages(msgspec.structs.replace(ESTIMATE, scores={"a": score}), MAPPING, 0, sent)
+        for score in scores
+    ]
+    assert messages == [[bytes([0xB2, 20, v])] if v is not None else [] for v in (64, None, 127, 0)]
+
+
+def test_labels_without_a_file_have_notes_and_controllers_of_their_own() -> None:
+    labels = [f"label {i}" for i in range(20)]
+    mapping = MidiMapping().with_labels(labels)
+    assert mapping.notes["label 0"] == 36
+    assert len(set(mapping.notes.values())) == 20
+    assert [*mapping.controls.values()] == [*UNDEFINED_CONTROLS[:20]]
+    assert MAPPING.with_labels(labels) is MAPPING
+
+
+def test_a_mapping_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "map.toml"
+    mapping = msgspec.structs.replace(MAPPING, notes={"mallet percussion": 1, 'a "b" é': 2})
+    path.write_text(to_toml(mapping), "utf-8")
+    assert read_mapping(path) == mapping
+
+
+@pytest.mark.parametrize("text", ["notes = 3", "[notes]\na = 128", "channel = 17", "x = 1", "="])
+def test_what_is_no_mapping_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "map.toml"
+    path.write_text(text)
+    with pytest.raises(BridgeError, match="--mapping: expected channel"):
+        read_mapping(path)
+
+
+def test_a_label_learns_a_note_or_a_controller() -> None:
+    learned = MidiMapping().learned("a", bytes([0x94, 48, 90]))
+    assert learned == MidiMapping(5, {"a": 48}, {})
+    assert MidiMapping().learned("a", bytes([0xB0, 7, 1])) == MidiMapping(1, {}, {"a": 7})
+    assert MidiMapping().learned("a", bytes([0x94, 48, 0])) is None
+    assert learned.next_to_learn(["a", "b"]) == "b"
+
+
+def test_a_device_gets_the_bytes(tmp_path: Path) -> None:
+    pipe = tmp_path / "midi"
+    os.mkfifo(pipe)
+    mapping = tmp_path / "map.toml"
+    mapping.write_text(to_toml(MAPPING))
+    with (
+        publishing("lab") as publisher,
+        bridge("midi", publisher.address, "--device", pipe, "--mapping", mapping) as process,
+    ):
+        publisher(event())
+        assert "expected a MIDI device" in process.err.until("trying again")
+        with pipe.open("rb", buffering=0) as reader:
+            found = b""
+            while bytes([0x92, 60, 114]) not in found:
+                found += reader.read(64)
+            assert process.terminate() == 0
+            while bytes([0x82, 60, 0]) not in found:  # no note hangs
+                found += reader.read(64)
+
+
+@pytest.fixture(scope="module")
+def jack() -> Iterator[dict[str, str]]:
+    """A JACK server without hardware, and what leads its clients to it."""
+    name = f"mmgat-{uuid.uuid4().hex[:8]}"
+    command = ("jackd", "--no-realtime", "--no-mlock", "-n", name, "-d", "dummy", "-p", "1024")
+    environment = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
+    with Process(*command, environment=environment) as server:
+        server.out.until("self-connect-mode")
+        yield environment
+        server.terminate()
+
+
+def test_a_virtual_port_plays_to_another_program(jack: dict[str, str]) -> None:
+    with (
+        publishing("lab") as publisher,
+        bridge("midi", publisher.address, "--api", "jack", **jack) as process,
+        Process(sys.executable, "-c", RECEIVER, environment=jack) as receiver,
+    ):
+        receiver.out.until("open")
+        publisher(event())
+        assert "note=36 velocity=114" in receiver.out.until("note_on channel=0")
+        publisher(msgspec.structs.replace(ESTIMATE, scores={"a": 0.5}))
+        receiver.out.until("control_change channel=0 control=20 value=64")
+        assert process.terminate() == 0
+        receiver.out.until("note_off channel=0 note=36")
+
+
+def test_a_mapping_is_learned_from_what_is_played(jack: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "map.toml"
+    with (
+        publishing("lab") as publisher,
+        bridge("midi", publisher.address, "--api", "jack", "--learn", path, **jack) as process,
+        Process(sys.executable, "-c", SENDER, environment=jack),
+    ):
+        process.err.until("a: play a note or move a controller")
+        publisher(STATUS)
+        process.err.until("all labels are learned")
+    assert read_mapping(path) == MidiMapping(5, {"a": 48}, {})
+
+
+def test_without_a_midi_system_it_says_what_to_do() -> None:
+    with bridge(
+        "midi", "tcp://127.0.0.1:1", "--api", "jack", JACK_DEFAULT_SERVER="none"
+    ) as process:
+        line = process.err.until("expected a MIDI system")
+        assert "--device" in line
+        assert process.popen.wait(60) == 1
