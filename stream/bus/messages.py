@@ -43,12 +43,18 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One audio input: ``kind`` is device, file or stdin."""
+    """One audio input: ``kind`` is device, file or stdin.
+
+    Attributes:
+        host, session: behind a proxy, the machine and the session of its engine; else "".
+    """
 
     name: str
     kind: str
     sample_rate_hz: int
     channels: int
+    host: str = ""
+    session: str = ""
 
 
 class Hello(Message, frozen=True, kw_only=True):

@@ -166,6 +166,10 @@ class Publisher:
             self.published += 1
         self._wake_up()
 
+    def skip(self, topic: str, n: int) -> None:
+        """Leaves out ``n`` numbers of a topic, as readers see by: so many messages are lost."""
+        self._stamp.skip(topic, n)
+
     def close(self) -> None:
         """Sends what waits, with a last status, and gives the address back."""
         if self._closing.is_set():

@@ -33,6 +33,11 @@ class Stamp:
         self._lock = threading.Lock()
         self._next: defaultdict[str, int] = defaultdict(int)
 
+    def skip(self, topic: str, n: int) -> None:
+        """Leaves out ``n`` numbers of a topic: so many messages were lost before they came here."""
+        with self._lock:
+            self._next[topic] += n
+
     def __call__(self, message: M) -> M:
         """The message with ``session``, ``seq`` and ``time``; a time that it has is kept."""
         topic = topic_of(message)

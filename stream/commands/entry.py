@@ -18,6 +18,7 @@ COMMANDS = {
     "mmgat-dashboard": "mmgat.stream.dashboard.__main__",
     "mmgat-keys": "mmgat.stream.commands.keys",
     "mmgat-control": "mmgat.stream.commands.control",
+    "mmgat-proxy": "mmgat.stream.commands.proxy",
     "mmgat-bridge": "mmgat.stream.commands.bridge",
 }
 """Name of a command -> module whose ``main`` it is."""
@@ -66,6 +67,11 @@ def control() -> None:
 def bridge() -> None:
     """Runs ``mmgat-bridge``."""
     _run("mmgat-bridge")
+
+
+def proxy() -> None:
+    """Runs ``mmgat-proxy``."""
+    _run("mmgat-proxy")
 
 
 def _run(name: str) -> None:
