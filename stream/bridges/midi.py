@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal, required
 from mmgat.stream.bridges.midi_mapping import MidiMapping, midi_messages, read_mapping, to_toml
-from mmgat.stream.bus.protocol import Hello
+from mmgat.stream.bus.protocol import Estimate, Event, Hello
 from mmgat.stream.errors import BridgeError
 from mmgat.stream.settings import SettingsGroup
 
@@ -102,6 +102,8 @@ class MidiBridge(Bridge):
             return
         if self.settings.learn is not None:
             self._learn(self.settings.learn)
+            return
+        if not isinstance(signal, Estimate | Event):
             return
         mapping = self._mapping.with_labels(self._labels)
         if signal.source not in self._sources:

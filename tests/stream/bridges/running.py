@@ -32,10 +32,10 @@ class Lines:
         self._queue: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read, args=(pipe,), daemon=True).start()
 
-    def until(self, wanted: str | Callable[[str], bool]) -> str:
+    def until(self, wanted: str | Callable[[str], bool], patience_s: float = PATIENCE_S) -> str:
         """The next line that has a text in it, or that a function accepts."""
         accepts = (lambda line: wanted in line) if isinstance(wanted, str) else wanted
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + patience_s
         while True:
             try:
                 line = self._queue.get(timeout=max(0.0, until - time.monotonic()))
@@ -53,9 +53,16 @@ class Lines:
 
 
 class Process:
-    """A child whose output is read."""
+    """A child whose output is read.
 
-    def __init__(self, *command: object, environment: dict[str, str] | None = None) -> None:
+    Args:
+        group: it has children of its own, which end with it.
+    """
+
+    def __init__(
+        self, *command: object, environment: dict[str, str] | None = None, group: bool = False
+    ) -> None:
+        self._group = group
         self.popen = subprocess.Popen(
             list(map(str, command)),
             stdin=subprocess.DEVNULL,
@@ -63,6 +70,7 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | (environment or {}),
+            start_new_session=group,
         )
         assert self.popen.stdout is not None
         assert self.popen.stderr is not None
@@ -77,6 +85,8 @@ class Process:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._group:
+            os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.kill()
         self.popen.wait()
 
