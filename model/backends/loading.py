@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mmgat.model.backends.base import InferenceBackend, split_device
 from mmgat.model.backends.fallback import FallbackBackend
-from mmgat.model.backends.onnx import OnnxBackend, has_cuda_provider, has_graphs
+from mmgat.model.backends.onnx import OnnxBackend, OnnxEmbedder, has_cuda_provider, has_graphs
+from mmgat.model.backends.threads import most_threads
 from mmgat.model.card import Card, checked_card
 from mmgat.model.embedders.base import EmbedderSpec
 from mmgat.model.embedders.registry import spec_of
 from mmgat.model.errors import ComputeError
+
+GPU_FILES: Final = ("/dev/nvidiactl", "/dev/dxg")
+"""One of them is there where Linux, or Linux in Windows, has a CUDA device."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,12 @@ def load_model(
     if alone and kind in ("auto", "cpu"):
         backend: InferenceBackend = OnnxBackend(path, card)
         return LoadedModel(card, embedder, backend, "computing on the CPU with ONNX Runtime")
+    if embedder.cpu_graph and has_graphs(path) and (kind == "cpu" or not _may_have_gpu(kind)):
+        with contextlib.suppress(ModuleNotFoundError, OSError):  # then torch computes
+            graph = embedder.onnx_graph(card.variant, weights)
+            backend = OnnxBackend(path, card, OnnxEmbedder(graph, most_threads()))
+            where = f"computing on the CPU with ONNX Runtime, {embedder.name} in 8 bits"
+            return LoadedModel(card, embedder, backend, where)
     try:
         from mmgat.model.backends.torch import load_torch_backend
     except ModuleNotFoundError as error:
@@ -70,3 +84,8 @@ def load_model(
     if backend.device != "cpu":
         backend = FallbackBackend(backend, lambda: load_model(model, "cpu", weights).backend)
     return LoadedModel(card, embedder, backend, where)
+
+
+def _may_have_gpu(kind: str) -> bool:
+    """Whether torch, which takes seconds to import, may find a GPU for ``auto``."""
+    return kind != "auto" or sys.platform == "darwin" or any(map(os.path.exists, GPU_FILES))

@@ -104,6 +104,30 @@ class OnnxBackend:
         return Prediction(embeddings, scores, evidence[:, :n_nodes], row[:, :n_nodes])
 
 
+class OnnxEmbedder:
+    """An embedder of its own graph on the CPU.
+
+    Args:
+        path: of the graph, float32 [B, n_frames, n_bands] -> float32 [B, D].
+        n_threads: that it may use.
+    """
+
+    def __init__(self, path: Path, n_threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3  # errors
+        self._session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, log_mel: Floats) -> Floats:
+        """Log-mel float32 [B, n_frames, n_bands] -> embeddings float32 [B, D]."""
+        embeddings: Floats = self._session.run(None, {self._input: log_mel})[0]
+        return embeddings
+
+
 def _session(path: Path, card: Card, providers: list[Any]) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -13,6 +13,11 @@ from mmgat.model.embedders.base import EmbedderSpec
 MOST_THREADS: Final = 4
 
 
+def most_threads() -> int:
+    """Threads for a large embedder, no more than there are processors."""
+    return min(MOST_THREADS, os.cpu_count() or 1)
+
+
 def limit_threads(embedder: EmbedderSpec) -> None:
     """Sets numpy's and torch's threads for the live recognition of one machine.
 
@@ -24,4 +29,4 @@ def limit_threads(embedder: EmbedderSpec) -> None:
     """
     ThreadpoolController().select(internal_api="openblas").limit(limits=1)
     if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1 if embedder.carried else min(MOST_THREADS, os.cpu_count() or 1))
+        torch.set_num_threads(1 if embedder.carried else most_threads())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,12 @@ from mmgat.model.card import Card
 from mmgat.model.checkpoint import read_checkpoint
 from mmgat.model.embedders.base import FrontEnd
 from mmgat.model.embedders.registry import spec_of
+from mmgat.model.embedders.vggish import VGGishEmbedder
 from mmgat.model.mmgat import MMGAT
 from mmgat.model.streaming_model import StreamingModel
+
+HALF_FROM: Final = (7, 0)
+"""CUDA's compute capability from which half precision is faster: cards with tensor cores."""
 
 
 class TorchBackend:
@@ -119,6 +124,8 @@ def load_torch_backend(
     device, where = compute_device(compute)
     checkpoint = read_checkpoint(path, card)
     embedder = checkpoint.embedder(weights)
+    if isinstance(embedder, VGGishEmbedder) and _gains_by_half(device):
+        embedder.in_half()
     if device.type != "cpu":
         front_end = spec_of(card).front_end
         return DeviceBackend(embedder, checkpoint.mmgat, device, front_end), where
@@ -126,3 +133,7 @@ def load_torch_backend(
         network = OnnxBackend(path, checkpoint.card, TorchEmbedder(embedder))
         return network, f"{where}, MMGAT with ONNX Runtime"
     return TorchBackend(embedder, checkpoint.mmgat, device), where
+
+
+def _gains_by_half(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= HALF_FROM

@@ -95,6 +95,8 @@ class EmbedderSpec:
             function takes the carried tensors by name, the variant, and a user's path to published
             weights or None; it returns a module in evaluation mode, float32 [B, n_frames,
             n_bands] -> float32 [B, D].
+        cpu_graph: ``module:function`` that makes an ONNX graph for the CPU, or "". The function
+            takes the variant and a user's path to published weights or None; it returns the file.
 
     A node of the instance graph stands for one second. The embedder hears the window that ends
     with that second if the window is longer, and begins with it if it is shorter.
@@ -106,6 +108,7 @@ class EmbedderSpec:
     embedding_size: int
     carried: bool
     loader: str
+    cpu_graph: str = ""
 
     @property
     def sample_rate_hz(self) -> int:
@@ -125,7 +128,21 @@ class EmbedderSpec:
         Raises:
             ModelError: the tensors do not fit, or published weights are not to be had.
         """
-        module, _, function = self.loader.partition(":")
-        load: Any = getattr(import_module(module), function)
-        network: nn.Module = load(state, variant, weights)
+        network: nn.Module = _function(self.loader)(state, variant, weights)
         return network
+
+    def onnx_graph(self, variant: str, weights: Path | None = None) -> Path:
+        """The ONNX graph of an embedder with ``cpu_graph``, made at the first call.
+
+        Raises:
+            ModelError: published weights are not to be had.
+            ModuleNotFoundError: it has to be made, and a library for that is missing.
+            OSError: it cannot be stored.
+        """
+        path: Path = _function(self.cpu_graph)(variant, weights)
+        return path
+
+
+def _function(name: str) -> Any:
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)

@@ -42,6 +42,7 @@ BUILT_IN: Final = (
         embedding_size=EMBEDDING_SIZE,
         carried=False,
         loader="mmgat.model.embedders.vggish:load_published",
+        cpu_graph="mmgat.model.embedders.vggish_cache:converted",
     ),
 )
 

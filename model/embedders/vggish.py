@@ -79,10 +79,17 @@ class VGGishEmbedder(nn.Module):
 
     def raw(self, log_mel: Tensor) -> Tensor:
         """The 128 outputs of the network before post-processing, [B, 128]."""
-        images = log_mel.unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        images = log_mel.to(self.embeddings[0].weight.dtype).unsqueeze(1)
+        images = images.contiguous(memory_format=torch.channels_last)
         flat = self.features(images).permute(0, 2, 3, 1).flatten(1)  # N, H, W, C as in TensorFlow
         outputs: Tensor = self.embeddings(flat)
-        return outputs
+        return outputs.float()
+
+    def in_half(self) -> VGGishEmbedder:
+        """Lets the network compute in half precision; PCA and quantisation stay in single."""
+        self.features.half()
+        self.embeddings.half()
+        return self
 
     def quantized(self, log_mel: Tensor) -> Tensor:
         """Whole numbers 0..255 as float32, [B, 128], as published rows have them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 import time
@@ -184,6 +185,7 @@ def _random_vggish(folder: Path) -> Path:
 
     import mmgat.model.embedders.vggish as vggish
 
+    os.environ["XDG_CACHE_HOME"] = str(folder)  # where it is converted to 8 bits
     torch.manual_seed(0)
     state = vggish.VGGishEmbedder().state_dict()
     pca = {name: state.pop(name).numpy() for name in ("pca_eigen_vectors", "pca_means")}
