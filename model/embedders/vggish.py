@@ -79,7 +79,7 @@ class VGGishEmbedder(nn.Module):
 
     def raw(self, log_mel: Tensor) -> Tensor:
         """The 128 outputs of the network before post-processing, [B, 128]."""
-        images = log_mel.to(self.embeddings[0].weight.dtype).unsqueeze(1)
+        images = log_mel.to(next(self.parameters()).dtype).unsqueeze(1)
         images = images.contiguous(memory_format=torch.channels_last)
         flat = self.features(images).permute(0, 2, 3, 1).flatten(1)  # N, H, W, C as in TensorFlow
         outputs: Tensor = self.embeddings(flat)

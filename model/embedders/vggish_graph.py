@@ -115,11 +115,9 @@ class _Graph:
         return self.node("Add", product, self.constant(bias))
 
     def model(self) -> onnx.ModelProto:
-        ends = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-            for name, shape in (("log_mel", ["B", 96, 64]), ("rows", ["B", 128]))
-        ]
-        graph = helper.make_graph(self._nodes, "vggish", ends[:1], ends[1:], self._constants)
+        reads = helper.make_tensor_value_info("log_mel", TensorProto.FLOAT, ["B", 96, 64])
+        gives = helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["B", 128])
+        graph = helper.make_graph(self._nodes, "vggish", [reads], [gives], self._constants)
         sets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(graph, opset_imports=sets, producer_name="mmgat-stream")
         model.ir_version = IR_VERSION
