@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -154,30 +156,42 @@ def place_of(file: str) -> tuple[pa.fs.FileSystem, str]:
 
 
 def list_files(folder: str, suffixes: frozenset[str]) -> Iterator[str]:
-    """Addresses of the files with such suffixes in a folder of an object store and below.
+    """The files with such suffixes in a folder and below; paths, or addresses if it is one.
 
     Raises:
         ClusterError: no file system knows it.
     """
     filesystem, path = place_of(folder)
-    scheme = folder.partition("://")[0]
+    scheme = folder.partition("://")[0] + "://" if is_address(folder) else ""
     info = filesystem.get_file_info(path)
     if info.type != pa.fs.FileType.Directory:
         yield folder
         return
     for found in filesystem.get_file_info(pa.fs.FileSelector(path, recursive=True)):
         if found.type == pa.fs.FileType.File and f".{found.extension}".casefold() in suffixes:
-            yield f"{scheme}://{found.path}"
+            yield scheme + found.path
 
 
-def fetch(file: str, target: Path) -> None:
-    """Copies a file of an object store to this machine.
+@contextlib.contextmanager
+def on_disk(files: pa.Table) -> Iterator[list[tuple[str, Path, str]]]:
+    """The files of a table's column ``file``, those of object stores as copies that last as long.
 
-    Raises:
-        OSError, ClusterError: it cannot be had.
+    Returns:
+        Of each its name, where it is on this machine, and what is wrong, in words, or "".
     """
-    filesystem, path = place_of(file)
-    pa.fs.copy_files(path, str(target), filesystem, pa.fs.LocalFileSystem())
+    with tempfile.TemporaryDirectory() as folder:
+        found = []
+        for number, name in enumerate(files["file"].to_pylist()):
+            path, fault = Path(name), ""
+            if is_address(name):
+                path = Path(folder) / f"{number}{path.suffix}"
+                try:
+                    filesystem, place = place_of(name)
+                    pa.fs.copy_files(place, str(path), filesystem, pa.fs.LocalFileSystem())
+                except (OSError, ClusterError) as error:
+                    fault = f"expected a file at {name!r}, found {error}"
+            found.append((name, path, fault))
+        yield found
 
 
 def _connect(cluster: Cluster) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import pyarrow as pa
 
-from mmgat.model.cluster import fetch, is_address
-from mmgat.model.errors import ModelError
+from mmgat.model.cluster import on_disk
 from mmgat.stream.archive.formats.parquet import error_row, result_row, table
 from mmgat.stream.archive.result import FileResult
 from mmgat.stream.archive.workers import Job, WorkerPool
@@ -29,19 +25,13 @@ class AnnotatingActor:
 
     def __call__(self, files: pa.Table) -> pa.Table:
         """A row of ``SCHEMA`` for each of the column ``file``."""
-        rows = []
-        with tempfile.TemporaryDirectory() as folder:
-            names: dict[Path, str] = {}
-            for number, name in enumerate(files["file"].to_pylist()):
-                path = Path(name)
-                if is_address(name):
-                    path = Path(folder) / f"{number}{path.suffix}"
-                    try:
-                        fetch(name, path)
-                    except (OSError, ModelError) as error:
-                        rows.append(error_row(name, f"expected a file at {name!r}, found {error}"))
-                        continue
-                names[path] = name
+        rows, names = [], {}
+        with on_disk(files) as found_files:
+            for name, path, fault in found_files:
+                if fault:
+                    rows.append(error_row(name, fault))
+                else:
+                    names[path] = name
             for path, found in self._pool(names):
                 if isinstance(found, FileResult):
                     row = result_row(found, self._pool.origin) | {"file": names[path]}

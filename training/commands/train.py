@@ -79,6 +79,46 @@ def publish(run: Path, name: str, data: Path, out: Path) -> None:
     click.echo(f"{out / name}.safetensors: mAP {card.metrics[0]['value']}")
 
 
+@main.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--model", default="compact", show_default=True, help="A name or a checkpoint.")
+@click.option("--compute", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--out", required=True, help="A folder or an address, for Parquet files.")
+@click.option("--ray", "address", default="local", show_default=True, help="Of the cluster.")
+@click.option("--actors", default=0, help="Processes with the model; one a CPU if not given.")
+@click.option("--gpus", default=0.0, help="GPUs of each process, such as 0.25.")
+def embed(
+    paths: tuple[str, ...],
+    model: str,
+    compute: str,
+    out: str,
+    address: str,
+    actors: int,
+    gpus: float,
+) -> None:
+    """Embed every second of sound files, on a Ray cluster, into Parquet.
+
+    PATHS are files, folders, and addresses such as s3://bucket/music. Files that cannot be read are
+    rows with an error. The same command again does what has no row yet.
+    """
+    try:
+        from mmgat.model.cluster import Cluster, ClusterError, list_files, map_files
+        from mmgat.training.data.file_embeddings import SUFFIXES, EmbeddingActor
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"expected {error.name} for mmgat-train embed, found it is not installed: "
+            "pip install 'mmgat-stream[ray]'"
+        ) from error
+    try:
+        files = [file for path in paths for file in list_files(path, SUFFIXES)]
+        arguments = {"model": model, "compute": compute}
+        cluster = Cluster(address, actors, gpus)
+        n_done, n_before = map_files(files, EmbeddingActor, arguments, out, cluster)
+    except ClusterError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{n_done} files embedded, {n_before} were already")
+
+
 @main.command("operating-points")
 @click.argument("checkpoint")
 @click.option(

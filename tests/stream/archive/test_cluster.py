@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset
 import pytest
 import ray
+from click.testing import CliRunner
 
+from mmgat.model.backends.loading import load_model
 from mmgat.model.cluster import (
     Cluster,
     ClusterError,
@@ -31,6 +34,8 @@ from mmgat.stream.archive.result import FileResult, Origin
 from mmgat.stream.archive.workers import Job
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import ModelSettings, StreamSettings
+from mmgat.training.commands.train import main as train
+from mmgat.training.data.file_embeddings import embed_file
 
 CLUSTER = Cluster(n_actors=2, files_a_task=2)
 JOB = Job(ModelSettings(), StreamSettings())
@@ -104,6 +109,19 @@ def test_a_killed_worker_loses_nothing_and_a_restart_does_the_rest(
     assert map_files(files, AnnotatingActor, {"job": JOB}, out, CLUSTER, again=True) == (2, 10)
     assert written_files(out, with_errors=False) == set(files)
     assert len(list(Path(out).iterdir())) == 2  # runs
+
+
+def test_embeddings_of_a_cluster_are_those_of_one_machine(
+    clips: list[Path], tmp_path: Path
+) -> None:
+    model = load_model("compact")
+    arguments = ["embed", str(clips[0].parent), "--out", str(tmp_path / "out"), "--actors", "2"]
+    done = CliRunner().invoke(train, arguments)
+    assert (done.exit_code, done.output) == (0, "4 files embedded, 0 were already\n")
+    rows = rows_of(str(tmp_path / "out"))
+    assert [row["file"] for row in rows] == [str(path) for path in clips]
+    for row, path in zip(rows, clips, strict=True):
+        np.testing.assert_allclose(row["embeddings"], embed_file(path, model), atol=1e-4)
 
 
 def test_places_that_are_none_are_told(tmp_path: Path) -> None:

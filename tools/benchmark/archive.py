@@ -1,0 +1,199 @@
+"""What collections cost: real-time factor, processes, memory, short files, and a local Ray.
+
+    python -m tools.benchmark.archive speed               Ogg and FLAC of 5 minutes, one job and two
+    python -m tools.benchmark.archive memory --hours 10   one long file
+    python -m tools.benchmark.archive short --files 100000    files of a second, and their resume
+    python -m tools.benchmark.archive ray --files 2000    clips by mmgat-annotate and by --jobs 2
+
+Sound is made in a temporary folder. Real-time factors of a core are of the processor time that the
+command and its workers took, so that they hold on a busy machine, as far as its caches allow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import soundfile
+
+DEMO = Path(__file__).parents[2] / "stream" / "demo" / "demo.ogg"
+
+
+@dataclass
+class Cost:
+    """Wall and processor seconds of a command with its children, and the largest one's memory."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+MEASURE = """
+import json, resource, subprocess, sys, time
+begun = time.perf_counter()
+code = subprocess.call(sys.argv[1:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+wall = time.perf_counter() - begun
+print(json.dumps([code, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+"""
+
+
+def cost(command: str, *arguments: object) -> Cost:
+    """Runs a command of this package to its end."""
+    code = f"from mmgat.stream.commands.entry import {command}; {command}()"
+    call = [sys.executable, "-c", code, *map(str, arguments)]
+    out = subprocess.check_output([sys.executable, "-c", MEASURE, *call], stderr=subprocess.DEVNULL)
+    status, wall_s, cpu_s, peak_mb = json.loads(out.splitlines()[-1])
+    if status:
+        raise click.ClickException(f"expected {command} to end well, found exit code {status}")
+    return Cost(wall_s, cpu_s, peak_mb)
+
+
+def music(seconds: float, rate_hz: int = 44_100) -> np.ndarray:
+    """The demo over and over, float32 [n, 2]."""
+    sound, found_hz = soundfile.read(DEMO, dtype="float32")
+    sound = sound[:: found_hz // rate_hz] if found_hz % rate_hz == 0 else sound
+    n = round(seconds * rate_hz)
+    left = np.resize(sound, n)
+    return np.stack([left, np.roll(left, 11)], axis=1)
+
+
+def write(path: Path, sound: np.ndarray, rate_hz: int = 44_100) -> None:
+    """Written second by second: libsndfile's Vorbis encoder fails on long arrays."""
+    with soundfile.SoundFile(path, "w", rate_hz, sound.shape[1]) as file:
+        for first in range(0, len(sound), rate_hz):
+            file.write(sound[first : first + rate_hz])
+
+
+@click.group()
+def main() -> None:
+    """Costs of collections."""
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+
+
+@main.command()
+@click.option("--files", default=8, show_default=True)
+@click.option("--minutes", default=5.0, show_default=True)
+@click.option("--hop", "hops", multiple=True, default=(0.5, 1.0))
+def speed(files: int, minutes: float, hops: tuple[float, ...]) -> None:
+    """Stereo files at 44.1 kHz, by one process and by two."""
+    with tempfile.TemporaryDirectory() as folder:
+        for form in ("ogg", "flac"):
+            place = Path(folder) / form
+            place.mkdir()
+            write(place / f"0.{form}", music(60 * minutes))
+            for i in range(1, files):
+                (place / f"{i}.{form}").hardlink_to(place / f"0.{form}")
+            empty = Path(folder) / "short.flac"
+            write(empty, music(1))
+            for hop in hops:
+                start = cost("tag", empty, "--hop", hop)
+                one = cost("tag", "-r", place, "--hop", hop)
+                two = cost("tag", "-r", place, "--hop", hop, "--jobs", 2)
+                again = cost("tag", "-r", place, "--hop", hop)
+                total_s = 60 * minutes * files
+                core = total_s / (min(one.cpu_s, again.cpu_s) - start.cpu_s)
+                ratio = (one.wall_s + again.wall_s) / 2 / two.wall_s
+                click.echo(
+                    f"{form}, hop {hop:g}: {core:.0f} x real time a core, "
+                    f"{1000 / core:.2f} core hours per 1,000 h; two jobs {ratio:.2f} x one; "
+                    f"peak {one.peak_mb:.0f} MiB a process"
+                )
+
+
+@main.command()
+@click.option("--hours", default=10.0, show_default=True)
+def memory(hours: float) -> None:
+    """One long file, mono at 8 kHz: peak memory of the largest process."""
+    with tempfile.TemporaryDirectory() as folder:
+        for length in (0.05, hours):
+            path = Path(folder) / f"{length}.flac"
+            hour = music(180, 8_000)[:, :1]
+            with soundfile.SoundFile(path, "w", 8_000, 1) as file:
+                for _ in range(round(20 * length)):
+                    file.write(hour)
+            found = cost("tag", path, "--windows", "--format", "csv", "--out", f"{path}.csv")
+            rate = 3600 * length / found.cpu_s
+            click.echo(f"{length:g} h: peak {found.peak_mb:.0f} MiB, {rate:.0f} x real time")
+
+
+@main.command()
+@click.option("--files", default=100_000, show_default=True)
+@click.option("--jobs", default=2, show_default=True)
+def short(files: int, jobs: int) -> None:
+    """Files of a second beside the same seconds in long files, and a resume of the finished run."""
+    with tempfile.TemporaryDirectory() as folder:
+        many, few = Path(folder) / "many", Path(folder) / "few"
+        few.mkdir()
+        sound = music(40, 16_000)[:, :1]
+        for i in range(files):
+            place = many / f"{i // 1000:03d}"
+            if i % 1000 == 0:
+                place.mkdir(parents=True)
+            path, first = place / f"{i}.flac", many / "000" / f"{i % 40}.flac"
+            if i < 40:
+                second = sound[16_000 * i : 16_000 * (i + 1)]
+                soundfile.write(path, second, 16_000)
+            elif i // 1000 % 10 == 0 and i % 1000 < 40:
+                path.write_bytes(first.read_bytes())
+            else:
+                base = many / f"{i // 10_000 * 10:03d}" / f"{i // 10_000 * 10_000 + i % 40}.flac"
+                path.hardlink_to(base)
+        n_long = max(8, files // 3600)
+        for i in range(n_long):
+            write(few / f"{i}.flac", np.resize(sound, (16_000 * (files // n_long), 1)), 16_000)
+        flags = ["-r", "--hop", 1, "--jobs", jobs]
+        joined = cost("tag", few, *flags, "--out", f"{folder}/few.jsonl")
+        begun = time.perf_counter()
+        alone = cost("tag", many, *flags, "--out", f"{folder}/many.jsonl")
+        click.echo(f"{files} files of 1 s in {time.perf_counter() - begun:.0f} s")
+        overhead = 1000 * (alone.cpu_s - joined.cpu_s) / files
+        wall = 1000 * (alone.wall_s - joined.wall_s) * jobs / files
+        click.echo(
+            f"overhead a file: {overhead:.2f} ms of processor, {wall:.2f} ms of a job's time"
+        )
+        journal = Path(f"{folder}/many.jsonl.journal")
+        lines = journal.read_bytes().splitlines(keepends=True)
+        journal.write_bytes(b"".join(lines[:-10]))
+        again = cost("tag", many, *flags, "--out", f"{folder}/many.jsonl", "--resume")
+        n = sum(1 for _ in Path(f"{folder}/many.jsonl").open())
+        click.echo(f"resume of the last 10 of {n}: {again.wall_s:.1f} s, start to end")
+
+
+@main.command("ray")
+@click.option("--files", default=2_000, show_default=True)
+@click.option("--seconds", default=10.0, show_default=True)
+def on_ray(files: int, seconds: float) -> None:
+    """Clips by mmgat-annotate with two actors, and by mmgat-tag --jobs 2."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "clips"
+        place.mkdir()
+        write(place / "0.ogg", music(seconds))
+        for i in range(1, files):
+            (place / f"{i}.ogg").hardlink_to(place / "0.ogg")
+        one = Path(folder) / "one"
+        one.mkdir()
+        (one / "0.ogg").hardlink_to(place / "0.ogg")
+        walls: dict[str, float] = {}
+        for name, command, flags in (
+            ("--jobs 2", "tag", ["-r", "--jobs", 2, "--format", "parquet"]),
+            ("Ray", "annotate", ["--actors", 2]),
+        ):
+            start = cost(command, one, *flags, "--out", f"{folder}/{command}-one").wall_s
+            found = cost(command, place, *flags, "--out", f"{folder}/{command}").wall_s
+            walls[name] = found - start
+            click.echo(f"{name}: {found:.1f} s, of which start-up {start:.1f} s")
+        share = walls["--jobs 2"] / walls["Ray"]
+        click.echo(f"Ray's throughput: {100 * share:.0f} % of --jobs 2, start-up left out")
+
+
+if __name__ == "__main__":
+    main()
