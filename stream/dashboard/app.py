@@ -7,198 +7,284 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Final
+from functools import partial
+from typing import ClassVar, Final, Protocol
 
-from textual.app import App, ComposeResult
+from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.containers import Container
-from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
 
 from mmgat.stream.bus.protocol import Message
-from mmgat.stream.bus.subscriber import AsyncSubscriber
-from mmgat.stream.dashboard.panel import Panel, View
-from mmgat.stream.dashboard.state import Connection, DashboardState, advance
-from mmgat.stream.dashboard.widgets import (
-    Bars,
-    EventLog,
-    EvidenceMap,
-    Header,
-    LevelMeter,
-    StatusLines,
-)
+from mmgat.stream.dashboard.screens.frame import SCREENS
+from mmgat.stream.dashboard.screens.picture import Picture
+from mmgat.stream.dashboard.state import steering
+from mmgat.stream.dashboard.state.dashboard import DashboardState, advance, observe, with_mark
+from mmgat.stream.dashboard.state.steering import FAR
+from mmgat.stream.dashboard.state.view import Choices, View
+from mmgat.stream.dashboard.themes import NAMES, load_themes, theme_for
 
 REDRAW_S: Final = 0.1
+CALM_REDRAW_S: Final = 1.0
+"""Between two pictures with reduced motion."""
 
-HELP: Final = """\
-[b]instruments[/b]  The bright bar is what sounds now, the shadow behind it what sounded in the \
-last seconds. The tick is the label's threshold: an instrument begins above it and ends somewhat \
-below it. [#ffb454]● Sounding[/] instruments are bright, with their score in percent. Places \
-never change. A ? marks instruments the model saw no recordings of in training.
-
-[b]evidence[/b]  Which of the last seconds speak for an instrument: the brighter, the more.
-
-[b]level[/b]  Loudness of the last second in dBFS; 0 is full scale, yellow from -12, red from -3.
-
-[b]lag[/b]  From the last sample of a second to its estimate. Dropped sound was never analysed: \
-the engine drops rather than falls behind.
-
-[b]q[/b] quit   [b]space[/b] freeze the picture, and go on   [b]e[/b] evidence
-[b]tab[/b] next source   [b]?[/b] or [b]esc[/b] close this help"""
+NOTE_S: Final = 5.0
+"""For how long the answer to an action is shown."""
 
 
-class HelpScreen(ModalScreen[None]):
-    """What the picture means, over the picture."""
+class Losses(Protocol):
+    """What a feed counts."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,enter,space", "dismiss", "Close"),
-    ]
+    @property
+    def lost(self) -> int:
+        """Messages that were published and did not arrive."""
 
-    def compose(self) -> ComposeResult:
-        """The help text."""
-        yield Static(HELP, id="help")
+
+class Feed(Protocol):
+    """Where messages come from: a subscriber, or a recorded session."""
+
+    @property
+    def address(self) -> str:
+        """What is listened to."""
+
+    @property
+    def losses(self) -> Losses:
+        """What is missing."""
+
+    @property
+    def damaged(self) -> int:
+        """What was no message of this protocol."""
+
+    async def receive(self) -> Message:
+        """The next message."""
 
 
 class DashboardApp(App[None]):
     """The picture of one publisher.
 
     Args:
-        subscriber: where messages come from; the caller closes it.
+        feed: where messages come from; the caller closes it.
         exit_with_engine: leave as soon as every source has ended or failed; otherwise the last
             picture stays. When the parent process is no more, it always leaves.
+        theme: one of ``themes.NAMES``; "" for what suits the terminal.
+        ascii_only: draw with ASCII characters.
+        reduced_motion: draw once a second only.
         clock: monotonic seconds; tests inject their own.
+        unix_clock: seconds since 1970.
     """
 
     TITLE = "mmgat-dashboard"
     CSS_PATH = "dashboard.tcss"
-    ENABLE_COMMAND_PALETTE = False
-    # Textual declares these two in a way that ClassVar does not pass the type checker.
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
-        (0, "-lowest"),
-        (20, "-low"),
-        (24, "-middle"),
-        (30, "-roomy"),
-        (34, "-high"),
-        (46, "-highest"),
-    ]
+    MODES = {name: partial(Picture, name) for name in SCREENS}  # noqa: RUF012
+    DEFAULT_MODE = "now"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "quit", priority=True),
+        *(Binding(str(n), f"screen('{name}')", name) for n, name in enumerate(SCREENS, 1)),
+        Binding("q", "quit", "quit"),
         Binding("ctrl+c,ctrl+q", "quit", "quit", priority=True, show=False),
+        Binding("question_mark,f1", "help", "help"),
         Binding("space", "freeze", "freeze"),
-        Binding("e", "evidence", "evidence"),
-        Binding("tab", "next_source", "next source", priority=True),
-        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("tab", "source(1)", "next source", priority=True),
+        Binding("shift+tab", "source(-1)", "previous source", priority=True),
+        Binding("t", "theme", "theme"),
+        Binding("up", "step(-1)", "up"),
+        Binding("down", "step(1)", "down"),
+        Binding("pageup", "page(-1)", "page up"),
+        Binding("pagedown", "page(1)", "page down"),
+        Binding("left", "move(-0.1)", "back"),
+        Binding("right", "move(0.1)", "forward"),
+        Binding("home", "oldest", "oldest"),
+        Binding("end", "newest", "newest"),
+        Binding("plus,equals_sign", "zoom(-1)", "zoom in"),
+        Binding("minus", "zoom(1)", "zoom out"),
+        Binding("left_square_bracket", "jump(-1)", "previous event"),
+        Binding("right_square_bracket", "jump(1)", "next event"),
+        Binding("enter", "choose", "choose"),
+        Binding("f", "filter", "filter"),
+        Binding("m", "mark", "mark"),
+        Binding("g", "graph", "graph"),
+        Binding("escape", "back", "back"),
     ]
 
     def __init__(
         self,
-        subscriber: AsyncSubscriber,
+        feed: Feed,
         *,
         exit_with_engine: bool = False,
+        theme: str = "",
+        ascii_only: bool = False,
+        reduced_motion: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        unix_clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self.state = DashboardState(address=subscriber.address)
-        self._subscriber = subscriber
+        for known in load_themes():
+            self.register_theme(known)
+        self.theme = theme or theme_for(self.console.color_system)
+        self.set_class(ascii_only, "-ascii")
+        self.animation_level = "none"
+        self.state = DashboardState(address=feed.address, since=clock())
+        self.choices = Choices()
+        self._feed = feed
         self._exit_with_engine = exit_with_engine
+        self._redraw_s = CALM_REDRAW_S if reduced_motion else REDRAW_S
         self._parent_process = os.getppid()
-        self._clock = clock
-        self._chosen = ""
+        self._clock, self._unix_clock = clock, unix_clock
         self._frozen: View | None = None
-        self._changed = True
-        # The words of these two follow the clock even when nothing arrives.
-        self._timely: list[Panel] = [Header(), LevelMeter()]
-        self._body = Container(id="body")
-        self._panels: list[Panel] = [
-            *self._timely,
-            Bars(),
-            EvidenceMap(),
-            EventLog(),
-            StatusLines(),
-        ]
-
-    def compose(self) -> ComposeResult:
-        """Header and level on top, bars beside evidence and events, status and keys below."""
-        header, level, bars, evidence, events, status = self._panels
-        yield header
-        yield level
-        with self._body:
-            yield bars
-            with Container(id="side"):
-                yield evidence
-                yield events
-        yield status
-        yield Footer()
+        self._note_until = 0.0
+        self._shown: tuple[object, ...] = ()
 
     def on_mount(self) -> None:
         """Starts receiving, and redrawing at a fixed rate."""
         self.run_worker(self._receive())
-        self.set_interval(REDRAW_S, self._redraw)
+        self.set_interval(self._redraw_s, self._look)
 
     async def _receive(self) -> None:
         while True:
-            self.take(await self._subscriber.receive())
+            self.take(await self._feed.receive())
             # A burst of messages leaves receive without a pause; keys and drawing get theirs here.
             await asyncio.sleep(0)
 
     def take(self, message: Message) -> None:
         """Advances the state; the next redraw shows it."""
-        n_sources = len(self.state.sources)
-        state = advance(self.state, message, self._clock())
-        self.state = replace(state, lost=self._subscriber.losses.lost)
-        self._changed = True
-        if len(self.state.sources) != n_sources:
-            self.refresh_bindings()
+        self.state = advance(self.state, message, self._clock(), self._unix_clock())
+
+    @property
+    def mode(self) -> str:
+        """The name of the screen."""
+        return self.current_mode
 
     @property
     def view(self) -> View:
-        """What there is to see now, were the picture not frozen."""
-        names = self._heard_names()
-        name = self._chosen if self._chosen in names else next(iter(names), "")
-        source = self.state.sources.get(name)
-        return View(self.state, source, self._clock(), self._frozen is not None)
+        """What there is to see: of now, or of when the picture was frozen."""
+        if self._frozen:
+            return replace(self._frozen, choices=self.choices)
+        return View(self.state, self._clock(), self._unix_clock(), self.choices)
 
-    def _heard_names(self) -> list[str]:
-        return [name for name in self.state.names() if name in self.state.sources]
-
-    def _redraw(self) -> None:
-        engine_over = self._exit_with_engine and self.state.over
-        if engine_over or os.getppid() != self._parent_process:
+    def _look(self) -> None:
+        """Follows the clock, and draws what has changed."""
+        now = self._clock()
+        if (self._exit_with_engine and self.state.over) or os.getppid() != self._parent_process:
             self.exit()
-        if self._subscriber.damaged != self.state.unreadable:
-            self.state = replace(self.state, unreadable=self._subscriber.damaged)
-            self._changed = True
-        view = self.view
-        live = view.source is not None and view.source.connection(view.now) is Connection.LIVE
-        self._body.set_class(not live, "-still")
-        for panel in self._timely:
-            panel.show(view)
-        if self._changed:
-            self._changed = False
-            for panel in self._panels[len(self._timely) :]:
-                panel.show(self._frozen or view)
+        lost, damaged = self._feed.losses.lost, self._feed.damaged
+        if (lost, damaged) != (self.state.lost, self.state.unreadable):
+            self.state = replace(self.state, lost=lost, unreadable=damaged)
+        self.state = observe(self.state, now, self._unix_clock())
+        if self.choices.note and now >= self._note_until:
+            self.choices = replace(self.choices, note="")
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draws the view, if there is anything new in it."""
+        view, screen = self.view, self.screen_stack[0]
+        stamp = (screen, view.state, view.choices, int(view.now), int(view.unix_now), view.connection)
+        if isinstance(screen, Picture) and not _same(stamp, self._shown):
+            self._shown = stamp
+            screen.show(view)
+
+    def on_picture_shown(self) -> None:
+        """Draws on a screen that has come to the front."""
+        self._shown = ()
+        self.redraw()
+
+    def choose(self, choices: Choices) -> None:
+        """Takes other choices of the user, and shows them at once."""
+        self.choices = choices
+        self.redraw()
+
+    def tell(self, note: str) -> None:
+        """Shows the answer to an action for a while."""
+        self._note_until = self._clock() + NOTE_S
+        self.choose(replace(self.choices, note=note))
+
+    async def action_screen(self, name: str) -> None:
+        """Shows another screen."""
+        if len(self.screen_stack) == 1:
+            await self.switch_mode(name)
 
     def action_freeze(self) -> None:
         """Freezes the picture, or lets it go on."""
-        self._frozen = None if self._frozen else self.view
-        self._changed = True
+        self._frozen = None if self._frozen else replace(self.view, frozen=True)
+        self._shown = ()
+        self.redraw()
 
-    def action_evidence(self) -> None:
-        """Hides the evidence, or shows it again."""
-        self.screen.toggle_class("-no-evidence")
+    def action_source(self, steps: int) -> None:
+        """Shows the next source that has been heard, or the previous one."""
+        self.choose(steering.next_source(self.view, steps))
 
-    def action_next_source(self) -> None:
-        """Shows the next source that has been heard."""
-        names = self._heard_names()
-        if source := self.view.source:
-            self._chosen = names[(names.index(source.name) + 1) % len(names)]
-            self._changed = True
+    def action_theme(self) -> None:
+        """Takes the next theme."""
+        index = NAMES.index(self.theme) if self.theme in NAMES else -1
+        self.theme = NAMES[(index + 1) % len(NAMES)]
+        self.tell(f"theme: {self.theme}")
 
-    def action_help(self) -> None:
-        """Explains the picture, over the picture."""
-        self.push_screen(HelpScreen())
+    def action_step(self, steps: int) -> None:
+        """Goes up or down a line."""
+        from mmgat.stream.dashboard.screens.log import page
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offers the next source only where there are several."""
-        return len(self.state.sources) > 1 if action == "next_source" else True
+        self.choose(steering.stepped(self.view, self.mode, steps, page(self.size.height)))
+
+    def action_page(self, pages: int) -> None:
+        """Goes up or down a page; on the timeline back or forward by a whole span."""
+        if self.mode == "timeline":
+            self.action_move(pages)
+        else:
+            self.action_step(pages * max(1, self.size.height - 6))
+
+    def action_move(self, parts: float) -> None:
+        """Moves the timeline's cursor."""
+        self.choose(steering.moved(self.view, parts))
+
+    def action_oldest(self) -> None:
+        """Goes to the oldest moment, or to the last line."""
+        if self.mode == "timeline":
+            self.choose(steering.moved(self.view, -FAR))
+        else:
+            self.action_step(FAR if self.mode == "log" else -FAR)
+
+    def action_newest(self) -> None:
+        """Follows the newest again."""
+        if self.mode == "timeline":
+            self.choose(replace(self.choices, cursor_s=None))
+        else:
+            self.action_step(-FAR if self.mode == "log" else FAR)
+
+    def action_zoom(self, steps: int) -> None:
+        """Makes the timeline wider or narrower."""
+        self.choose(self.choices.zoomed(steps))
+
+    async def action_jump(self, direction: int) -> None:
+        """Goes to the next event, or the previous one, on the timeline."""
+        if self.mode != "timeline":
+            await self.action_screen("timeline")
+        self.choose(steering.jumped(self.view, direction))
+
+    async def action_choose(self) -> None:
+        """Shows the chosen source."""
+        if self.mode == "sources":
+            self.choose(steering.chosen_source(self.view))
+            await self.action_screen("now")
+
+    def action_filter(self) -> None:
+        """Shows another kind of the log's entries."""
+        self.choose(self.choices.next_filter())
+
+    async def action_graph(self) -> None:
+        """Shows nothing but the graph, or the seconds too."""
+        await self.action_screen("evidence")
+        self.choose(replace(self.choices, graph_only=not self.choices.graph_only))
+
+    def action_mark(self) -> None:
+        """Marks the moment in the log and on the timeline."""
+        source = self.view.source
+        name = source.name if source else ""
+        self.state = with_mark(self.state, name, "marked", self._unix_clock())
+        self.tell("marked this moment")
+
+    def action_back(self) -> None:
+        """Follows the newest again, and shows the whole log."""
+        self.choose(replace(self.choices, cursor_s=None, search="", scroll=0))
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    """Whether two stamps are of the very same values; large ones are not compared in depth."""
+    return len(one) == len(other) and all(
+        a is b or (isinstance(a, int) and a == b) for a, b in zip(one, other, strict=True)
+    )

@@ -1,0 +1,1 @@
+"""From the state to lines of coloured cells."""

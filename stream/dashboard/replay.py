@@ -1,0 +1,133 @@
+"""A recorded session as a feed: JSON lines of ``--jsonl``, ``mmgat-listen`` or a recording's log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from mmgat.stream.bus.protocol import Estimate, Event, Hello, Message, Status
+from mmgat.stream.errors import ProtocolError, StreamError
+
+MAX_PAUSE_S: Final = 5.0
+"""The longest silence of a session that is waited for, in its own seconds."""
+
+_KINDS: Final[dict[str, type[Message]]] = {
+    "hello": Hello,
+    "estimate": Estimate,
+    "event": Event,
+    "status": Status,
+}
+
+
+@dataclass
+class NoLosses:
+    """A file loses nothing on the way."""
+
+    lost: int = 0
+
+
+class Replay:
+    """The messages of a file, as fast as they came, or ``speed`` times as fast.
+
+    Args:
+        path: of JSON lines; what is no message of this protocol is counted and skipped.
+        speed: 1 as it was; infinity for all at once.
+        clock: monotonic seconds.
+
+    Attributes:
+        address: the file's name.
+        losses, damaged: as a subscriber has them.
+
+    Raises:
+        StreamError: the file cannot be read, or has no message.
+    """
+
+    def __init__(
+        self, path: Path, speed: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.address, self.losses, self.damaged = path.name, NoLosses(), 0
+        self.speed = speed
+        self._path, self._clock = path, clock
+        if next(self._messages(), None) is None:
+            raise StreamError(
+                f"expected JSON lines of a session, found none in {str(path)!r}: "
+                "mmgat-stream --jsonl and mmgat-listen write them"
+            )
+        self.damaged = 0
+        self._rest = self._messages()
+        self._told_s: float | None = None
+        self._due = 0.0
+
+    async def receive(self) -> Message:
+        """The next message when its time has come; after the last one nothing ever comes."""
+        message = next(self._rest, None)
+        if message is None:
+            await asyncio.Event().wait()
+            raise AssertionError("nothing sets that event")
+        await self._wait(message)
+        return message
+
+    async def _wait(self, message: Message) -> None:
+        at = message.time or _stream_s(message)
+        if at is None:
+            return
+        before, self._told_s = self._told_s, at
+        if before is None:
+            self._due = self._clock()
+            return
+        pause_s = min(MAX_PAUSE_S, max(0.0, at - before)) / self.speed
+        self._due = max(self._due + pause_s, self._clock() - 1.0)
+        if (rest_s := self._due - self._clock()) > 0:
+            await asyncio.sleep(rest_s)
+
+    def _messages(self) -> Iterator[Message]:
+        try:
+            with self._path.open(encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    if not line.strip():
+                        continue
+                    try:
+                        message = message_of(line)
+                    except ProtocolError:
+                        self.damaged += 1
+                        continue
+                    if message is not None:
+                        yield message
+        except OSError as error:
+            raise StreamError(
+                f"expected a file of JSON lines, found {str(self._path)!r}: {error.strerror}"
+            ) from None
+
+
+def message_of(line: str) -> Message | None:
+    """The message in a line of JSON; None for a kind that is not drawn.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    try:
+        fields = json.loads(line)
+        kind = _KINDS.get(fields.pop("type"))
+        # Through the wire's decoder, so that numbers have their ranges and texts are printable.
+        from mmgat.stream.bus.validation import decode
+
+        checked = decode(msgspec.msgpack.encode(fields))
+        return msgspec.convert(checked, kind) if kind else None
+    except (ValueError, KeyError, AttributeError, TypeError, msgspec.ValidationError) as error:
+        raise ProtocolError(f"expected a message as JSON, found {error}") from None
+
+
+def _stream_s(message: Message) -> float | None:
+    match message:
+        case Estimate():
+            return message.t1
+        case Event():
+            return message.time_s
+    return None

@@ -1,0 +1,1 @@
+"""The screens, one a file: each turns a frozen view into lines."""

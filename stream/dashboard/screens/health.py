@@ -1,0 +1,235 @@
+"""Health: whether the system is well, in plain words, with the past of every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from mmgat.stream.bus.protocol import Status
+from mmgat.stream.dashboard.drawing.bars import FLOOR_DBFS, sparkline
+from mmgat.stream.dashboard.drawing.cells import (
+    BRIGHT,
+    ERROR,
+    MUTED,
+    OK,
+    QUIET,
+    TEXT,
+    WARNING,
+    ColorRole,
+    Line,
+    Span,
+    fit,
+    heading,
+    line_len,
+    wrapped,
+)
+from mmgat.stream.dashboard.drawing.words import (
+    cores,
+    counted,
+    duration,
+    input_text,
+    level,
+    losses,
+    milliseconds,
+    seconds_of,
+)
+from mmgat.stream.dashboard.screens.frame import Keys, body_height, framed
+from mmgat.stream.dashboard.screens.welcome import welcome
+from mmgat.stream.dashboard.state.sources import Connection, HealthSample, SourceState
+from mmgat.stream.dashboard.state.view import View
+
+KEYS: Final[Keys] = (("↑ ↓", "scroll"), ("tab", "next source"), ("space", "freeze"))
+SECONDS_OF_A_DAY: Final = 86_400
+
+
+def render(view: View, width: int, height: int) -> list[Line]:
+    """A verdict, then the figures behind it."""
+    room = body_height(height)
+    lines = _body(view, width, room)
+    scroll = min(view.choices.scroll, max(0, len(lines) - room))
+    return framed(view, "health", lines[scroll:], KEYS, (width, height))
+
+
+def _body(view: View, width: int, height: int) -> list[Line]:
+    source = view.source
+    if source is None or source.status is None:
+        return welcome(view, width, height)
+    role, words = verdict(view, source, source.status)
+    parts = [
+        wrapped(words, role, width),
+        _sound(source, source.status, width),
+        _delay(source, source.status, width),
+        _lost(view, source, source.status, width),
+        _identity(view, source, width),
+    ]
+    gap: list[Line] = [[]] if sum(map(len, parts)) + len(parts) - 1 <= height else []
+    return [line for part in parts for line in (*part, *gap)]
+
+
+def verdict(view: View, source: SourceState, status: Status) -> tuple[ColorRole, str]:
+    """Whether all is well, in a sentence; nothing is claimed of an engine that is gone."""
+    heard = duration(seconds_of(status, status.captured))
+    found = losses(view.state, status)
+    match source.connection(view.now):
+        case Connection.GONE:
+            ago = view.now - source.heard_at
+            return WARNING, (
+                f"Nothing has been heard of the engine for {ago:.0f} s. Whether it still "
+                "recognises, or loses sound, is not known here."
+            )
+        case Connection.STALE:
+            return WARNING, f"The engine runs, but gives no estimates. {status.message}".strip()
+        case Connection.FAILED:
+            return ERROR, f"The source has failed: {status.message or 'it did not say why'}"
+    if status.real_time_factor > 1:
+        return WARNING, "This machine is too slow: it cannot analyse sound as fast as it comes."
+    if found:
+        return WARNING, f"In {heard} of sound: {'; '.join(found)}."
+    return OK, f"All is well: {heard} of sound, and nothing lost."
+
+
+def _figure(
+    name: str,
+    value: str,
+    width: int,
+    history: Line | None = None,
+    remark: str = "",
+    role: ColorRole = TEXT,
+) -> Line:
+    """A figure: its name, its value, its past, and what it means."""
+    line: Line = [Span(fit(name, 11), MUTED), Span(f"{value:>9} ", role)]
+    if history is not None:
+        line += [Span(" ", TEXT), *history]
+    room = width - line_len(line) - 2
+    if remark and room >= 8:
+        line.append(Span("  " + fit(remark, min(room, len(remark))), MUTED))
+    return line
+
+
+def _past(
+    source: SourceState,
+    value: Callable[[HealthSample], float | None],
+    low: float,
+    high: float,
+    width: int,
+    role: ColorRole = QUIET,
+) -> Line:
+    samples = source.samples[-600:]
+    return sparkline([value(sample) for sample in samples], low, high, _cells(width), role)
+
+
+def _cells(width: int) -> int:
+    room = width - 21 - 26
+    return min(60, room) if room >= 8 else 0
+
+
+def _sound(source: SourceState, status: Status, width: int) -> list[Line]:
+    lines = [heading("sound", "the last 10 minutes" if _cells(width) else "", width)]
+    past = _past(source, lambda s: s.level_dbfs, FLOOR_DBFS, 0.0, width, OK)
+    peak = max((sample.level_dbfs for sample in source.samples), default=status.level_dbfs)
+    lines.append(_figure("level", level(status.level_dbfs), width, past, f"loudest {level(peak)}"))
+    clipped = _grown(source.samples, lambda s: s.clipped)
+    lines.append(
+        _figure(
+            "clipping",
+            str(status.clipped) if status.clipped else "none",
+            width,
+            sparkline(clipped, 0, max(1.0, max(clipped, default=1)), _cells(width), ERROR),
+            "samples at full scale" if status.clipped else "the highest peaks have room",
+            ERROR if status.clipped else TEXT,
+        )
+    )
+    came = [1.0 if sample.healthy else None for sample in source.samples[-600:]]
+    lines.append(
+        _figure(
+            "arrives",
+            "yes" if status.liveness == "healthy" else str(status.liveness),
+            width,
+            sparkline(came, -1, 3, _cells(width), OK),
+            counted(status.outages, "outage") if status.outages else "without a break",
+            TEXT if status.liveness == "healthy" else WARNING,
+        )
+    )
+    return lines
+
+
+def _grown(samples: Sequence[HealthSample], value: Callable[[HealthSample], int]) -> list[float]:
+    values = [value(sample) for sample in samples[-601:]]
+    return [float(max(0, b - a)) for a, b in zip(values, values[1:], strict=False)]
+
+
+def _delay(source: SourceState, status: Status, width: int) -> list[Line]:
+    """Where the time goes between a sound and its picture."""
+    lags = [sample.lag_ms for sample in source.samples[-600:]]
+    top = max(100.0, max(lags, default=0.0))
+    newest = source.samples[-1] if source.samples else None
+    lines = [heading("delay", "after a second of sound" if width >= 44 else "", width)]
+    lines.append(
+        _figure(
+            "in all",
+            milliseconds(status.lag_ms),
+            width,
+            _past(source, lambda s: s.lag_ms, 0, top, width),
+            f"highest {milliseconds(max(lags, default=0.0))}",
+        )
+    )
+    queued_ms = 1000 * seconds_of(status, status.queued)
+    lines.append(
+        _figure("waiting", milliseconds(queued_ms), width,
+                _past(source, lambda s: s.queued_ms, 0, top, width), "sound in the queue")
+    )  # fmt: skip
+    share = cores(status.real_time_factor).partition(" of ")
+    lines.append(
+        _figure("computing", share[0], width,
+                _past(source, lambda s: s.compute, 0, 1, width), f"of {share[2]}",
+                WARNING if status.real_time_factor > 1 else TEXT)
+    )  # fmt: skip
+    transit = newest.transit_ms if newest else 0.0
+    if transit < 60_000:  # beyond, the two machines' clocks disagree
+        lines.append(
+            _figure("network", milliseconds(transit), width,
+                    _past(source, lambda s: s.transit_ms, 0, top, width), "engine to here")
+        )  # fmt: skip
+    return lines
+
+
+def _lost(view: View, source: SourceState, status: Status, width: int) -> list[Line]:
+    gone = source.connection(view.now) is Connection.GONE
+    lines = [heading("lost", "as far as is known" if gone else "", width)]
+    dropped_s = seconds_of(status, status.dropped)
+    figures = [
+        ("dropped", duration(dropped_s) if dropped_s else "none", bool(dropped_s),
+         "never analysed: this machine was too busy"),
+        ("overruns", str(status.xruns or "none"), bool(status.xruns),
+         "the audio system lost sound"),
+        ("messages", str(view.state.lost or "none"), bool(view.state.lost),
+         "lost between the engine and here"),
+    ]  # fmt: skip
+    if status.nonfinite:
+        figures.append(("bad", str(status.nonfinite), True, "samples that are no numbers"))
+    if view.state.unreadable:
+        figures.append(("unreadable", str(view.state.unreadable), True, "messages"))
+    for name, value, bad, remark in figures:
+        lines.append(
+            _figure(name, value, width, None, remark if bad else "", WARNING if bad else TEXT)
+        )
+    if status.drift_ppm is not None:
+        a_day = abs(status.drift_ppm) * 1e-6 * SECONDS_OF_A_DAY
+        way = "fast" if status.drift_ppm > 0 else "slow"
+        lines.append(_figure("clock", f"{a_day:.1f} s", width, None, f"{way} in a day"))
+    return lines
+
+
+def _identity(view: View, source: SourceState, width: int) -> list[Line]:
+    state, hello = view.state, view.state.hello
+    lines = [heading("who", "", width)]
+    if info := state.info(source.name):
+        lines += wrapped(f"{source.name}: {input_text(info)}", TEXT, width)
+    if hello:
+        rate = counted(round(1 / hello.hop_s), "time") if hello.hop_s else ""
+        text = (
+            f"model {hello.model.name} {hello.model.version} on {hello.compute}, {rate} a second, "
+            f"in the light of {counted(hello.nodes, 'second')}; mmgat-stream {hello.version}"
+        )
+        lines += wrapped(text, MUTED, width)
+    return [*lines, *wrapped(state.address, BRIGHT, width)]

@@ -1,0 +1,285 @@
+"""Now: what sounds, large, with since when and for how long; every instrument in its family."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.cells import cell_len
+
+from mmgat.model.labels import FAMILIES
+from mmgat.stream.dashboard.drawing.bars import bar
+from mmgat.stream.dashboard.drawing.cells import (
+    BRIGHT,
+    FAINT,
+    MUTED,
+    NOTICE,
+    QUIET,
+    SOUNDING,
+    TEXT,
+    Line,
+    Span,
+    beside,
+    fit,
+    heading,
+    padded,
+)
+from mmgat.stream.dashboard.drawing.letters import can_write, height_of, large, width_of
+from mmgat.stream.dashboard.drawing.words import (
+    estimate_text,
+    held,
+    instrument,
+    level,
+    short_instrument,
+    time_of_day,
+)
+from mmgat.stream.dashboard.screens.frame import Keys, body_height, framed
+from mmgat.stream.dashboard.screens.summary import heard_lines
+from mmgat.stream.dashboard.screens.timeline import map_lines
+from mmgat.stream.dashboard.screens.welcome import welcome
+from mmgat.stream.dashboard.state.view import View
+
+KEYS: Final[Keys] = (
+    ("space", "freeze"),
+    ("tab", "next source"),
+    ("t", "theme"),
+    ("s", "picture"),
+    ("x", "export"),
+)
+GAP: Final = 4
+SCALES: Final = (4, 3, 2, 1)
+MAX_HERO: Final = 14
+LAST_MINUTE_S: Final = 60
+
+
+def render(view: View, width: int, height: int) -> list[Line]:
+    """What sounds now."""
+    room = body_height(height)
+    return framed(view, "now", _body(view, width, room), KEYS, (width, height))
+
+
+def _body(view: View, width: int, height: int) -> list[Line]:
+    source = view.source
+    if source is None:
+        return welcome(view, width, height)
+    if source.over:
+        return heard_lines(view, width, height)
+    columns = _columns(view, width)
+    airy = max(map(len, _stacked(view, columns, airy=True)))
+    close = max(map(len, _stacked(view, columns, airy=False)))
+    if height < close + 5:
+        near = _near_line(view, width)
+        return [*hero(view, width, height - len(near)), *near]
+    block_height = airy if height >= airy + 8 else close
+    hero_height = min(MAX_HERO if height >= 48 else 9 if height >= 30 else 7, height - block_height)
+    lines = hero(view, width, hero_height)
+    lines += _families(view, width, columns, airy=block_height == airy)
+    left = height - len(lines)
+    if left >= 8:
+        lines += [[], *map_lines(view, width, left - 1, LAST_MINUTE_S, heading("last minute", "", width))]
+    return lines
+
+
+def hero(view: View, width: int, height: int) -> list[Line]:
+    """What is on, as large as it fits; exactly ``height`` lines."""
+    labels = sorted(view.source.active if view.source else (), key=lambda l: _onset(view, l))
+    lines: list[Line] = []
+    if not labels:
+        lines = _nothing(view, width, height)
+    for scale in SCALES:
+        if lines:
+            break
+        lines = _large(view, labels, scale, width, height)
+    lines = lines or _plain(view, labels, width, height)
+    return (lines + [[]] * height)[:height]
+
+
+def _onset(view: View, label: str) -> float:
+    source = view.source
+    interval = source.history.sounding.get(label) if source else None
+    return interval.onset_s if interval else 0.0
+
+
+def _nothing(view: View, width: int, height: int) -> list[Line]:
+    estimate = view.source.estimate if view.source else None
+    words = estimate_text(estimate) or "no instrument above its threshold"
+    if estimate is None:
+        words = "waiting for the first second of sound"
+    lines: list[Line] = [[Span(words, MUTED)]]
+    if estimate and estimate.silent and height >= 4 and width_of("silence", 1) <= width:
+        big: list[Line] = [[Span(line, FAINT)] for line in large("silence", 1)]
+        return [*big, [Span(f"the input is at {level(estimate.level_dbfs)}", MUTED)]]
+    return lines
+
+
+def _large(view: View, labels: list[str], scale: int, width: int, height: int) -> list[Line]:
+    """Names as large letters, side by side and beneath each other; [] where they do not fit."""
+    names = [short_instrument(label) for label in labels]
+    if not all(can_write(name) for name in names):
+        return []
+    gap = GAP * scale
+    rows: list[list[str]] = []
+    used = 0
+    for label, name in zip(labels, names, strict=True):
+        wide = _block_width(view, label, name, scale)
+        if wide > width:
+            return []
+        if rows and used + gap + wide <= width:
+            rows[-1].append(label)
+            used += gap + wide
+        else:
+            rows.append([label])
+            used = wide
+    tall = height_of(scale) + 1
+    spare = height - tall * len(rows)
+    if spare < 0:
+        return []
+    between = 1 if spare >= len(rows) - 1 else 0
+    lines: list[Line] = []
+    for row in rows:
+        if lines and between:
+            lines.append([])
+        blocks, widths = [], []
+        for label in row:
+            name = short_instrument(label)
+            block: list[Line] = [[Span(line, SOUNDING)] for line in large(name, scale)]
+            widths.append(_block_width(view, label, name, scale))
+            blocks.append([*block, _caption(view, label, widths[-1])])
+        lines += beside(blocks, widths, gap)
+    return lines
+
+
+def _block_width(view: View, label: str, name: str, scale: int) -> int:
+    return max(width_of(name, scale), cell_len(instrument(label)) + 7)
+
+
+def _caption(view: View, label: str, width: int) -> Line:
+    """Name, for how long, and since when, as far as there is room."""
+    source = view.source
+    if source is None:
+        return []
+    name = instrument(label) + ("?" if label in view.state.unverified else "")
+    for_s = source.sounding_s(label)
+    parts = [Span(name, SOUNDING)]
+    if for_s is None:
+        return parts
+    parts.append(Span(f"  {held(for_s)}", BRIGHT))
+    since = time_of_day(source.history.unix_time(_onset(view, label)))
+    if not since.startswith("-") and len(since) + 8 <= width - sum(len(p.text) for p in parts):
+        parts.append(Span(f"  since {since}", MUTED))
+    return parts
+
+
+def _plain(view: View, labels: list[str], width: int, height: int) -> list[Line]:
+    """Names in lines, where large letters have no room."""
+    columns = 1 if len(labels) <= height or width < 44 else 2
+    each = (width - 2 * (columns - 1)) // columns
+    per_column = -(-len(labels) // columns)
+    blocks = []
+    for column in range(columns):
+        lines: list[Line] = []
+        for label in labels[column * per_column : (column + 1) * per_column]:
+            score = view.source.estimate.scores.get(label, 0.0) if view.source and view.source.estimate else 0.0
+            tail = Span(f"{100 * score:3.0f} ", SOUNDING)
+            caption = _caption(view, label, each - 6)
+            lines.append([Span("● ", SOUNDING), *padded(caption, each - 6), tail])
+        if len(lines) > height:
+            more = len(lines) - height + 1
+            lines = [*lines[: height - 1], [Span(f"  and {more} more", MUTED)]]
+        blocks.append(lines)
+    return beside(blocks, [each] * columns, 2)
+
+
+def _near_line(view: View, width: int) -> list[Line]:
+    """The near misses in a line, or none."""
+    estimate = view.source.estimate if view.source else None
+    if estimate is None or not estimate.near_misses:
+        return []
+    words = ", ".join(
+        f"{instrument(label)} {100 * estimate.scores.get(label, 0):.0f}"
+        for label in estimate.near_misses
+    )
+    return [[Span("○ ", NOTICE), Span(fit(f"nearly: {words}", width - 2), NOTICE)]]
+
+
+def _columns(view: View, width: int) -> list[list[tuple[str, list[str]]]]:
+    """The families in as many columns as the width allows, each about equally high."""
+    labels = view.state.labels
+    families = [
+        (name, [label for label in labels if label in members])
+        for name, members in FAMILIES.items()
+    ]
+    known = {label for _, members in families for label in members}
+    families.append(("other", [label for label in labels if label not in known]))
+    families = [(name, members) for name, members in families if members]
+    n_columns = 3 if width >= 150 else 2 if width >= 60 else 1
+    total = sum(len(members) + 1 for _, members in families)
+    columns: list[list[tuple[str, list[str]]]] = [[]]
+    filled = 0
+    for name, members in families:
+        size = len(members) + 1
+        full = filled + size / 2 > total / n_columns * len(columns)
+        if columns[-1] and full and len(columns) < n_columns:
+            columns.append([])
+        columns[-1].append((name, members))
+        filled += size
+    return columns
+
+
+def _stacked(
+    view: View, columns: list[list[tuple[str, list[str]]]], *, airy: bool
+) -> list[list[tuple[str, str]]]:
+    """For every column its lines: a family's heading, its labels, and blank ones in between."""
+    stacks = []
+    for column in columns:
+        stack: list[tuple[str, str]] = []
+        for name, members in column:
+            if stack and airy:
+                stack.append(("", ""))
+            stack.append(("family", name))
+            stack += [("label", label) for label in members]
+        stacks.append(stack)
+    return stacks
+
+
+def _families(
+    view: View, width: int, columns: list[list[tuple[str, list[str]]]], *, airy: bool
+) -> list[Line]:
+    each = (width - GAP * (len(columns) - 1)) // len(columns)
+    blocks: list[list[Line]] = []
+    for stack in _stacked(view, columns, airy=airy):
+        lines: list[Line] = []
+        for kind, name in stack:
+            if kind == "label":
+                lines.append(label_line(view, name, each))
+            else:
+                lines.append(heading(name, "", each) if kind else [])
+        blocks.append(lines)
+    return beside(blocks, [each] * len(columns), GAP)
+
+
+def label_line(view: View, label: str, width: int) -> Line:
+    """One instrument: its mark, name, bar, score and for how long it is on."""
+    source = view.source
+    estimate = source.estimate if source else None
+    active = estimate is not None and label in estimate.active
+    near = estimate is not None and label in estimate.near_misses
+    muted = label in view.choices.muted
+    score = estimate.scores.get(label, 0.0) if estimate else 0.0
+    name_width = 18 if width >= 52 else 12
+    name = instrument(label) if width >= 52 else short_instrument(label)
+    name += "?" if label in view.state.unverified else ""
+    role = SOUNDING if active else NOTICE if near else MUTED
+    mark = "● " if active else "○ " if near else "× " if muted else "  "
+    percent = f" {100 * score:3.0f}" if active or near else " " * 4
+    since = held(source.sounding_s(label)) if source and active else ""
+    cells = width - name_width - 2 - 4 - 6
+    colour = SOUNDING if active else NOTICE if near else QUIET
+    peak = source.peak(label) if source else 0.0
+    return [
+        Span(mark + fit(name, name_width), role),
+        *bar(score, peak, view.state.threshold(label), cells, colour),
+        Span(percent, role),
+        Span(f"{since:>6}", TEXT),
+    ]
+
+

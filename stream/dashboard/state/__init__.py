@@ -1,0 +1,1 @@
+"""What the dashboard knows, as frozen values and pure functions."""

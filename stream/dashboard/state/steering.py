@@ -1,0 +1,89 @@
+"""What keys do to the user's choices, as pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from mmgat.model.labels import FAMILIES
+from mmgat.stream.dashboard.state.view import Choices, View
+
+FAR: Final = 10**9
+MAX_SCROLL: Final = 40
+"""Lines of the health screen, in its narrowest form."""
+
+
+def next_source(view: View, steps: int) -> Choices:
+    """The next (1) or previous (-1) of the sources that have been heard."""
+    names = [source.name for source in view.state.heard()]
+    if not names or view.source is None:
+        return view.choices
+    index = (names.index(view.source.name) + steps) % len(names)
+    return replace(view.choices, source=names[index], row=index, cursor_s=None, label="")
+
+
+def chosen_source(view: View) -> Choices:
+    """The source of the chosen line."""
+    heard = view.state.heard()
+    if not heard:
+        return view.choices
+    source = heard[min(view.choices.row, len(heard) - 1)]
+    return replace(view.choices, source=source.name, cursor_s=None, label="")
+
+
+def stepped(view: View, mode: str, steps: int, page: int) -> Choices:
+    """Up and down: through the log, the sources, or else the instruments.
+
+    Args:
+        view: what is shown.
+        mode: the screen's name.
+        steps: lines down; ``FAR`` and beyond to the end.
+        page: entries that the log shows.
+    """
+    choices = view.choices
+    if mode == "log":
+        last = max(0, len(view.entries) - page)
+        return replace(choices, scroll=_within(choices.scroll + steps, last))
+    if mode == "health":
+        return replace(choices, scroll=_within(choices.scroll + steps, MAX_SCROLL))
+    if mode == "sources":
+        last = max(0, len(view.state.sources) - 1)
+        return replace(choices, row=_within(min(choices.row, last) + steps, last))
+    labels = in_families(view.state.labels)
+    index = _within(labels.index(view.label) + steps, len(labels) - 1)
+    return replace(choices, label=labels[index])
+
+
+def in_families(labels: tuple[str, ...]) -> list[str]:
+    """The labels in the order of their families, as the screens show them."""
+    ordered = [label for members in FAMILIES.values() for label in members if label in labels]
+    return ordered + [label for label in labels if label not in ordered]
+
+
+def moved(view: View, parts: float) -> Choices:
+    """The timeline's cursor moved by ``parts`` of its span; at the newest moment it follows."""
+    source, choices = view.source, view.choices
+    if source is None:
+        return choices
+    history = source.history
+    start = history.end_s if choices.cursor_s is None else choices.cursor_s
+    cursor_s = max(history.begin_s, start + parts * choices.span_s)
+    return replace(choices, cursor_s=None if cursor_s >= history.end_s else cursor_s)
+
+
+def jumped(view: View, direction: int) -> Choices:
+    """The cursor at the next (1) or previous (-1) moment at which anything began or ended."""
+    source, choices = view.source, view.choices
+    if source is None:
+        return choices
+    history = source.history
+    at = history.end_s if choices.cursor_s is None else choices.cursor_s
+    if direction < 0:
+        before = [moment for moment in history.moments() if moment < at - 1e-6]
+        return replace(choices, cursor_s=before[-1] if before else choices.cursor_s)
+    after = [moment for moment in history.moments() if moment > at + 1e-6]
+    return replace(choices, cursor_s=after[0] if after else None)
+
+
+def _within(value: int, last: int) -> int:
+    return min(last, max(0, value))

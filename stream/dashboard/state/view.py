@@ -1,0 +1,105 @@
+"""What a screen is asked to show: the state, the time, and what the user has chosen to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mmgat.stream.dashboard.state.dashboard import DashboardState
+from mmgat.stream.dashboard.state.log import KINDS, Entries, filtered
+from mmgat.stream.dashboard.state.sources import Connection, SourceState
+
+SPANS_S: Final = (60, 120, 300, 600, 1800, 3600)
+"""Widths of the timeline."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user has chosen; it outlives every message.
+
+    Attributes:
+        source: name, or "" for the first.
+        label: instrument of the evidence, or "" for the strongest.
+        span_s: width of the timeline.
+        cursor_s: moment on the timeline's axis; None follows the newest.
+        kinds: the log's filter.
+        search: words of the log's search.
+        scroll: lines that the log or a list is scrolled by.
+        row: chosen line of the sources.
+        graph_only: the evidence shows nothing but the graph.
+        muted: labels that the user muted.
+        note: the answer to the last action, or "".
+    """
+
+    source: str = ""
+    label: str = ""
+    span_s: int = SPANS_S[0]
+    cursor_s: float | None = None
+    kinds: str = next(iter(KINDS))
+    search: str = ""
+    scroll: int = 0
+    row: int = 0
+    graph_only: bool = False
+    muted: frozenset[str] = frozenset()
+    note: str = ""
+
+    def zoomed(self, steps: int) -> Choices:
+        """With a wider (positive) or narrower timeline."""
+        index = SPANS_S.index(self.span_s) + steps
+        return replace(self, span_s=SPANS_S[min(len(SPANS_S) - 1, max(0, index))])
+
+    def next_filter(self) -> Choices:
+        """With the log's next filter."""
+        names = list(KINDS)
+        return replace(
+            self, kinds=names[(names.index(self.kinds) + 1) % len(names)], scroll=0
+        )
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown.
+
+    Attributes:
+        state: of everything.
+        now: monotonic seconds.
+        unix_now: seconds since 1970.
+        choices: of the user.
+        frozen: the picture stands still.
+        controllable: the engine takes requests.
+    """
+
+    state: DashboardState
+    now: float
+    unix_now: float = 0.0
+    choices: Choices = Choices()
+    frozen: bool = False
+    controllable: bool = False
+
+    @property
+    def source(self) -> SourceState | None:
+        """The source that is shown: the one chosen, or else the first."""
+        heard = self.state.heard()
+        chosen = [source for source in heard if source.name == self.choices.source]
+        return next(iter(chosen or heard), None)
+
+    @property
+    def connection(self) -> Connection:
+        """How that source stands."""
+        return self.source.connection(self.now) if self.source else Connection.WAITING
+
+    @property
+    def label(self) -> str:
+        """The instrument that the evidence is about: the one chosen, or else the strongest."""
+        if self.choices.label in self.state.labels:
+            return self.choices.label
+        estimate = self.source.estimate if self.source else None
+        if estimate is None or not estimate.scores:
+            return self.state.labels[0]
+        among = estimate.active or list(estimate.scores)
+        return max(among, key=lambda label: estimate.scores.get(label, 0.0))
+
+    @property
+    def entries(self) -> Entries:
+        """The log through the filter, oldest first."""
+        return filtered(self.state.entries, self.choices.kinds, self.choices.search)
