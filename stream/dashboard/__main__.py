@@ -6,10 +6,15 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mmgat.stream.connection import Connection, connection_options
+
+if TYPE_CHECKING:
+    from mmgat.stream.dashboard.app import DashboardApp
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,20 +24,50 @@ from mmgat.stream.connection import Connection, connection_options
     is_flag=True,
     help="Leave when the engine has ended; otherwise the last picture stays.",
 )
-def main(connection: Connection, exit_with_engine: bool) -> None:
-    """Shows what a running mmgat-stream hears, in this terminal.
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Show a recorded session: JSON lines of --jsonl, mmgat-listen or a recording.",
+)
+@click.option("--speed", metavar="N|max", default="1", help="Pace of --replay: 1, 10, max.")
+@click.option(
+    "--theme",
+    type=click.Choice(("dark", "light", "contrast", "sixteen")),
+    envvar="MMGAT_DASHBOARD_THEME",
+    help="Colours; otherwise what suits the terminal. NO_COLOR is heeded.",
+)
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")
+@click.option("--reduced-motion", is_flag=True, help="Draw once a second only.")
+def main(
+    connection: Connection,
+    exit_with_engine: bool,
+    replay: Path | None,
+    speed: str,
+    theme: str | None,
+    ascii_only: bool,
+    reduced_motion: bool,
+) -> None:
+    """Shows what a running mmgat-stream hears, in this terminal, or what one has heard.
 
-    Keys: q quits, space freezes the picture, e hides the evidence, ? explains.
+    Keys: 1 to 6 choose a screen, ? explains, q quits.
     """
     from mmgat.stream.errors import StreamError
 
+    options = {
+        "exit_with_engine": exit_with_engine,
+        "theme": theme or "",
+        "ascii_only": ascii_only or not _writes_unicode(),
+        "reduced_motion": reduced_motion,
+    }
+    pace = _pace(speed)
     if not sys.stderr.isatty():
         raise click.ClickException(
             "expected a terminal on the standard error; mmgat-listen writes to files and pipes"
         )
     _take_keyboard()
     try:
-        code = asyncio.run(_show(connection, exit_with_engine))
+        code = asyncio.run(_show(connection, replay, pace, options))
     except StreamError as error:
         raise click.ClickException(str(error)) from None
     sys.exit(code)
@@ -50,18 +85,45 @@ def _take_keyboard() -> None:
     os.close(terminal)
 
 
-async def _show(connection: Connection, exit_with_engine: bool) -> int:
-    from mmgat.stream.bus.subscriber import AsyncSubscriber
+def _pace(text: str) -> float:
+    try:
+        pace = float("inf") if text == "max" else float(text)
+    except ValueError:
+        pace = 0.0
+    if not pace > 0:
+        raise click.BadParameter(f"expected a number above 0 or max, found {text!r}")
+    return pace
+
+
+def _writes_unicode() -> bool:
+    """Whether the terminal's locale has the glyphs; the locale is all that says so."""
+    names = (os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    chosen = next((name for name in names if name), "")
+    return chosen == "" or "utf" in chosen.lower()
+
+
+async def _show(
+    connection: Connection, replay: Path | None, pace: float, options: dict[str, Any]
+) -> int:
     from mmgat.stream.dashboard.app import DashboardApp
 
+    if replay:
+        from mmgat.stream.dashboard.replay import Replay
+
+        return await _run(DashboardApp(Replay(replay, pace), **options))
+    from mmgat.stream.bus.subscriber import AsyncSubscriber
+
     async with AsyncSubscriber(connection.address, keys=connection.keys) as subscriber:
-        app = DashboardApp(subscriber, exit_with_engine=exit_with_engine)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, app.exit)
-        # Without the mouse, the terminal's own selecting and copying goes on working.
-        await app.run_async(mouse=False)
-        return app.return_code or 0
+        return await _run(DashboardApp(subscriber, **options))
+
+
+async def _run(app: DashboardApp) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, app.exit)
+    # Without the mouse, the terminal's own selecting and copying goes on working.
+    await app.run_async(mouse=False)
+    return app.return_code or 0
 
 
 if __name__ == "__main__":

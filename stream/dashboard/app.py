@@ -8,17 +8,19 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
-from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
-from mmgat.stream.bus.protocol import Message
+from mmgat.stream.bus.protocol import GRAPH_TOPICS, Message
+from mmgat.stream.dashboard.files import Files
+from mmgat.stream.dashboard.navigation import Navigation
+from mmgat.stream.dashboard.palette import Commands
 from mmgat.stream.dashboard.screens.frame import SCREENS
 from mmgat.stream.dashboard.screens.picture import Picture
-from mmgat.stream.dashboard.state import steering
 from mmgat.stream.dashboard.state.dashboard import DashboardState, advance, observe, with_mark
-from mmgat.stream.dashboard.state.steering import FAR
 from mmgat.stream.dashboard.state.view import Choices, View
 from mmgat.stream.dashboard.themes import NAMES, load_themes, theme_for
 
@@ -56,8 +58,11 @@ class Feed(Protocol):
     async def receive(self) -> Message:
         """The next message."""
 
+    def subscribe(self, topic: str) -> None:
+        """Asks for other topics, too."""
 
-class DashboardApp(App[None]):
+
+class DashboardApp(Navigation, Files):
     """The picture of one publisher.
 
     Args:
@@ -67,6 +72,7 @@ class DashboardApp(App[None]):
         theme: one of ``themes.NAMES``; "" for what suits the terminal.
         ascii_only: draw with ASCII characters.
         reduced_motion: draw once a second only.
+        folder: where pictures and exports go; the current one by default.
         clock: monotonic seconds; tests inject their own.
         unix_clock: seconds since 1970.
     """
@@ -75,6 +81,7 @@ class DashboardApp(App[None]):
     CSS_PATH = "dashboard.tcss"
     MODES = {name: partial(Picture, name) for name in SCREENS}  # noqa: RUF012
     DEFAULT_MODE = "now"
+    COMMANDS = {Commands}  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(n), f"screen('{name}')", name) for n, name in enumerate(SCREENS, 1)),
         Binding("q", "quit", "quit"),
@@ -101,6 +108,9 @@ class DashboardApp(App[None]):
         Binding("m", "mark", "mark"),
         Binding("g", "graph", "graph"),
         Binding("escape", "back", "back"),
+        Binding("slash", "search", "search"),
+        Binding("s", "picture", "picture"),
+        Binding("x", "export", "export"),
     ]
 
     def __init__(
@@ -111,6 +121,7 @@ class DashboardApp(App[None]):
         theme: str = "",
         ascii_only: bool = False,
         reduced_motion: bool = False,
+        folder: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -127,6 +138,7 @@ class DashboardApp(App[None]):
         self._redraw_s = CALM_REDRAW_S if reduced_motion else REDRAW_S
         self._parent_process = os.getppid()
         self._clock, self._unix_clock = clock, unix_clock
+        self.folder = folder or Path()
         self._frozen: View | None = None
         self._note_until = 0.0
         self._shown: tuple[object, ...] = ()
@@ -146,10 +158,9 @@ class DashboardApp(App[None]):
         """Advances the state; the next redraw shows it."""
         self.state = advance(self.state, message, self._clock(), self._unix_clock())
 
-    @property
-    def mode(self) -> str:
-        """The name of the screen."""
-        return self.current_mode
+    def unix_now(self) -> float:
+        """Seconds since 1970."""
+        return self._unix_clock()
 
     @property
     def view(self) -> View:
@@ -174,7 +185,14 @@ class DashboardApp(App[None]):
     def redraw(self) -> None:
         """Draws the view, if there is anything new in it."""
         view, screen = self.view, self.screen_stack[0]
-        stamp = (screen, view.state, view.choices, int(view.now), int(view.unix_now), view.connection)
+        stamp = (
+            screen,
+            view.state,
+            view.choices,
+            int(view.now),
+            int(view.unix_now),
+            view.connection,
+        )
         if isinstance(screen, Picture) and not _same(stamp, self._shown):
             self._shown = stamp
             screen.show(view)
@@ -197,6 +215,8 @@ class DashboardApp(App[None]):
     async def action_screen(self, name: str) -> None:
         """Shows another screen."""
         if len(self.screen_stack) == 1:
+            if name == "evidence":
+                self._feed.subscribe(GRAPH_TOPICS)
             await self.switch_mode(name)
 
     def action_freeze(self) -> None:
@@ -205,71 +225,38 @@ class DashboardApp(App[None]):
         self._shown = ()
         self.redraw()
 
-    def action_source(self, steps: int) -> None:
-        """Shows the next source that has been heard, or the previous one."""
-        self.choose(steering.next_source(self.view, steps))
-
     def action_theme(self) -> None:
         """Takes the next theme."""
         index = NAMES.index(self.theme) if self.theme in NAMES else -1
         self.theme = NAMES[(index + 1) % len(NAMES)]
         self.tell(f"theme: {self.theme}")
 
-    def action_step(self, steps: int) -> None:
-        """Goes up or down a line."""
-        from mmgat.stream.dashboard.screens.log import page
+    def action_set_theme(self, name: str) -> None:
+        """Takes a theme."""
+        self.theme = name
+        self._shown = ()
+        self.redraw()
 
-        self.choose(steering.stepped(self.view, self.mode, steps, page(self.size.height)))
+    def action_help(self) -> None:
+        """Explains keys and picture, over the picture."""
+        from mmgat.stream.dashboard.help import HelpScreen
 
-    def action_page(self, pages: int) -> None:
-        """Goes up or down a page; on the timeline back or forward by a whole span."""
-        if self.mode == "timeline":
-            self.action_move(pages)
-        else:
-            self.action_step(pages * max(1, self.size.height - 6))
+        if len(self.screen_stack) == 1:
+            self.push_screen(HelpScreen())
 
-    def action_move(self, parts: float) -> None:
-        """Moves the timeline's cursor."""
-        self.choose(steering.moved(self.view, parts))
+    async def action_search(self) -> None:
+        """Asks for the words that the log's entries must have."""
+        from mmgat.stream.dashboard.prompts import Search
 
-    def action_oldest(self) -> None:
-        """Goes to the oldest moment, or to the last line."""
-        if self.mode == "timeline":
-            self.choose(steering.moved(self.view, -FAR))
-        else:
-            self.action_step(FAR if self.mode == "log" else -FAR)
+        await self.action_screen("log")
+        self.push_screen(Search(self.choices.search), self._search)
 
-    def action_newest(self) -> None:
-        """Follows the newest again."""
-        if self.mode == "timeline":
-            self.choose(replace(self.choices, cursor_s=None))
-        else:
-            self.action_step(-FAR if self.mode == "log" else FAR)
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Shows what the words find while they are typed."""
+        self._search(event.value)
 
-    def action_zoom(self, steps: int) -> None:
-        """Makes the timeline wider or narrower."""
-        self.choose(self.choices.zoomed(steps))
-
-    async def action_jump(self, direction: int) -> None:
-        """Goes to the next event, or the previous one, on the timeline."""
-        if self.mode != "timeline":
-            await self.action_screen("timeline")
-        self.choose(steering.jumped(self.view, direction))
-
-    async def action_choose(self) -> None:
-        """Shows the chosen source."""
-        if self.mode == "sources":
-            self.choose(steering.chosen_source(self.view))
-            await self.action_screen("now")
-
-    def action_filter(self) -> None:
-        """Shows another kind of the log's entries."""
-        self.choose(self.choices.next_filter())
-
-    async def action_graph(self) -> None:
-        """Shows nothing but the graph, or the seconds too."""
-        await self.action_screen("evidence")
-        self.choose(replace(self.choices, graph_only=not self.choices.graph_only))
+    def _search(self, words: str | None) -> None:
+        self.choose(replace(self.choices, search=words or "", scroll=0))
 
     def action_mark(self) -> None:
         """Marks the moment in the log and on the timeline."""
@@ -277,10 +264,6 @@ class DashboardApp(App[None]):
         name = source.name if source else ""
         self.state = with_mark(self.state, name, "marked", self._unix_clock())
         self.tell("marked this moment")
-
-    def action_back(self) -> None:
-        """Follows the newest again, and shows the whole log."""
-        self.choose(replace(self.choices, cursor_s=None, search="", scroll=0))
 
 
 def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:

@@ -29,9 +29,7 @@ HOT_DBFS: Final = -3.0
 SILENT_DBFS: Final = -200.0
 
 
-def bar(
-    score: float, peak: float, threshold: float | None, width: int, role: ColorRole
-) -> Line:
+def bar(score: float, peak: float, threshold: float | None, width: int, role: ColorRole) -> Line:
     """A bar of 0 to 1 in one line.
 
     Args:

@@ -89,19 +89,19 @@ class HeatMap:
         """
         history = self.history
         index = history.labels.index(label) if label in history.labels else -1
-        first, last = self.cell(self.history.begin_s), self.cell(self.history.end_s - 1e-6)
+        first, last = self.cell(self.history.begin_s), self.cell(self.history.end_s - 1e-3)
         cells: list[tuple[str, ColorRole]] = []
         for cell, column in enumerate(values):
             if 0 <= index < len(column):
                 value = column[index] / FULL
-                cells.append((shade(value) if value >= 0.1 else "·", mix("dark", "quiet", value)))
+                cells.append((shade(value).replace(" ", "·"), mix("dark", "quiet", value)))
             else:
                 cells.append(("╱" if first <= cell <= last else " ", TRACK))
         for interval in history.intervals:
             if interval.label == label:
                 self._mark(cells, interval, values, index)
         for run in history.runs[1:]:
-            if 0 <= (at := self.cell(run.offset_s)) < self.width:
+            if 0 <= (at := self.cell(run.begin_s)) < self.width:
                 cells[at] = ("┆", NOTICE)
         if cursor is not None and 0 <= cursor < self.width and cells[cursor][0] in " ╱░·":
             cells[cursor] = ("┊", BRIGHT)
@@ -116,12 +116,15 @@ class HeatMap:
     ) -> None:
         """Puts an interval over the scores: brighter, and between brackets."""
         end_s = self.history.end_s if interval.end_s is None else interval.end_s
-        first, last = self.cell(interval.onset_s), self.cell(max(interval.onset_s, end_s - 1e-6))
+        first, last = self.cell(interval.onset_s), self.cell(max(interval.onset_s, end_s - 1e-3))
         for cell in range(max(0, first), min(self.width, last + 1)):
             column = values[cell]
             value = column[index] / FULL if 0 <= index < len(column) else None
             glyph = "━" if value is None else shade(max(0.25, value))
-            cells[cell] = (glyph, mix("dark", "sounding", 0.5 if value is None else 0.4 + 0.6 * value))
+            cells[cell] = (
+                glyph,
+                mix("dark", "sounding", 0.5 if value is None else 0.4 + 0.6 * value),
+            )
         if 0 <= first < self.width:
             cells[first] = ("[", SOUNDING)
         if interval.end_s is not None and 0 <= last < self.width and last > first:
@@ -142,7 +145,7 @@ class HeatMap:
             texts = [f"│{day}", f"│{clock(round(stream_s))}"]
             if tick >= history.begin_s - step and stream_s >= 0:
                 for row, text in zip(rows, texts, strict=True):
-                    if 0 <= at and at + len(text) <= self.width:
+                    if at >= 0 and at + len(text) <= self.width:
                         row[at : at + len(text)] = text
             tick += step
         lines = [joined([("".join(rows[1]), MUTED)]), joined([("".join(rows[0]), FAINT)])]

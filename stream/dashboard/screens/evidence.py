@@ -97,7 +97,15 @@ def _seconds(view: View, source: SourceState, width: int, height: int) -> list[L
     cell_width = max(1, min(10, width // len(found)))
     found = found[-(width // cell_width) :]
     words = _strongest(source, found)
-    lines: list[Line] = [[], *columns([v for _, v in found], max(1, height - (4 if width >= 60 else 5)), cell_width, "sounding")]
+    lines: list[Line] = [
+        [],
+        *columns(
+            [v for _, v in found],
+            max(1, height - (4 if width >= 60 else 5)),
+            cell_width,
+            "sounding",
+        ),
+    ]
     lines.append(_axis([t0 for t0, _ in found], estimate.t1, cell_width, width))
     lines += wrapped(words, MUTED, width)[: 1 if width >= 60 else 2]
     return lines[-height:] if len(lines) > height else lines

@@ -66,7 +66,9 @@ Keys = tuple[tuple[str, str], ...]
 """Pairs of a key and what it does, the most useful first."""
 
 
-def framed(view: View, name: str, body: list[Line], keys: Keys, size: tuple[int, int]) -> list[Line]:
+def framed(
+    view: View, name: str, body: list[Line], keys: Keys, size: tuple[int, int]
+) -> list[Line]:
     """The picture with its frame: exactly as many lines as the screen has."""
     width, height = size
     lines = [header(view, width)]

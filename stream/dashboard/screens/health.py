@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final
 
 from mmgat.stream.bus.protocol import Status
@@ -155,7 +156,7 @@ def _sound(source: SourceState, status: Status, width: int) -> list[Line]:
 
 def _grown(samples: Sequence[HealthSample], value: Callable[[HealthSample], int]) -> list[float]:
     values = [value(sample) for sample in samples[-601:]]
-    return [float(max(0, b - a)) for a, b in zip(values, values[1:], strict=False)]
+    return [float(max(0, b - a)) for a, b in pairwise(values)]
 
 
 def _delay(source: SourceState, status: Status, width: int) -> list[Line]:

@@ -68,20 +68,26 @@ def _body(view: View, width: int, height: int) -> list[Line]:
     close = max(map(len, _stacked(view, columns, airy=False)))
     if height < close + 5:
         near = _near_line(view, width)
-        return [*hero(view, width, height - len(near)), *near]
+        air: list[Line] = [[]] if height >= 12 else []
+        return [*air, *hero(view, width, height - len(near) - len(air)), *near]
     block_height = airy if height >= airy + 8 else close
     hero_height = min(MAX_HERO if height >= 48 else 9 if height >= 30 else 7, height - block_height)
     lines = hero(view, width, hero_height)
     lines += _families(view, width, columns, airy=block_height == airy)
     left = height - len(lines)
     if left >= 8:
-        lines += [[], *map_lines(view, width, left - 1, LAST_MINUTE_S, heading("last minute", "", width))]
+        lines += [
+            [],
+            *map_lines(view, width, left - 1, LAST_MINUTE_S, heading("last minute", "", width)),
+        ]
     return lines
 
 
 def hero(view: View, width: int, height: int) -> list[Line]:
     """What is on, as large as it fits; exactly ``height`` lines."""
-    labels = sorted(view.source.active if view.source else (), key=lambda l: _onset(view, l))
+    labels = sorted(
+        view.source.active if view.source else (), key=lambda label: _onset(view, label)
+    )
     lines: list[Line] = []
     if not labels:
         lines = _nothing(view, width, height)
@@ -178,7 +184,11 @@ def _plain(view: View, labels: list[str], width: int, height: int) -> list[Line]
     for column in range(columns):
         lines: list[Line] = []
         for label in labels[column * per_column : (column + 1) * per_column]:
-            score = view.source.estimate.scores.get(label, 0.0) if view.source and view.source.estimate else 0.0
+            score = (
+                view.source.estimate.scores.get(label, 0.0)
+                if view.source and view.source.estimate
+                else 0.0
+            )
             tail = Span(f"{100 * score:3.0f} ", SOUNDING)
             caption = _caption(view, label, each - 6)
             lines.append([Span("● ", SOUNDING), *padded(caption, each - 6), tail])
@@ -281,5 +291,3 @@ def label_line(view: View, label: str, width: int) -> Line:
         Span(percent, role),
         Span(f"{since:>6}", TEXT),
     ]
-
-

@@ -81,9 +81,12 @@ def _source_lines(view: View, source: SourceState, width: int, *, chosen: bool) 
     estimate, status = source.estimate, source.status
     moving = connection is Connection.LIVE
     dbfs = estimate.level_dbfs if estimate and moving else None
-    sounding: Line = [Span(", ".join(map(instrument, source.active)) or "—", SOUNDING if source.active else FAINT)]
+    sounding: Line = [
+        Span(", ".join(map(instrument, source.active)) or "—", SOUNDING if source.active else FAINT)
+    ]
     if not moving:
-        sounding = [Span(connection_word(connection), role)]
+        why = f": {status.message}" if status and status.message else ""
+        sounding = [Span(connection_word(connection) + why, role)]
     lost: Line = []
     if status:
         if status.dropped:
@@ -91,7 +94,7 @@ def _source_lines(view: View, source: SourceState, width: int, *, chosen: bool) 
         elif status.xruns or status.outages:
             n = status.xruns + status.outages
             lost.append(Span(counted(n, "gap"), WARNING))
-        elif connection is not Connection.GONE:
+        elif connection in (Connection.LIVE, Connection.ENDED):
             lost.append(Span("nothing lost", MUTED))
     lag = milliseconds(status.lag_ms) if status and moving else ""
     name_role = BRIGHT if shown else TEXT
@@ -100,7 +103,7 @@ def _source_lines(view: View, source: SourceState, width: int, *, chosen: bool) 
         first = [cursor, mark, Span(fit(source.name, name_width) + " ", name_role)]
         words = level(dbfs) if moving else connection_word(connection)
         tail = [Span(f"{words:>13}", TEXT if moving else role)]
-        second = [Span("    ", TEXT), *(sounding if moving else []), Span("  ", TEXT)]
+        second = [Span("    ", TEXT), *sounding, Span("  ", TEXT)]
         if lost and lost[0].role == WARNING:
             second += lost
         return [cut([*first, *tail], width), cut(second, width)]

@@ -37,7 +37,10 @@ def heard_lines(view: View, width: int, height: int) -> list[Line]:
         lines.append([])
     n_named = counted(len(heard), "instrument") if heard else "no instrument"
     lines.append(
-        [Span(f"{source.name} has ended", BRIGHT), Span(f": {n_named} in {duration(total_s)}", TEXT)]
+        [
+            Span(f"{source.name} has ended", BRIGHT),
+            Span(f": {n_named} in {duration(total_s)}", TEXT),
+        ]
     )
     if height >= 12:
         lines.append([])

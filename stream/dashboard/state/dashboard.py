@@ -10,7 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mmgat.model.labels import LABELS
-from mmgat.stream.bus.protocol import Estimate, Event, Hello, Message, SourceInfo, Status
+from mmgat.stream.bus.protocol import (
+    Estimate,
+    Event,
+    Graph,
+    Hello,
+    Lifecycle,
+    Mark,
+    Message,
+    SourceInfo,
+    Status,
+)
+from mmgat.stream.dashboard.state.graph import GraphView
 from mmgat.stream.dashboard.state.log import Entries, with_entry, with_event, with_status
 from mmgat.stream.dashboard.state.sources import (
     Connection,
@@ -90,8 +101,16 @@ def advance(
     """
     if message.session != state.session:
         state = _next_session(state, message, now)
-    if isinstance(message, Hello):
-        return replace(state, hello=message)
+    match message:
+        case Hello():
+            return replace(state, hello=message)
+        case Graph():
+            return _with_graph(state, message)
+        case Mark():
+            return _with_mark_of_engine(state, message)
+        case Lifecycle(state="ended"):
+            text = "the engine has ended in order"
+            return replace(state, entries=with_entry(state.entries, "notice", text, message.time))
     if not isinstance(message, Estimate | Event | Status):
         return state
     name = message.source
@@ -118,6 +137,22 @@ def observe(state: DashboardState, now: float, unix_now: float) -> DashboardStat
         sources = {**state.sources, source.name: replace(source, told=connection)}
         state = replace(state, sources=sources, entries=entries)
     return state
+
+
+def _with_graph(state: DashboardState, graph: Graph) -> DashboardState:
+    source = state.sources.get(graph.source)
+    if source is None:
+        return state
+    shown = GraphView(graph.times_s, graph.similarity, graph.neighbours)
+    sources = {**state.sources, source.name: replace(source, graph=shown)}
+    return replace(state, sources=sources)
+
+
+def _with_mark_of_engine(state: DashboardState, mark: Mark) -> DashboardState:
+    entries, text = state.entries, mark.text or "marked"
+    for name, stream_s in list(mark.times_s.items()) or [("", None)]:
+        entries = with_entry(entries, "mark", text, mark.time, name, stream_s)
+    return replace(state, entries=entries)
 
 
 def with_mark(state: DashboardState, source: str, text: str, unix_now: float) -> DashboardState:

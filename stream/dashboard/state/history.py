@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Final
 
 from mmgat.stream.bus.protocol import Estimate, Event
@@ -61,10 +62,12 @@ class Run:
     Attributes:
         session: of the messages.
         offset_s: where on the axis its second 0 is.
+        begin_s: from where on the axis it is known; what is before belongs to the run before.
     """
 
     session: str
     offset_s: float
+    begin_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class SourceHistory:
         """The second in the stream of its run that a moment on the axis is."""
         found = self.runs[0].offset_s if self.runs else 0.0
         for run in self.runs:
-            if run.offset_s <= axis_s:
+            if run.begin_s <= axis_s:
                 found = run.offset_s
         return axis_s - found
 
@@ -224,15 +227,13 @@ def _restarted(
     closed = [replace(one, end_s=max(one.onset_s, last)) for one in history.sounding.values()]
     return replace(
         history,
-        runs=(*history.runs, Run(session, offset_s))[-MAX_RUNS:],
+        runs=(*history.runs, Run(session, offset_s, max(last, offset_s)))[-MAX_RUNS:],
         closed=(*history.closed, *closed)[-MAX_INTERVALS:],
         sounding={},
     )
 
 
-def _anchored(
-    history: SourceHistory, message: Estimate | Event, axis_s: float
-) -> SourceHistory:
+def _anchored(history: SourceHistory, message: Estimate | Event, axis_s: float) -> SourceHistory:
     """Remembers the time of day where the anchors before do not tell it."""
     late_s = message.latency_ms / 1000 if isinstance(message, Estimate) else 0.0
     at = message.time - late_s
@@ -248,15 +249,14 @@ def _with_event(history: SourceHistory, event: Event) -> SourceHistory:
     offset_s = history.offset_s
     sounding = {k: v for k, v in history.sounding.items() if k != event.label}
     before = history.sounding.get(event.label)
-    onset_s = event.onset_s + offset_s
+    begin_s = history.runs[-1].begin_s if history.runs[1:] else -inf
+    onset_s = max(begin_s, event.onset_s + offset_s)
     score = max(event.score, before.score if before and before.onset_s == onset_s else 0.0)
     if event.event == "on":
         sounding[event.label] = Interval(event.label, onset_s, None, score)
         return replace(history, sounding=sounding)
     ended = Interval(event.label, onset_s, max(onset_s, event.time_s + offset_s), score)
-    return replace(
-        history, sounding=sounding, closed=(*history.closed, ended)[-MAX_INTERVALS:]
-    )
+    return replace(history, sounding=sounding, closed=(*history.closed, ended)[-MAX_INTERVALS:])
 
 
 def _with_scores(history: SourceHistory, estimate: Estimate) -> SourceHistory:

@@ -51,9 +51,7 @@ class Choices:
     def next_filter(self) -> Choices:
         """With the log's next filter."""
         names = list(KINDS)
-        return replace(
-            self, kinds=names[(names.index(self.kinds) + 1) % len(names)], scroll=0
-        )
+        return replace(self, kinds=names[(names.index(self.kinds) + 1) % len(names)], scroll=0)
 
 
 @dataclass(frozen=True)

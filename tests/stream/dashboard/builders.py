@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +28,7 @@ from mmgat.stream.dashboard.app import DashboardApp
 
 MIC = "Scarlett"
 NOBODY = "ipc://nobody"
+UNIX = 1_790_000_000.0 - 1000
 
 
 def hello(**changes: Any) -> Hello:
@@ -134,6 +136,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def unix(self) -> float:
+        return UNIX + self.now
+
 
 @asynccontextmanager
 async def dashboard(
@@ -141,7 +146,7 @@ async def dashboard(
 ) -> AsyncIterator[tuple[DashboardApp, Pilot[None]]]:
     """The running application without a terminal."""
     async with AsyncSubscriber(address) as subscriber:
-        app = DashboardApp(subscriber, **options)
+        app = DashboardApp(subscriber, **{"theme": "dark"} | options)
         async with app.run_test(size=size) as pilot:
             yield app, pilot
 
@@ -172,3 +177,20 @@ def picture(app: Any) -> str:
             column = round(float(x) / 12.2)
             rows[int(line)][column : column + len(shown)] = shown
     return "\n".join("".join(row).rstrip() for row in rows)
+
+
+class Silence:
+    """A feed that never has a message."""
+
+    address = "tcp://127.0.0.1:5550"
+    damaged = 0
+
+    class losses:
+        lost = 0
+
+    def subscribe(self, topic: str) -> None:
+        self.topic = topic
+
+    async def receive(self) -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError

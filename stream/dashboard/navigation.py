@@ -1,0 +1,76 @@
+"""Actions that move what is shown: lines, moments, sources, filters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mmgat.stream.dashboard.base import Base
+from mmgat.stream.dashboard.screens.log import page
+from mmgat.stream.dashboard.state import steering
+from mmgat.stream.dashboard.state.steering import FAR
+
+
+class Navigation(Base):
+    """The keys for moving; what they do is in ``state/steering.py``."""
+
+    def action_step(self, steps: int) -> None:
+        """Goes up or down a line."""
+        self.choose(steering.stepped(self.view, self.mode, steps, page(self.size.height)))
+
+    def action_page(self, pages: int) -> None:
+        """Goes up or down a page; on the timeline back or forward by a whole span."""
+        if self.mode == "timeline":
+            self.action_move(pages)
+        else:
+            self.action_step(pages * max(1, self.size.height - 6))
+
+    def action_move(self, parts: float) -> None:
+        """Moves the timeline's cursor."""
+        self.choose(steering.moved(self.view, parts))
+
+    def action_oldest(self) -> None:
+        """Goes to the oldest moment, or to the last line."""
+        if self.mode == "timeline":
+            self.choose(steering.moved(self.view, -FAR))
+        else:
+            self.action_step(FAR if self.mode == "log" else -FAR)
+
+    def action_newest(self) -> None:
+        """Follows the newest again."""
+        if self.mode == "timeline":
+            self.choose(replace(self.choices, cursor_s=None))
+        else:
+            self.action_step(-FAR if self.mode == "log" else FAR)
+
+    def action_zoom(self, steps: int) -> None:
+        """Makes the timeline wider or narrower."""
+        self.choose(self.choices.zoomed(steps))
+
+    async def action_jump(self, direction: int) -> None:
+        """Goes to the next event, or the previous one, on the timeline."""
+        if self.mode != "timeline":
+            await self.action_screen("timeline")
+        self.choose(steering.jumped(self.view, direction))
+
+    async def action_choose(self) -> None:
+        """Shows the chosen source."""
+        if self.mode == "sources":
+            self.choose(steering.chosen_source(self.view))
+            await self.action_screen("now")
+
+    def action_filter(self) -> None:
+        """Shows another kind of the log's entries."""
+        self.choose(self.choices.next_filter())
+
+    async def action_graph(self) -> None:
+        """Shows nothing but the graph, or the seconds too."""
+        await self.action_screen("evidence")
+        self.choose(replace(self.choices, graph_only=not self.choices.graph_only))
+
+    def action_back(self) -> None:
+        """Follows the newest again, and shows the whole log."""
+        self.choose(replace(self.choices, cursor_s=None, search="", scroll=0))
+
+    def action_source(self, steps: int) -> None:
+        """Shows the next source that has been heard, or the previous one."""
+        self.choose(steering.next_source(self.view, steps))

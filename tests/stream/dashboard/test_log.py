@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmgat.stream.bus.protocol import Message
+from mmgat.stream.dashboard.state.dashboard import DashboardState, advance, observe
+from mmgat.stream.dashboard.state.log import KINDS, MAX_ENTRIES, filtered, with_entry
+from tests.stream.dashboard.builders import MIC, estimate, event, hello, status
+
+
+def told(*messages: Message) -> list[tuple[str, str]]:
+    state = DashboardState(address="")
+    for message in messages:
+        state = advance(state, message, 0.0)
+    return [(entry.kind, entry.text) for entry in state.entries]
+
+
+def test_events_are_told() -> None:
+    assert told(event("on", "mallet_percussion", 6.0, 5.0), event("off", "piano", 9.0, 5.0)) == [
+        ("on", "mallet percussion began"), ("off", "piano ended"),
+    ]  # fmt: skip
+
+
+def test_a_warning_is_one_line_when_it_begins_and_one_when_it_ends() -> None:
+    assert told(status(), status(message="2% dropped"), status(message="3% dropped"), status()) == [
+        ("warning", "2% dropped"), ("over", "over: 3% dropped"),
+    ]  # fmt: skip
+
+
+def test_losses_are_told_once_in_a_while() -> None:
+    lines = told(
+        status(),
+        *(status(dropped=48000 * n, captured=48000 * (65 + n)) for n in range(1, 15)),
+    )
+    assert lines == [("warning", "1.0 s of sound dropped")] * 2
+
+
+def test_a_restart_is_a_line_not_an_erasure() -> None:
+    lines = told(event("on", "piano", 6.0, 5.0), hello(session="b"), estimate(session="b"))
+    assert lines == [("on", "piano began"), ("notice", "the engine was started anew")]
+
+
+def test_an_engine_that_goes_and_comes_back_is_told() -> None:
+    state = advance(DashboardState(address=""), estimate(), 0.0)
+    for now in (1.0, 5.0, 6.0):
+        state = observe(state, now, now)
+    state = observe(advance(state, estimate(11.0), 7.0), 7.0, 7.0)
+    assert [entry.kind for entry in state.entries] == ["warning", "over"]
+    assert state.entries[0].unix_time == 0.0  # when it was last heard
+
+
+@given(st.text(max_size=10), st.sampled_from(list(KINDS)))
+def test_the_filter_keeps_order_and_nothing_else(search: str, kinds: str) -> None:
+    entries = with_entry((), "on", "piano began", 1.0, MIC)
+    entries = with_entry(entries, "warning", "overrun", 2.0, MIC)
+    found = filtered(entries, kinds, search)
+    assert list(found) == [entry for entry in entries if entry in found]
+    assert all(entry.kind in KINDS[kinds] for entry in found)
+
+
+def test_the_log_is_bounded() -> None:
+    entries = with_entry((), "notice", "first", 0.0)
+    for _ in range(MAX_ENTRIES):
+        entries = with_entry(entries, "notice", "another", 0.0)
+    assert len(entries) == MAX_ENTRIES
+    assert entries[0].text == "another"
