@@ -67,7 +67,7 @@ class Navigation(Base):
         await self.action_screen("evidence")
         self.choose(replace(self.choices, graph_only=not self.choices.graph_only))
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         """Follows the newest again, and shows the whole log."""
         self.choose(replace(self.choices, cursor_s=None, search="", scroll=0))
 

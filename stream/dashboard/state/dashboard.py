@@ -150,7 +150,9 @@ def _with_graph(state: DashboardState, graph: Graph) -> DashboardState:
 
 def _with_mark_of_engine(state: DashboardState, mark: Mark) -> DashboardState:
     entries, text = state.entries, mark.text or "marked"
-    for name, stream_s in list(mark.times_s.items()) or [("", None)]:
+    if not mark.times_s:
+        entries = with_entry(entries, "mark", text, mark.time)
+    for name, stream_s in mark.times_s.items():
         entries = with_entry(entries, "mark", text, mark.time, name, stream_s)
     return replace(state, entries=entries)
 
