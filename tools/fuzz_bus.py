@@ -28,7 +28,7 @@ import zmq
 from mmgat.stream.bus.protocol import PREFIX, Event, Message, to_frames, to_json
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
-from mmgat.stream.dashboard.state import DashboardState, advance
+from mmgat.stream.dashboard.state.dashboard import DashboardState, advance
 from tools.hostile_messages import VALID, hostile_frames
 from tools.hostile_peer import MORE, HostilePeer, frame
 
