@@ -2,7 +2,7 @@
 
     python -m tools.benchmark              all of it, about three minutes
     python -m tools.benchmark stages start one or more of: stages, graph, latency, streams, file,
-                                           start
+                                           start, osc
     YAMNET_TFLITE=yamnet.tflite python -m tools.benchmark yamnet    beside Google's tagger
 
 Absolute times depend on the machine and on what else it does; the ratios hardly do.
@@ -14,11 +14,12 @@ import click
 
 from tools.benchmark.commands import file, start
 from tools.benchmark.live import latency, streams
+from tools.benchmark.osc import osc
 from tools.benchmark.parts import graph, stages, yamnet
 
 PARTS = {
     "stages": stages, "graph": graph, "latency": latency, "streams": streams, "file": file,
-    "start": start, "yamnet": yamnet,
+    "start": start, "osc": osc, "yamnet": yamnet,
 }  # fmt: skip
 
 

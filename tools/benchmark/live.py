@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -34,24 +34,11 @@ def latency() -> Iterator[str]:
 
 
 def _latency(model: str, weights: Path | None) -> str:
-    from mmgat.stream.audio.file import FileSource
     from mmgat.stream.audio.inputs import Input
-    from mmgat.stream.audio.source import Block
     from mmgat.stream.bus.publisher import Publisher
     from mmgat.stream.engine.engine import Engine
     from mmgat.stream.recognition.recognizer import load_recognizer
     from mmgat.stream.settings import StreamSettings
-
-    class Timed(FileSource):
-        """Notes when its first sample was due."""
-
-        began = 0.0
-
-        def read(self) -> Block | None:
-            block = super().read()
-            if block is not None and block.position == 0:
-                self.began = block.captured_at - block.end / self.sample_rate_hz
-            return block
 
     settings = StreamSettings()
     if weights is not None:
@@ -59,8 +46,7 @@ def _latency(model: str, weights: Path | None) -> str:
     recognizer = load_recognizer(model, settings, "cpu", weights)
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
         soundfile.write(file.name, sound(LATENCY_S), RATE_HZ)
-        source = Timed(Path(file.name), paced=True)
-        source.probe()
+        source = timed_file(Path(file.name))
         publisher = Publisher("tcp://127.0.0.1:*")
         received: dict[int, float] = {}
 
@@ -90,6 +76,25 @@ def _latency(model: str, weights: Path | None) -> str:
         f"end, 25 ms more after the last sample heard; {len(lags)} windows at hop 0.5, "
         f"{engine.accounts[source.name].dropped} samples dropped"
     )
+
+
+def timed_file(path: Path) -> Any:
+    """A file at real-time pace whose ``began`` is when its first sample was due, monotonic seconds."""
+    from mmgat.stream.audio.file import FileSource
+    from mmgat.stream.audio.source import Block
+
+    class Timed(FileSource):
+        began = 0.0
+
+        def read(self) -> Block | None:
+            block = super().read()
+            if block is not None and block.position == 0:
+                self.began = block.captured_at - block.end / self.sample_rate_hz
+            return block
+
+    source = Timed(path, paced=True)
+    source.probe()
+    return source
 
 
 def streams() -> Iterator[str]:

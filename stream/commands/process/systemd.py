@@ -1,7 +1,7 @@
 """Notifies a supervisor such as systemd of the start, of life, and of the end, if there is one.
 
 A notification is a datagram to the socket named in ``NOTIFY_SOCKET`` (sd_notify(3)); ``WATCHDOG_USEC``
-says how often a watchdog notification is expected. ``tools/examples/mmgat-stream.service`` is a unit
+says how often a watchdog notification is expected. ``tools/service/mmgat-stream.service`` is a unit
 that expects them.
 """
 
