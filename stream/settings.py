@@ -157,6 +157,21 @@ class StreamSettings(SettingsGroup, frozen=True):
             le=1000,
         ),
     ] = 2.0
+    queue_s: Annotated[
+        float,
+        _about("Seconds of a live source that may wait for one round of analysis.", ge=1, le=600),
+    ] = 10.0
+    warn_stalled_s: Annotated[
+        float,
+        _about("Seconds without an answer of the audio system before a warning.", ge=1, le=3600),
+    ] = 10.0
+    warn_zeros_s: Annotated[
+        float, _about("Seconds of exact zeros from a device before a warning.", ge=1, le=86_400)
+    ] = 10.0
+    warn_dropped: Annotated[
+        float,
+        _about("Share of the last five minutes' audio whose loss needs advice.", gt=0, le=1),
+    ] = 0.1
     decision: DecisionSettings = DecisionSettings()
 
 
@@ -257,6 +272,33 @@ class PublishSettings(SettingsGroup, frozen=True):
     ] = ""
 
 
+class BusSettings(SettingsGroup, frozen=True):
+    """How much the bus keeps, and for how many."""
+
+    history_s: Annotated[
+        float, _about("Age of the oldest event that a newcomer gets, in seconds.", ge=0, le=86_400)
+    ] = 600.0
+    max_readers: Annotated[
+        int, _about("Connections at a time; whoever comes on top is turned away.", ge=1, le=100_000)
+    ] = 1000
+    reader_queue: Annotated[
+        int,
+        _about(
+            "Messages that wait for a reader that is slow; the rest is lost.", ge=10, le=100_000
+        ),
+    ] = 1000
+    status_s: Annotated[
+        float, _about("Seconds from one status to the next: the heartbeat.", ge=0.1, le=2)
+    ] = 1.0
+    evidence: Annotated[
+        bool,
+        _about(
+            "Publish evidence and bag scores, three quarters of an estimate; without them an "
+            "estimate has some 600 bytes."
+        ),
+    ] = True
+
+
 class ProgramSettings(SettingsGroup, frozen=True):
     """All settings of ``mmgat-stream`` and ``mmgat-tag``, by section."""
 
@@ -266,4 +308,5 @@ class ProgramSettings(SettingsGroup, frozen=True):
     liveness: LivenessSettings = LivenessSettings()
     record: RecordSettings = RecordSettings()
     publish: PublishSettings = PublishSettings()
+    bus: BusSettings = BusSettings()
     output: OutputSettings = OutputSettings()

@@ -99,10 +99,8 @@ class Link:
             self._retry_at = now + RETRY_S
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             why = "it does not know our key: put our .key file into its folder of --clients"
-        elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL and self._keys:
-            why = "it has no keys: leave out --key and --server-key"
         elif self._keys:
-            why = "is --server-key its public key, and does an engine with keys run there?"
+            why = "is --server-key its public key, and has it keys at all? If not, leave ours out"
         else:
             why = "it may need --key and --server-key, or something else than an engine runs there"
         if (certain or self._refusals > REFUSALS_BEFORE_WORDS) and not self._told:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import socket
 import struct
 import sys
@@ -34,6 +35,10 @@ BURST_BYTES, BYTES_PER_S = 32 * 1024, 100.0
 """What a peer may send: a handshake and subscriptions, then a heartbeat every few seconds."""
 
 BURST_FRAMES, FRAMES_PER_S = 500, 1.0
+MAX_PEERS: Final = 1000
+SPARE_FILES: Final = 200
+"""Open files that are left to the rest of the process, whatever the number of peers."""
+
 RECEIVE_BUFFER_BYTES: Final = 16 * 1024
 CHECK_S, CHECK_S_PER_PEER = 0.02, 0.0005
 """How often the bytes are counted; many peers together take a fiftieth of a core."""
@@ -54,13 +59,26 @@ class _Peer:
 
 
 class Peers:
-    """The connections of an XPUB socket, made before it is bound.
+    """The connections of an XPUB or ROUTER socket, made before it is bound.
+
+    Args:
+        sock: whose connections they are.
+        max_peers: connections at a time.
+        burst_bytes, bytes_per_s: what each may send.
 
     Attributes:
         refused: connections that were ended.
     """
 
-    def __init__(self, xpub: zmq.Socket[bytes]) -> None:
+    def __init__(
+        self,
+        xpub: zmq.Socket[bytes],
+        max_peers: int = MAX_PEERS,
+        burst_bytes: float = BURST_BYTES,
+        bytes_per_s: float = BYTES_PER_S,
+    ) -> None:
+        self._max_peers = min(max_peers, _file_limit() - SPARE_FILES)
+        self._burst_bytes, self._bytes_per_s = burst_bytes, bytes_per_s
         self._xpub = xpub
         self._peers: dict[int, _Peer] = {}
         self._lock = threading.Lock()
@@ -68,7 +86,8 @@ class Peers:
         self._bytes_of_topics = 0
         self.refused = 0
         address = f"inproc://peers-{uuid.uuid4().hex}"
-        xpub.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        if xpub.type == zmq.XPUB:
+            xpub.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
         xpub.setsockopt(zmq.RCVHWM, 100)
         xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
         self._monitor: zmq.Socket[bytes] = xpub.context.socket(zmq.PAIR)
@@ -110,6 +129,8 @@ class Peers:
             if event["event"] == zmq.EVENT_ACCEPTED:
                 with contextlib.suppress(OSError):  # it is gone already
                     self._peers[fd] = _Peer(os.fstat(fd).st_ino, now)
+                    if len(self._peers) > self._max_peers:
+                        self._end(fd)
 
     def _new_topic(self, frame: zmq.Frame, now: float) -> bytes | None:
         content = frame.bytes
@@ -143,7 +164,7 @@ class Peers:
         if sys.platform != "linux":
             return
         for fd, peer in list(self._peers.items()):
-            if _bytes_received(fd) > peer.allows(BURST_BYTES, BYTES_PER_S, now):
+            if _bytes_received(fd) > peer.allows(self._burst_bytes, self._bytes_per_s, now):
                 self._end(fd)
 
     def _forget(self, fd: int) -> _Peer | None:
@@ -162,6 +183,12 @@ class Peers:
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as connection:
             if os.fstat(connection.fileno()).st_ino == peer.inode:
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def _file_limit() -> int:
+    """How many files this process may open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1_000_000 if soft == resource.RLIM_INFINITY else soft
 
 
 def _fd_of(frame: zmq.Frame) -> int:

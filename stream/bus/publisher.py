@@ -19,14 +19,22 @@ import zmq
 from mmgat.stream.bus import endpoint
 from mmgat.stream.bus.keys import ServerKeys
 from mmgat.stream.bus.peers import MAX_TOPIC_BYTES, Peers
-from mmgat.stream.bus.protocol import GRAPH_TOPICS, Lifecycle, Message, Status, to_frames
+from mmgat.stream.bus.protocol import (
+    GRAPH_TOPICS,
+    Estimate,
+    Lifecycle,
+    Message,
+    Status,
+    to_frames,
+    without_evidence,
+)
 from mmgat.stream.bus.replay import Replay
 from mmgat.stream.bus.security import Authenticator, openness
 from mmgat.stream.bus.stamp import Stamp
 from mmgat.stream.bus.validation import MAX_MESSAGE_BYTES
 from mmgat.stream.errors import ProtocolError, PublishError
+from mmgat.stream.settings import BusSettings
 
-STATUS_PERIOD_S: Final = 1.0
 REPLAY_PERIOD_S: Final = 1.0
 MAX_WAITING: Final = 10_000
 MAX_FRAMES_AT_ONCE: Final = 1000
@@ -59,6 +67,7 @@ class Publisher:
         session: identifies the run; made up if it is not given.
         keys: whoever connects over TCP needs a key that is known.
         insecure: other machines may connect without one.
+        settings: how much is kept, and for how many.
 
     Attributes:
         address: the first that was bound, with its port.
@@ -79,13 +88,15 @@ class Publisher:
         keys: ServerKeys | None = None,
         *,
         insecure: bool = False,
+        settings: BusSettings | None = None,
     ) -> None:
+        self._settings = settings or BusSettings()
         self._stamp = Stamp(session)
         self._status = status
         self._lock = threading.Lock()
         self.published = 0
         self._waiting: deque[Message] = deque(maxlen=MAX_WAITING)
-        self._replay = Replay()
+        self._replay = Replay(self._settings.history_s)
         self._asked: set[bytes] = set()
         self._graph_topics: set[bytes] = set()
         self._logged: set[type[Exception]] = set()
@@ -97,7 +108,8 @@ class Publisher:
         # next subscription to the wrong peer, so any peer could shut others out.
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS)
-        self._peers = Peers(self._socket)
+        self._socket.setsockopt(zmq.SNDHWM, self._settings.reader_queue)
+        self._peers = Peers(self._socket, self._settings.max_readers)
         self.addresses: list[str] = []
         try:
             for one in [address] if isinstance(address, str) else address:
@@ -202,7 +214,7 @@ class Publisher:
             self._survive(self._hear_peers)
             self._survive(self._send_waiting)
             if time.monotonic() >= self._next_status:
-                self._next_status = time.monotonic() + STATUS_PERIOD_S
+                self._next_status = time.monotonic() + self._settings.status_s
                 self._survive(self._hand_over_status)
                 self._survive(self._send_waiting)
             if self._asked and time.monotonic() >= self._next_replay:
@@ -271,6 +283,8 @@ class Publisher:
             self._survive(partial(self._send, message))
 
     def _send(self, message: Message) -> None:
+        if isinstance(message, Estimate) and not self._settings.evidence:
+            message = without_evidence(message)
         frames = to_frames(message)
         if len(frames[1]) > MAX_MESSAGE_BYTES:
             raise ProtocolError(

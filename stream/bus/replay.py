@@ -18,9 +18,6 @@ from mmgat.stream.bus.protocol import (
     topic_of,
 )
 
-HISTORY_S: Final = 600.0
-"""Age of the oldest event that is sent again."""
-
 MAX_EVENTS: Final = 500
 """Events kept of all sources together; with the rest they fit into a reader's queue of 1000."""
 
@@ -32,9 +29,14 @@ MAX_SOUNDING: Final = 300
 
 
 class Replay:
-    """Keeps the hello, the last estimate and status of each source, what is on, and late events."""
+    """Keeps the hello, the last estimate and status of each source, what is on, and late events.
 
-    def __init__(self) -> None:
+    Args:
+        history_s: age of the oldest event that is sent again.
+    """
+
+    def __init__(self, history_s: float) -> None:
+        self._history_s = history_s
         self._hello: Hello | None = None
         self._lifecycle: Lifecycle | None = None
         self._estimates: dict[str, Estimate] = {}
@@ -72,13 +74,13 @@ class Replay:
         Args:
             now: Unix seconds.
         """
-        recent = [event for event in self._events if event.time >= now - HISTORY_S]
+        recent = [event for event in self._events if event.time >= now - self._history_s]
         known = {(event.source, event.seq) for event in recent}
         still_on = [e for e in self._sounding.values() if (e.source, e.seq) not in known]
         kept: list[Message] = [m for m in (self._lifecycle, self._hello) if m is not None]
         kept += self._estimates.values()
         kept += sorted(self._statuses.values(), key=lambda status: status.seq)
-        kept += [mark for mark in self._marks if mark.time >= now - HISTORY_S]
+        kept += [mark for mark in self._marks if mark.time >= now - self._history_s]
         kept += sorted([*still_on, *recent], key=lambda event: event.seq)
         return [
             msgspec.structs.replace(message, replayed=True)

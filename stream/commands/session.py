@@ -13,7 +13,7 @@ import msgspec
 from mmgat.stream.audio.devices.monitor import Monitor
 from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
 from mmgat.stream.bus.protocol import Hello, Message, Status
-from mmgat.stream.bus.publisher import STATUS_PERIOD_S, Publisher
+from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.commands.outputs import Outputs, hello_of
 from mmgat.stream.commands.process.dashboard import DashboardProcess
 from mmgat.stream.commands.process.logging import Stderr, configure_logging
@@ -110,6 +110,7 @@ class Session:
                     outputs.group.session,
                     outputs.keys,
                     insecure=publish.insecure,
+                    settings=self._settings.bus,
                 )
                 stack.callback(self._publisher.close)
                 outputs.group.add(self._publisher)
@@ -200,7 +201,7 @@ class Session:
             statuses = engine.statuses()
             self._warnings.update(statuses, outputs.group.warning)
             if time.monotonic() >= next_status_at:
-                next_status_at = time.monotonic() + STATUS_PERIOD_S
+                next_status_at = time.monotonic() + self._settings.bus.status_s
                 for status in statuses:
                     outputs.group.put(status)
             self._check_standard_output(outputs)

@@ -14,6 +14,7 @@ import zmq
 
 from mmgat.stream.bus import endpoint
 from mmgat.stream.bus.keys import ServerKeys
+from mmgat.stream.bus.peers import Peers
 from mmgat.stream.bus.security import Authenticator, openness
 from mmgat.stream.bus.validation import printable
 from mmgat.stream.control.requests import (
@@ -32,6 +33,10 @@ MAX_ENVELOPE: Final = 4
 
 BURST, PER_S = 40, 20.0
 """Requests that change something, of all clients together."""
+
+MAX_CLIENTS: Final = 64
+CLIENT_BURST_BYTES, CLIENT_BYTES_PER_S = 1_000_000, 20_000.0
+"""What a client may send."""
 
 LINGER_MS: Final = 500
 SHUTDOWN_TIMEOUT_S: Final = 2.0
@@ -80,11 +85,12 @@ class ControlServer:
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)
-        self._socket.setsockopt(zmq.RCVHWM, 100)
         self._socket.setsockopt(zmq.SNDHWM, 100)
+        self._peers = Peers(self._socket, MAX_CLIENTS, CLIENT_BURST_BYTES, CLIENT_BYTES_PER_S)
         try:
             self.address = endpoint.bind(self._socket, address, keys, insecure=insecure)
         except PublishError as error:
+            self._peers.close()
             self._socket.close(linger=0)
             self._end_context()
             raise PublishError(str(error).replace("--publish", "--control")) from None
@@ -115,6 +121,7 @@ class ControlServer:
             except Exception as error:
                 _log.warning("control goes on after a fault, %s: %s", type(error).__name__, error)
                 self._closing.wait(0.1)  # never a busy loop
+        self._peers.close()
         self._socket.close()
 
     def _serve(self, frames: list[zmq.Frame]) -> None:

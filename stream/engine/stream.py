@@ -19,22 +19,8 @@ PORTION_S: Final = 0.1
 """Blocks that wait are joined up to this length (seconds), so a stream that is behind takes fewer
 and larger steps."""
 
-QUEUE_S: Final = 10.0
-"""Audio of a live source that may wait for analysis (seconds), longer than any round should take.
-What waits is taken at once after each round, so this is no delay."""
-
-DROP_WARNING_RATE: Final = 0.1
-"""Share of the last minutes' audio whose loss the user has to do something about."""
-
 CLIPPED_WARNING_RATE: Final = 0.01
 """Share of clipped samples, over all channels, in all frames that the user should know of."""
-
-ALL_ZERO_S: Final = 10.0
-"""A device that gives exact zeros for this long (seconds) is muted: rooms and converters always
-make noise."""
-
-STALL_WARNING_S: Final = 10.0
-"""A device that has not answered for this long (seconds) is named in the status."""
 
 
 class Tap(Protocol):
@@ -74,9 +60,9 @@ class Stream:
     ) -> None:
         self.input, self.name, self.source = item, item.name, item.source
         rate = self.source.sample_rate_hz
-        self._hop_s = settings.hop_s
+        self._settings, self._hop_s = settings, settings.hop_s
         self._max_due = max(1, round(settings.queue_hops))
-        waiting_s = QUEUE_S if self.source.live else settings.queue_hops * settings.hop_s
+        waiting_s = settings.queue_s if self.source.live else settings.queue_hops * settings.hop_s
         self.queue = BlockQueue(round(waiting_s * rate), self.source.live, news.set)
         self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live, clock)
         self.error: Exception | None = None
@@ -171,11 +157,11 @@ class Stream:
         if self.error:
             return str(self.error)
         polled_at = health.last_poll_at
-        if polled_at is not None and now - polled_at > STALL_WARNING_S:
+        if polled_at is not None and now - polled_at > self._settings.warn_stalled_s:
             return f"the audio system has not answered for {now - polled_at:.0f} s"
         if health.warning:
             return health.warning
-        if drop_rate > DROP_WARNING_RATE:
+        if drop_rate > self._settings.warn_dropped:
             return (
                 f"{drop_rate:.0%} of the last 5 minutes was dropped: this machine is too slow or "
                 "too busy; use a longer --hop, fewer inputs or --model compact"
@@ -183,7 +169,7 @@ class Stream:
         if drop_rate:
             return f"{drop_rate:.1%} of the last 5 minutes was dropped: this machine was too busy"
         meter = self.pipeline.meter
-        if self.source.kind == "device" and meter.zeros_s >= ALL_ZERO_S:
+        if self.source.kind == "device" and meter.zeros_s >= self._settings.warn_zeros_s:
             return (
                 f"nothing but zeros for {meter.zeros_s:.0f} s: is the input muted or "
                 "unplugged, or may this program not use the microphone?"

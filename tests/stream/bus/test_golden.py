@@ -91,6 +91,15 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def common(sent: Any, golden: Any) -> Any:
+    """What is sent, without fields that the golden files do not have yet."""
+    if isinstance(golden, dict) and isinstance(sent, dict):
+        return {name: common(sent.get(name), value) for name, value in golden.items()}
+    if isinstance(golden, list) and isinstance(sent, list) and len(golden) == len(sent):
+        return [common(*pair) for pair in zip(sent, golden, strict=True)]
+    return sent
+
+
 def test_every_kind_has_its_files() -> None:
     expected = sorted(f"{name}{end}" for name in MESSAGES for end in (".json", ".msgpack"))
     assert sorted(path.name for path in FOLDER.iterdir()) == expected
@@ -114,13 +123,13 @@ def test_we_read_what_is_golden(name: str) -> None:
 def test_what_we_send_has_every_golden_field_with_its_value(name: str) -> None:
     golden = decode((FOLDER / f"{name}.msgpack").read_bytes())
     sent = decode(to_frames(MESSAGES[name])[1])
-    assert {field: sent.get(field) for field in golden} == golden
+    assert common(sent, golden) == golden
 
 
 def test_json_lines_have_every_golden_field_with_its_value(name: str) -> None:
     golden = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     sent = json.loads(to_json(MESSAGES[name]))
-    assert {field: sent.get(field) for field in golden} == golden
+    assert common(sent, golden) == golden
 
 
 def test_the_example_in_the_page_is_the_golden_event() -> None:

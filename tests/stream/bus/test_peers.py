@@ -12,6 +12,7 @@ from mmgat.stream.bus.peers import MAX_FRAME_BYTES, MAX_TOPIC_BYTES, MAX_TOPICS_
 from mmgat.stream.bus.protocol import Event, Message
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
+from mmgat.stream.settings import BusSettings
 from tests.stream.bus.messages import HELLO, event
 from tools.hostile_peer import MORE, HostilePeer, frame
 
@@ -113,3 +114,19 @@ def test_a_storm_of_subscriptions_is_answered_once_a_second(publisher: Publisher
             peer.subscribe(b"mmgat/v2/hello/")
         peer.wait_for(b"mmgat/v2/hello/")
     assert 1 <= len(sent) <= 5
+
+
+def test_whoever_comes_on_top_is_turned_away_and_a_place_is_free_again() -> None:
+    publisher = Publisher("tcp://127.0.0.1:*", settings=BusSettings(max_readers=2))
+    publisher(HELLO)
+    with Subscriber(publisher.address) as first, Subscriber(publisher.address) as second:
+        assert first.receive(20)
+        assert second.receive(20)
+        third = Subscriber(publisher.address)
+        while not publisher.refused:
+            assert third.receive(0.05) is None
+        assert publisher.readers <= 2
+    while third.receive(0.05) is None:  # libzmq connects again by itself
+        pass
+    third.close()
+    publisher.close()

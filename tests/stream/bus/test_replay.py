@@ -5,16 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from mmgat.stream.bus.protocol import PREFIX, Message
-from mmgat.stream.bus.replay import HISTORY_S, MAX_EVENTS, MAX_SOUNDING, Replay
+from mmgat.stream.bus.replay import MAX_EVENTS, MAX_SOUNDING, Replay
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
 
+HISTORY_S = 600.0
 NOW = 1e9
 
 
 def kept(
     *messages: Message, topics: tuple[str, ...] = (PREFIX,), now: float = NOW
 ) -> list[Message]:
-    replay = Replay()
+    replay = Replay(HISTORY_S)
     for message in messages:
         replay.keep(message)
     return replay.messages(now, topics)

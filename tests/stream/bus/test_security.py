@@ -101,7 +101,7 @@ def test_keys_that_nobody_asks_for_are_told_in_one_line(keyring: Keyring) -> Non
         while not told:
             assert reader.receive(0.1) is None
     publisher.close()
-    assert "it has no keys: leave out --key and --server-key" in told[0]
+    assert "has it keys at all? If not, leave ours out" in told[0]
 
 
 def test_a_key_that_is_put_into_the_folder_later_lets_its_reader_in(
