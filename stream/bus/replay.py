@@ -35,7 +35,7 @@ class Replay:
         history_s: age of the oldest event that is sent again.
     """
 
-    def __init__(self, history_s: float) -> None:
+    def __init__(self, history_s: float = 600.0) -> None:
         self._history_s = history_s
         self._hello: Hello | None = None
         self._lifecycle: Lifecycle | None = None
