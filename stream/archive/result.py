@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from mmgat.model.card import Card
 from mmgat.model.labels import LABELS
 from mmgat.stream.recognition.decision_thresholds import decision_thresholds
 from mmgat.stream.settings import StreamSettings
+
+WINDOWS_AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,13 @@ class FileResult:
     nonfinite: int = 0
     clipped: int = 0
 
-    def window_rows(self) -> list[tuple[float, float, dict[str, float]]]:
-        """(t0, t1, label -> score) of every window."""
-        rows = [] if self.windows is None else self.windows.tolist()
-        return [(row[0], row[1], dict(zip(LABELS, row[2:], strict=True))) for row in rows]
+    def window_rows(self) -> Iterator[tuple[float, float, dict[str, float]]]:
+        """(t0, t1, label -> score) of every window, one by one: ten hours have 72,000 of them."""
+        n_windows = 0 if self.windows is None else len(self.windows)
+        for first in range(0, n_windows, WINDOWS_AT_ONCE):
+            assert self.windows is not None
+            for row in self.windows[first : first + WINDOWS_AT_ONCE].tolist():
+                yield row[0], row[1], dict(zip(LABELS, row[2:], strict=True))
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,8 @@ def speed(files: int, minutes: float, hops: tuple[float, ...]) -> None:
 
 @main.command()
 @click.option("--hours", default=10.0, show_default=True)
-def memory(hours: float) -> None:
+@click.option("--hop", default=0.5, show_default=True)
+def memory(hours: float, hop: float) -> None:
     """One long file, mono at 8 kHz: peak memory of the largest process."""
     with tempfile.TemporaryDirectory() as folder:
         for length in (0.05, hours):
@@ -120,7 +121,8 @@ def memory(hours: float) -> None:
             with soundfile.SoundFile(path, "w", 8_000, 1) as file:
                 for _ in range(round(20 * length)):
                     file.write(hour)
-            found = cost("tag", path, "--windows", "--format", "csv", "--out", f"{path}.csv")
+            flags = ["--hop", hop, "--windows", "--format", "csv", "--out", f"{path}.csv"]
+            found = cost("tag", path, *flags)
             rate = 3600 * length / found.cpu_s
             click.echo(f"{length:g} h: peak {found.peak_mb:.0f} MiB, {rate:.0f} x real time")
 

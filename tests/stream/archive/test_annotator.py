@@ -74,7 +74,7 @@ def test_files_side_by_side_have_the_scores_of_the_live_path(
         assert result.windows is not None
         expected = live_scores(path, recognizer)
         np.testing.assert_allclose(result.windows[:, 2:], expected, atol=2e-5)
-        assert [row[0] for row in result.window_rows()[:3]] == [0, 0.5, 1]
+        assert [row[0] for row in list(result.window_rows())[:3]] == [0, 0.5, 1]
     assert any(result.segments for result in found.values() if isinstance(result, FileResult))
 
 
