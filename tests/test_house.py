@@ -66,6 +66,8 @@ def said_by(code: str) -> str:
         "mmgat.stream.dashboard.__main__",
         "mmgat.stream.commands.listen",
         "mmgat.stream.commands.tag",
+        "mmgat.stream.commands.find",
+        "mmgat.stream.commands.annotate",
     ],
 )
 def test_commands_start_without_torch_portaudio_or_textual(module: str) -> None:
