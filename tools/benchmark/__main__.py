@@ -1,8 +1,9 @@
 """The live path's figures: medians, 95th percentiles and ratios, measured side by side in one run.
 
     python -m tools.benchmark              all of it, about three minutes
-    python -m tools.benchmark stages start one or more of: stages, graph, latency, streams, file,
-                                           start, osc
+    python -m tools.benchmark stages start one or more of: stages, graph, vggish, latency, many,
+                                           streams, profile, file, start, osc
+    python -m tools.benchmark streams --compute cuda                on a GPU
     YAMNET_TFLITE=yamnet.tflite python -m tools.benchmark yamnet    beside Google's tagger
 
 Absolute times depend on the machine and on what else it does; the ratios hardly do.
@@ -10,25 +11,34 @@ Absolute times depend on the machine and on what else it does; the ratios hardly
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import click
 
 from tools.benchmark.commands import file, start
-from tools.benchmark.live import latency, streams
+from tools.benchmark.live import latency, many, profile, streams
+from tools.benchmark.networks import graph, vggish, yamnet
 from tools.benchmark.osc import osc
-from tools.benchmark.parts import graph, stages, yamnet
+from tools.benchmark.parts import stages
 
 PARTS = {
-    "stages": stages, "graph": graph, "latency": latency, "streams": streams, "file": file,
-    "start": start, "osc": osc, "yamnet": yamnet,
+    "stages": stages, "graph": graph, "vggish": vggish, "latency": latency, "many": many,
+    "streams": streams, "profile": profile, "file": file, "start": start, "osc": osc,
+    "yamnet": yamnet,
 }  # fmt: skip
+ON_A_DEVICE = ("latency", "many", "streams", "profile")
 
 
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
-def main(parts: tuple[str, ...]) -> None:
+@click.option(
+    "--compute", default="cpu", show_default=True, help="Of latency, streams and profile."
+)
+def main(parts: tuple[str, ...], compute: str) -> None:
     """Measure PARTS of the live path (by default all that need no other file)."""
     for part in parts or [part for part in PARTS if part != "yamnet"]:
-        for line in PARTS[part]():
+        measure: Callable[..., Iterator[str]] = PARTS[part]
+        for line in measure(compute) if part in ON_A_DEVICE else measure():
             click.echo(line)
 
 

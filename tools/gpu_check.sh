@@ -1,0 +1,43 @@
+#!/bin/sh
+# On a machine with a GPU: tests, equality with the CPU, latency, channels in real time; one table at the end.
+#
+#     tools/gpu_check.sh [cuda|cuda:1|mps|cpu]      cpu rehearses it where there is no GPU
+#
+# It needs Python with torch, onnxruntime, onnx, numpy, msgspec, click, tqdm, pyzmq, soundfile, soxr, safetensors,
+# threadpoolctl and, for the tests, pytest and hypothesis; no network. It takes less than eight minutes: what is
+# late is stopped and named.
+device=${1:-cuda}
+cd "$(dirname "$0")/.." || exit 1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+mkdir "$folder/mmgat"
+for room in model stream training; do ln -s "$PWD/$room" "$folder/mmgat/$room"; done
+PYTHONPATH=$folder:$PWD${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONPATH
+failed=0
+run() {
+    name=$1 seconds=$2
+    shift 2
+    echo "== $name"
+    timeout "$seconds" "$@" >"$folder/$name" 2>&1
+    code=$?
+    cat "$folder/$name"
+    [ $code -eq 124 ] && echo "stopped after $seconds s" | tee -a "$folder/$name"
+    [ $code -eq 0 ] || failed=1
+}
+python=$(command -v python3 || command -v python)
+run equality 90 "$python" -m tools.gpu_equality "$device"
+run tests 120 "$python" -m pytest -q -p no:cacheprovider -o addopts="" -o asyncio_mode= \
+    -W ignore::pytest.PytestConfigWarning -m gpu tests/model/backends tests/stream/recognition/test_recognizer.py
+[ "$device" = cpu ] && failed=0 # without a GPU its tests are skipped or have nothing to run
+run profile 60 "$python" -m tools.benchmark profile --compute "$device"
+run latency 90 "$python" -m tools.benchmark many --compute "$device"
+run streams 110 "$python" -m tools.benchmark streams --compute "$device"
+echo
+echo "| check | result |"
+echo "| --- | --- |"
+for name in equality tests profile latency streams; do
+    last=$(grep -v '^$' "$folder/$name" | grep -v '^  ' | tail -n 2 | tr '\n' ';' | cut -c 1-220)
+    echo "| $name | $last |"
+done
+exit $failed
