@@ -27,7 +27,7 @@ run() {
 }
 python=$(command -v python3 || command -v python)
 run equality 90 "$python" -m tools.gpu_equality "$device"
-run tests 120 "$python" -m pytest -q -p no:cacheprovider -o addopts="" -o asyncio_mode= \
+run tests 120 "$python" -m pytest -q -p no:cacheprovider -o addopts="" \
     -W ignore::pytest.PytestConfigWarning -m gpu tests/model/backends tests/stream/recognition/test_recognizer.py
 [ "$device" = cpu ] && failed=0 # without a GPU its tests are skipped or have nothing to run
 run profile 60 "$python" -m tools.benchmark profile --compute "$device"
