@@ -37,18 +37,24 @@ def _size(_context: click.Context, _parameter: click.Parameter, text: str) -> tu
     show_default=True,
     help="Seconds to wait for the first estimate.",
 )
+@click.option("--keys", default="", help="Keys to press before, such as '2 minus'.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)  # fmt: skip
-def main(address: str, after_s: float, size: tuple[int, int], timeout_s: float, out: Path) -> None:
+def main(
+    address: str, after_s: float, size: tuple[int, int], timeout_s: float, keys: str, out: Path
+) -> None:
     """Connects to ADDRESS, waits until sound was recognised, and writes what the terminal shows."""
-    out.write_text(asyncio.run(_picture(address, after_s, size, timeout_s)), encoding="utf-8")
+    picture = asyncio.run(_picture(address, after_s, size, timeout_s, keys.split()))
+    out.write_text(picture, encoding="utf-8")
 
 
-async def _picture(address: str, after_s: float, size: tuple[int, int], timeout_s: float) -> str:
+async def _picture(
+    address: str, after_s: float, size: tuple[int, int], timeout_s: float, keys: list[str]
+) -> str:
     from mmgat.stream.bus.subscriber import AsyncSubscriber
     from mmgat.stream.dashboard.app import REDRAW_S, DashboardApp
 
     async with AsyncSubscriber(address) as subscriber:
-        app = DashboardApp(subscriber)
+        app = DashboardApp(subscriber, theme="dark")
         async with app.run_test(size=size) as pilot:
             deadline = time.monotonic() + timeout_s
             while app.view.source is None or app.view.source.estimate is None:
@@ -58,6 +64,8 @@ async def _picture(address: str, after_s: float, size: tuple[int, int], timeout_
                     )
                 await pilot.pause(REDRAW_S)
             await pilot.pause(after_s)
+            await pilot.press(*keys)
+            await pilot.pause(2 * REDRAW_S)
             return app.export_screenshot(simplify=True)
 
 

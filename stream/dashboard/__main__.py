@@ -39,6 +39,17 @@ if TYPE_CHECKING:
 )
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")
 @click.option("--reduced-motion", is_flag=True, help="Draw once a second only.")
+@click.option(
+    "--serve",
+    metavar="HOST:PORT",
+    help="Show it in a browser instead, such as on 127.0.0.1:8000 (extra: serve).",
+)
+@click.option(
+    "--token",
+    default="",
+    envvar="MMGAT_DASHBOARD_TOKEN",
+    help="A browser needs it with --serve; required where other machines can connect.",
+)
 def main(
     connection: Connection,
     exit_with_engine: bool,
@@ -47,6 +58,8 @@ def main(
     theme: str | None,
     ascii_only: bool,
     reduced_motion: bool,
+    serve: str | None,
+    token: str,
 ) -> None:
     """Shows what a running mmgat-stream hears, in this terminal, or what one has heard.
 
@@ -61,11 +74,16 @@ def main(
         "reduced_motion": reduced_motion,
     }
     pace = _pace(speed)
-    if not sys.stderr.isatty():
+    if serve:
+        _serve(serve, token)
+        return
+    in_browser = "TEXTUAL_DRIVER" in os.environ
+    if not in_browser and not sys.stderr.isatty():
         raise click.ClickException(
             "expected a terminal on the standard error; mmgat-listen writes to files and pipes"
         )
-    _take_keyboard()
+    if not in_browser:
+        _take_keyboard()
     try:
         code = asyncio.run(_show(connection, replay, pace, options))
     except StreamError as error:
@@ -83,6 +101,41 @@ def _take_keyboard() -> None:
         raise click.ClickException(f"expected a terminal to read keys from ({error})") from None
     os.dup2(terminal, 0)
     os.close(terminal)
+
+
+def _serve(address: str, token: str) -> None:
+    """Serves until Ctrl+C; every page gets a dashboard with this command's other arguments."""
+    from mmgat.stream.errors import StreamError
+
+    try:
+        from mmgat.stream.dashboard.serve import DashboardServer
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"expected textual-serve for --serve, found no {error.name}: "
+            "pip install 'mmgat-stream[serve]'"
+        ) from None
+    try:
+        DashboardServer(_without(sys.argv[1:], "--serve", "--token"), address, token).serve()
+    except StreamError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(
+            f"expected a free address, found {address}: {error.strerror}"
+        ) from None
+
+
+def _without(arguments: list[str], *options: str) -> list[str]:
+    """Arguments without some options and their values."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument in options:
+            skip = True
+        elif not argument.startswith(tuple(f"{option}=" for option in options)):
+            kept.append(argument)
+    return kept
 
 
 def _pace(text: str) -> float:
@@ -114,7 +167,7 @@ async def _show(
     from mmgat.stream.bus.subscriber import AsyncSubscriber
 
     async with AsyncSubscriber(connection.address, keys=connection.keys) as subscriber:
-        return await _run(DashboardApp(subscriber, **options))
+        return await _run(DashboardApp(subscriber, keys=connection.keys, **options))
 
 
 async def _run(app: DashboardApp) -> int:

@@ -14,13 +14,15 @@ from typing import ClassVar, Final, Protocol
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from mmgat.stream.bus.protocol import GRAPH_TOPICS, Message
+from mmgat.stream.bus.keys import ClientKeys
+from mmgat.stream.bus.protocol import GRAPH_TOPICS, Hello, Message
+from mmgat.stream.dashboard.actions import Actions, with_thresholds
 from mmgat.stream.dashboard.files import Files
 from mmgat.stream.dashboard.navigation import Navigation
 from mmgat.stream.dashboard.palette import Commands
 from mmgat.stream.dashboard.screens.frame import SCREENS
 from mmgat.stream.dashboard.screens.picture import Picture
-from mmgat.stream.dashboard.state.dashboard import DashboardState, advance, observe, with_mark
+from mmgat.stream.dashboard.state.dashboard import DashboardState, advance, observe
 from mmgat.stream.dashboard.state.view import Choices, View
 from mmgat.stream.dashboard.themes import NAMES, load_themes, theme_for
 
@@ -62,7 +64,7 @@ class Feed(Protocol):
         """Asks for other topics, too."""
 
 
-class DashboardApp(Navigation, Files):
+class DashboardApp(Navigation, Files, Actions):
     """The picture of one publisher.
 
     Args:
@@ -72,6 +74,7 @@ class DashboardApp(Navigation, Files):
         theme: one of ``themes.NAMES``; "" for what suits the terminal.
         ascii_only: draw with ASCII characters.
         reduced_motion: draw once a second only.
+        keys: for the engine's control endpoint, if it has some.
         folder: where pictures and exports go; the current one by default.
         clock: monotonic seconds; tests inject their own.
         unix_clock: seconds since 1970.
@@ -111,6 +114,12 @@ class DashboardApp(Navigation, Files):
         Binding("slash", "search", "search"),
         Binding("s", "picture", "picture"),
         Binding("x", "export", "export"),
+        Binding("less_than_sign,comma", "threshold(-0.05)", "lower threshold"),
+        Binding("greater_than_sign,full_stop", "threshold(0.05)", "higher threshold"),
+        Binding("n", "mute", "mute"),
+        Binding("v", "sensitivity", "sensitivity"),
+        Binding("p", "pause", "pause"),
+        Binding("z", "undo", "undo"),
     ]
 
     def __init__(
@@ -121,6 +130,7 @@ class DashboardApp(Navigation, Files):
         theme: str = "",
         ascii_only: bool = False,
         reduced_motion: bool = False,
+        keys: ClientKeys | None = None,
         folder: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
@@ -138,7 +148,9 @@ class DashboardApp(Navigation, Files):
         self._redraw_s = CALM_REDRAW_S if reduced_motion else REDRAW_S
         self._parent_process = os.getppid()
         self._clock, self._unix_clock = clock, unix_clock
+        self._stopped_at: float | None = None
         self.folder = folder or Path()
+        self.keys, self.undo = keys, []
         self._frozen: View | None = None
         self._note_until = 0.0
         self._shown: tuple[object, ...] = ()
@@ -158,6 +170,17 @@ class DashboardApp(Navigation, Files):
         """Advances the state; the next redraw shows it."""
         self.state = advance(self.state, message, self._clock(), self._unix_clock())
 
+    @property
+    def hello(self) -> Hello | None:
+        """Who speaks."""
+        return self.state.hello
+
+    def take_thresholds(self, thresholds: dict[str, float]) -> None:
+        """Shows other thresholds."""
+        if self.state.hello:
+            hello = with_thresholds(self.state.hello, thresholds)
+            self.state = replace(self.state, hello=hello)
+
     def unix_now(self) -> float:
         """Seconds since 1970."""
         return self._unix_clock()
@@ -167,18 +190,27 @@ class DashboardApp(Navigation, Files):
         """What there is to see: of now, or of when the picture was frozen."""
         if self._frozen:
             return replace(self._frozen, choices=self.choices)
-        return View(self.state, self._clock(), self._unix_clock(), self.choices)
+        can = bool(self.hello and self.hello.control)
+        now, unix_now = self._now(), self._unix_clock()
+        return View(self.state, now, unix_now, self.choices, controllable=can)
+
+    def _now(self) -> float:
+        """The clock; once a recorded session is over it stands still, as nothing is late then."""
+        if getattr(self._feed, "over", False):
+            self._stopped_at = self._stopped_at or self._clock()
+            return self._stopped_at
+        return self._clock()
 
     def _look(self) -> None:
         """Follows the clock, and draws what has changed."""
-        now = self._clock()
+        now = self._now()
         if (self._exit_with_engine and self.state.over) or os.getppid() != self._parent_process:
             self.exit()
         lost, damaged = self._feed.losses.lost, self._feed.damaged
         if (lost, damaged) != (self.state.lost, self.state.unreadable):
             self.state = replace(self.state, lost=lost, unreadable=damaged)
         self.state = observe(self.state, now, self._unix_clock())
-        if self.choices.note and now >= self._note_until:
+        if self.choices.note and self._clock() >= self._note_until:
             self.choices = replace(self.choices, note="")
         self.redraw()
 
@@ -257,13 +289,6 @@ class DashboardApp(Navigation, Files):
 
     def _search(self, words: str | None) -> None:
         self.choose(replace(self.choices, search=words or "", scroll=0))
-
-    def action_mark(self) -> None:
-        """Marks the moment in the log and on the timeline."""
-        source = self.view.source
-        name = source.name if source else ""
-        self.state = with_mark(self.state, name, "marked", self._unix_clock())
-        self.tell("marked this moment")
 
 
 def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:

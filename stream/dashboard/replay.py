@@ -37,6 +37,7 @@ class Replay:
     Attributes:
         address: the file's name.
         losses, damaged: as a subscriber has them.
+        over: the last message has come.
 
     Raises:
         StreamError: the file cannot be read, or has no message.
@@ -46,7 +47,7 @@ class Replay:
         self, path: Path, speed: float = 1.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.address, self.losses, self.damaged = path.name, NoLosses(), 0
-        self.speed = speed
+        self.speed, self.over = speed, False
         self._path, self._clock = path, clock
         if next(self._messages(), None) is None:
             raise StreamError(
@@ -62,6 +63,7 @@ class Replay:
         """The next message when its time has come; after the last one nothing ever comes."""
         message = next(self._rest, None)
         if message is None:
+            self.over = True
             await asyncio.Event().wait()
             raise AssertionError("nothing sets that event")
         await self._wait(message)

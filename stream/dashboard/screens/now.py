@@ -45,6 +45,15 @@ KEYS: Final[Keys] = (
     ("s", "picture"),
     ("x", "export"),
 )
+CONTROL_KEYS: Final[Keys] = (
+    ("↑ ↓", "choose"),
+    ("< >", "threshold"),
+    ("n", "mute"),
+    ("v", "sensitivity"),
+    ("p", "pause"),
+    ("m", "mark"),
+    ("z", "undo"),
+)
 GAP: Final = 4
 SCALES: Final = (4, 3, 2, 1)
 MAX_HERO: Final = 14
@@ -54,7 +63,8 @@ LAST_MINUTE_S: Final = 60
 def render(view: View, width: int, height: int) -> list[Line]:
     """What sounds now."""
     room = body_height(height)
-    return framed(view, "now", _body(view, width, room), KEYS, (width, height))
+    keys = CONTROL_KEYS if view.controllable else KEYS
+    return framed(view, "now", _body(view, width, room), keys, (width, height))
 
 
 def _body(view: View, width: int, height: int) -> list[Line]:
@@ -279,7 +289,8 @@ def label_line(view: View, label: str, width: int) -> Line:
     name = instrument(label) if width >= 52 else short_instrument(label)
     name += "?" if label in view.state.unverified else ""
     role = SOUNDING if active else NOTICE if near else MUTED
-    mark = "● " if active else "○ " if near else "× " if muted else "  "
+    chosen = view.choices.label == label
+    mark = "▸ " if chosen else "● " if active else "○ " if near else "× " if muted else "  "
     percent = f" {100 * score:3.0f}" if active or near else " " * 4
     since = held(source.sounding_s(label)) if source and active else ""
     cells = width - name_width - 2 - 4 - 6

@@ -1,0 +1,172 @@
+"""Actions on the engine, where it offers control: thresholds, mutes, sensitivity, pause, marks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from mmgat.stream.bus.keys import ClientKeys
+from mmgat.stream.bus.messages import Hello
+from mmgat.stream.control.client import AsyncControlClient
+from mmgat.stream.control.requests import (
+    Describe,
+    MarkMoment,
+    Mute,
+    Pause,
+    Request,
+    Resume,
+    SetSensitivity,
+    SetThresholds,
+    Unmute,
+)
+from mmgat.stream.dashboard.base import Base
+from mmgat.stream.dashboard.drawing.words import instrument
+from mmgat.stream.dashboard.state.dashboard import with_mark
+from mmgat.stream.errors import ProtocolError, PublishError
+
+SENSITIVITIES: Final = ("low", "normal", "high")
+MAX_UNDO: Final = 50
+TIMEOUT_S: Final = 2.0
+
+Change = tuple[Request, Request, str]
+"""What is asked, what takes it back, and what the user is told."""
+
+
+class Actions(Base):
+    """The keys that ask something of the engine; each change can be undone.
+
+    Attributes:
+        keys: for an engine that has some.
+        undo: requests that take back the last changes, and what they are called.
+    """
+
+    keys: ClientKeys | None
+    undo: list[tuple[Request, str]]
+
+    @property
+    @abstractmethod
+    def hello(self) -> Hello | None:
+        """Who speaks."""
+
+    @abstractmethod
+    def take_thresholds(self, thresholds: dict[str, float]) -> None:
+        """Shows other thresholds."""
+
+    def action_threshold(self, step: float) -> None:
+        """Raises or lowers the threshold of the chosen instrument."""
+        label = self.view.label
+
+        def change(now: dict[str, Any]) -> Change:
+            decision = now["decision"]
+            old = decision["thresholds"].get(label, 0.5)
+            new = round(min(0.99, max(0.01, old + step)), 2)
+            back = SetThresholds({label: decision["set"].get(label)})
+            words = f"{instrument(label)} begins at {100 * new:.0f}"
+            return SetThresholds({label: new}), back, words
+
+        self._change(change)
+
+    def action_mute(self) -> None:
+        """Mutes the chosen instrument, or names it again."""
+        label = self.view.label
+
+        def change(now: dict[str, Any]) -> Change:
+            on, off = Mute([label]), Unmute([label])
+            if label in now["decision"]["muted"]:
+                return off, on, f"{instrument(label)} is named again"
+            return on, off, f"{instrument(label)} is muted"
+
+        self._change(change)
+
+    def action_sensitivity(self) -> None:
+        """Takes the next sensitivity."""
+
+        def change(now: dict[str, Any]) -> Change:
+            old = now["decision"]["sensitivity"]
+            new = SENSITIVITIES[(SENSITIVITIES.index(old) + 1) % len(SENSITIVITIES)]
+            return SetSensitivity(new), SetSensitivity(old), f"sensitivity: {new}"
+
+        self._change(change)
+
+    def action_pause(self) -> None:
+        """Pauses the source, or goes on."""
+        source = self.view.source
+        if source is None:
+            return
+        name = source.name
+
+        def change(now: dict[str, Any]) -> Change:
+            paused = {one["source"]: one["paused"] for one in now["sources"]}
+            if paused.get(name):
+                return Resume(name), Pause(name), f"{name} goes on"
+            return Pause(name), Resume(name), f"{name} is paused"
+
+        self._change(change)
+
+    def action_mark(self) -> None:
+        """Marks the moment: at the engine if it takes requests, or else here alone."""
+
+        async def ask(control: AsyncControlClient) -> str:
+            await control(MarkMoment())
+            return "marked this moment for everybody"
+
+        if self.hello and self.hello.control:
+            self._run(ask)
+            return
+        name = self.view.source.name if self.view.source else ""
+        self.state = with_mark(self.state, name, "marked", self.unix_now())
+        self.tell("marked this moment, here only")
+
+    def action_undo(self) -> None:
+        """Takes back the last change."""
+        if not self.undo:
+            self.tell("nothing to undo")
+            return
+        request, words = self.undo.pop()
+
+        async def ask(control: AsyncControlClient) -> str:
+            self._show(await control(request))
+            return f"undone: {words}"
+
+        self._run(ask)
+
+    def _change(self, change: Callable[[dict[str, Any]], Change]) -> None:
+        async def ask(control: AsyncControlClient) -> str:
+            request, back, words = change(await control(Describe()))
+            self._show(await control(request))
+            self.undo = [*self.undo, (back, words)][-MAX_UNDO:]
+            return f"{words} (z: undo)"
+
+        self._run(ask)
+
+    def _show(self, answer: dict[str, Any]) -> None:
+        """Shows a ``Decision`` that the engine answered with."""
+        if "thresholds" in answer:
+            self.take_thresholds(dict(answer["thresholds"]))
+            self.choices = replace(self.choices, muted=frozenset(answer["muted"]))
+
+    def _run(self, ask: Callable[[AsyncControlClient], Awaitable[str]]) -> None:
+        """Asks in a worker: keys and picture never wait for the engine."""
+        address = self.hello.control if self.hello else ""
+        if not address:
+            self.tell("the engine takes no requests: start it with --control ADDRESS")
+            return
+
+        async def work() -> None:
+            try:
+                async with AsyncControlClient(address, self.keys, TIMEOUT_S) as control:
+                    self.tell(await ask(control))
+            except (ProtocolError, PublishError, KeyError, TypeError) as error:
+                self.tell(str(error))
+
+        self.run_worker(work(), group="control")
+
+
+def with_thresholds(hello: Hello, thresholds: dict[str, float]) -> Hello:
+    """The hello with other thresholds."""
+    model = msgspec.structs.replace(hello.model, thresholds=thresholds)
+    return msgspec.structs.replace(hello, model=model)
