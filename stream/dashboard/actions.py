@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -28,7 +28,7 @@ from mmgat.stream.dashboard.drawing.words import instrument
 from mmgat.stream.dashboard.state.dashboard import with_mark
 from mmgat.stream.errors import ProtocolError, PublishError
 
-SENSITIVITIES: Final = ("low", "normal", "high")
+SENSITIVITIES: Final[tuple[Literal["low", "normal", "high"], ...]] = ("low", "normal", "high")
 MAX_UNDO: Final = 50
 TIMEOUT_S: Final = 2.0
 

@@ -216,7 +216,7 @@ class DashboardApp(Navigation, Files, Actions):
 
     def redraw(self) -> None:
         """Draws the view, if there is anything new in it."""
-        view, screen = self.view, self.screen_stack[0]
+        view, screen = self.view, next(iter(self.screen_stack), None)  # none while the app ends
         stamp = (
             screen,
             view.state,

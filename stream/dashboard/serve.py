@@ -6,11 +6,12 @@ import hmac
 import ipaddress
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server
 
 from mmgat.stream.errors import StreamError
@@ -23,8 +24,6 @@ POLICY: Final = (
     "frame-ancestors 'none'"
 )
 """Nothing is loaded from elsewhere, and no other page shows this one within itself."""
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def listening_on(text: str, token: str) -> tuple[str, int]:
@@ -56,9 +55,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def guarded(
-    host: str, token: str
-) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def guarded(host: str, token: str) -> Middleware:
     """What every request passes: no page of another site, and a token if there is one.
 
     The token comes once in the address, ``?token=``, and is kept as a cookie.
