@@ -25,6 +25,12 @@ import click
 import msgspec
 import zmq
 
+from mmgat.stream.bridges.metrics import MetricState, metrics
+from mmgat.stream.bridges.midi_mapping import MidiMapping, midi_messages
+from mmgat.stream.bridges.mqtt_topics import TopicMapper
+from mmgat.stream.bridges.osc import osc_messages
+from mmgat.stream.bridges.sounding import Sounding
+from mmgat.stream.bridges.ws import text_of
 from mmgat.stream.bus.protocol import PREFIX, Event, Message, to_frames, to_json
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
@@ -68,10 +74,10 @@ class Outcome:
 
 
 def attack_readers(n_messages: int, seed: int) -> Outcome:
-    """Hostile messages through a socket to a subscriber, its JSON, and the dashboard's state."""
+    """Hostile messages through a socket to a subscriber, its JSON, the dashboard and the bridges."""
     hostile = hostile_frames(random.Random(seed))
     outcome, memory = Outcome(), _Memory(n_messages)
-    state = DashboardState(address="")
+    state, bridges = DashboardState(address=""), _Bridges()
     with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
         publisher.setsockopt(zmq.LINGER, 0)
         port = publisher.bind_to_random_port("tcp://127.0.0.1")
@@ -91,6 +97,7 @@ def attack_readers(n_messages: int, seed: int) -> Outcome:
                             return outcome
                         to_json(message).encode()
                         state = advance(state, message, time.monotonic())
+                        bridges.take(message)
                     except Exception:
                         logging.exception("a reader died")
                         outcome.deaths += 1
@@ -141,6 +148,24 @@ def attack_publisher(n_messages: int, seed: int) -> Outcome:
     publisher.close()
     outcome.growth_mb = memory.growth_mb
     return outcome
+
+
+class _Bridges:
+    """What every bridge makes of a message, without its receiver."""
+
+    def __init__(self) -> None:
+        self._sounding, self._mqtt, self._metrics = Sounding(), TopicMapper(), MetricState()
+        self._mapping = MidiMapping(notes={"piano": 60}, controls={"piano": 20})
+        self._sent: dict[tuple[int, int], int] = {}
+
+    def take(self, message: Message) -> None:
+        text_of(message)
+        for signal in self._sounding.update(message):
+            osc_messages(signal)
+            midi_messages(signal, self._mapping, 0, self._sent)
+            self._mqtt.publications(signal)
+            self._metrics.advance(signal)
+        metrics(self._metrics)
 
 
 def _topic(chance: random.Random) -> bytes:

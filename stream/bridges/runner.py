@@ -53,6 +53,7 @@ class Runner:
         self._is_open = False
         self._away_since: float | None = None
         self._missed_before = 0
+        self._told: set[type[Exception]] = set()
         self._pause_s = FIRST_PAUSE_S
         self._next_try = clock()
 
@@ -110,14 +111,29 @@ class Runner:
         if not self._is_open:
             self.missed += message is not None
             return
+        whole = True
         try:
             for signal in signals:
-                self._bridge.send(signal)
+                whole &= self._sent(signal)
         except ReceiverAway as away:
             self._tell_away(away)
-            self.missed += message is not None
-        else:
-            self.delivered += message is not None
+            whole = False
+        if message is not None:
+            self.delivered += whole
+            self.missed += not whole
+
+    def _sent(self, signal: Signal) -> bool:
+        """Sends a signal; a fault of a library on one of them loses that one."""
+        try:
+            self._bridge.send(signal)
+        except ReceiverAway:
+            raise
+        except Exception as error:
+            if type(error) not in self._told:
+                self._told.add(type(error))
+                self._say(f"a message was not delivered, {type(error).__name__}: {error}")
+            return False
+        return True
 
     def _open_if_due(self) -> None:
         now = self._clock()
@@ -127,7 +143,7 @@ class Runner:
             self._bridge.open()
             self._is_open = True
             for signal in self._sounding.snapshot():
-                self._bridge.send(signal)
+                self._sent(signal)
         except ReceiverAway as away:
             self._tell_away(away)
             return

@@ -20,6 +20,9 @@ STALE_S: Final = 3.0
 """Without a message for so long a source is lost; its status comes once a second."""
 
 MAX_SOURCES: Final = 512
+MAX_LABELS: Final = 256
+"""Labels of one source; a model has 20. What a peer names on top is left out: receivers keep names."""
+
 MAX_REPLAYED: Final = 1000
 
 
@@ -54,6 +57,7 @@ class Sounding:
         self._clock = clock
         self._hello: Hello | None = None
         self._sources: dict[str, _Source] = {}
+        self._labels: dict[str, set[str]] = {}
 
     def update(self, message: Message) -> list[Signal]:
         """The signals that follow from a message."""
@@ -67,7 +71,7 @@ class Sounding:
             return signals
         name = message.source
         source = self._sources.get(name)
-        if source is None and len(self._sources) >= MAX_SOURCES:
+        if (source is None and len(self._sources) >= MAX_SOURCES) or not self._may_name(message):
             return signals
         if source is None or source.session != message.session:
             signals += self._end_all(name)
@@ -88,6 +92,21 @@ class Sounding:
                 if message.state != "running":
                     signals += self._end_all(name)
         return signals
+
+    def _may_name(self, message: Estimate | Event | Status) -> bool:
+        """Whether the labels of a message are, with those before, no more than a source may have."""
+        known = self._labels.setdefault(message.source, set())
+        match message:
+            case Estimate():
+                named = {*message.scores, *message.active}
+            case Event():
+                named = {message.label}
+            case Status():
+                return True
+        if len(known | named) > MAX_LABELS:
+            return False
+        known |= named
+        return True
 
     def tick(self) -> list[Signal]:
         """The signals that follow from having no message: called when none waits."""

@@ -117,3 +117,19 @@ def test_a_bridge_that_wants_history_gets_every_message_as_it_came() -> None:
     past = [event(replayed=True), event(event="off", replayed=True)]
     bridge, _, _ = run([*past, STATUS], set(), Recorder(history=True))
     assert bridge.sent[:3] == [*past, STATUS]
+
+
+class Fragile(Recorder):
+    """Fails on estimates, as a library might."""
+
+    def send(self, signal: Signal) -> None:
+        if signal == ESTIMATE:
+            raise ValueError("no such number")
+        super().send(signal)
+
+
+def test_a_fault_of_one_message_loses_that_message_and_is_told_once() -> None:
+    bridge, runner, lines = run([ESTIMATE, ESTIMATE, STATUS], set(), Fragile())
+    assert [type(signal).__name__ for signal in bridge.sent] == ["Event", "Status", "Event"]
+    assert (runner.delivered, runner.not_delivered) == (1, 2)
+    assert lines == ["a message was not delivered, ValueError: no such number"]

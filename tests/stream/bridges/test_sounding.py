@@ -120,3 +120,9 @@ def test_a_receiver_that_joins_gets_the_state(tracker: Sounding) -> None:
     for message in (HELLO, ESTIMATE, STATUS, event()):
         tracker.update(message)
     assert tracker.snapshot() == [HELLO, ESTIMATE, STATUS, event()]
+
+
+def test_a_peer_that_names_ever_new_labels_is_bounded(tracker: Sounding) -> None:
+    signals = [s for i in range(1000) for s in tracker.update(event(id=str(i), label=str(i)))]
+    assert len(signals) == sounding.MAX_LABELS
+    assert told(tracker.update(event(event="off", id="0", label="0"))) == [("off", "0")]
