@@ -286,7 +286,7 @@ class BusSettings(SettingsGroup, frozen=True):
         _about(
             "Messages that wait for a reader that is slow; the rest is lost.", ge=10, le=100_000
         ),
-    ] = 1000
+    ] = 300
     status_s: Annotated[
         float, _about("Seconds from one status to the next: the heartbeat.", ge=0.1, le=2)
     ] = 1.0

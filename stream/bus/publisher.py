@@ -36,9 +36,11 @@ from mmgat.stream.errors import ProtocolError, PublishError
 from mmgat.stream.settings import BusSettings
 
 REPLAY_PERIOD_S: Final = 1.0
+REPLAY_PAUSE_S: Final = 0.01
 MAX_WAITING: Final = 10_000
 MAX_FRAMES_AT_ONCE: Final = 1000
-MAX_TOPICS_ASKED: Final = 256
+MAX_GRAPH_TOPICS: Final = 256
+HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2000, 4000
 LINGER_MS: Final = 500
 SHUTDOWN_TIMEOUT_S: Final = 3.0
 
@@ -97,7 +99,6 @@ class Publisher:
         self.published = 0
         self._waiting: deque[Message] = deque(maxlen=MAX_WAITING)
         self._replay = Replay(self._settings.history_s)
-        self._asked: set[bytes] = set()
         self._graph_topics: set[bytes] = set()
         self._logged: set[type[Exception]] = set()
         self._next_status = self._next_replay = time.monotonic()
@@ -109,6 +110,9 @@ class Publisher:
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS)
         self._socket.setsockopt(zmq.SNDHWM, self._settings.reader_queue)
+        # A reader whose queues are full no longer answers: it costs memory for so long only.
+        self._socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+        self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
         self._peers = Peers(self._socket, self._settings.max_readers)
         self.addresses: list[str] = []
         try:
@@ -217,9 +221,10 @@ class Publisher:
                 self._next_status = time.monotonic() + self._settings.status_s
                 self._survive(self._hand_over_status)
                 self._survive(self._send_waiting)
-            if self._asked and time.monotonic() >= self._next_replay:
+            if self._replay.asked and time.monotonic() >= self._next_replay:
                 self._next_replay = time.monotonic() + REPLAY_PERIOD_S
-                self._survive(self._send_replay)
+                self._survive(lambda: self._replay.begin(time.time()))
+            self._survive(self._send_replay)
         self._survive(self._hand_over_status)
         self(msgspec.structs.replace(self._lifecycle, state="ended"))
         self._survive(self._send_waiting)
@@ -240,7 +245,11 @@ class Publisher:
 
     def _wait(self) -> None:
         now = time.monotonic()
-        until = min(self._next_status, self._next_replay) if self._asked else self._next_status
+        until = (
+            min(self._next_status, self._next_replay) if self._replay.asked else self._next_status
+        )
+        if self._replay.waiting:
+            until = min(until, now + REPLAY_PAUSE_S)
         ready = dict(self._poller.poll(math.ceil(1000 * max(0.0, until - now))))
         if self._woken.fileno() in ready:
             self._woken.recv(4096)
@@ -254,14 +263,14 @@ class Publisher:
                 break
             self._follow_graph_topics(frame.bytes)
             topic = self._peers.new_topic(frame, now)
-            if topic is not None and len(self._asked) < MAX_TOPICS_ASKED:
-                self._asked.add(topic)
+            if topic is not None:
+                self._replay.ask(topic)
 
     def _follow_graph_topics(self, content: bytes) -> None:
         """libzmq tells of every subscription, and of its end when nobody is left who has it."""
         if content[1:].startswith(GRAPH_TOPICS.encode()) and len(content) <= MAX_TOPIC_BYTES:
             if content[0]:
-                if len(self._graph_topics) < MAX_TOPICS_ASKED:
+                if len(self._graph_topics) < MAX_GRAPH_TOPICS:
                     self._graph_topics.add(content[1:])
             else:
                 self._graph_topics.discard(content[1:])
@@ -277,9 +286,7 @@ class Publisher:
             self._replay.keep(message)
 
     def _send_replay(self) -> None:
-        topics = tuple(topic.decode("utf-8", "replace") for topic in self._asked)
-        self._asked.clear()
-        for message in self._replay.messages(time.time(), topics):
+        for message in self._replay.portion():
             self._survive(partial(self._send, message))
 
     def _send(self, message: Message) -> None:

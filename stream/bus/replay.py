@@ -19,7 +19,10 @@ from mmgat.stream.bus.protocol import (
 )
 
 MAX_EVENTS: Final = 500
-"""Events kept of all sources together; with the rest they fit into a reader's queue of 1000."""
+"""Events kept of all sources together."""
+
+MAX_TOPICS_ASKED: Final = 256
+PORTION: Final = 100
 
 MAX_MARKS: Final = 50
 """Marks kept."""
@@ -37,6 +40,8 @@ class Replay:
 
     def __init__(self, history_s: float = 600.0) -> None:
         self._history_s = history_s
+        self._asked: set[bytes] = set()
+        self._waiting: deque[Message] = deque()
         self._hello: Hello | None = None
         self._lifecycle: Lifecycle | None = None
         self._estimates: dict[str, Estimate] = {}
@@ -44,6 +49,31 @@ class Replay:
         self._sounding: OrderedDict[tuple[str, str], Event] = OrderedDict()
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._marks: deque[Mark] = deque(maxlen=MAX_MARKS)
+
+    @property
+    def asked(self) -> bool:
+        """Whether a newcomer waits for what it missed."""
+        return bool(self._asked)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether some of what was begun is not sent yet."""
+        return bool(self._waiting)
+
+    def ask(self, topic: bytes) -> None:
+        """Notes what a newcomer subscribes to."""
+        if len(self._asked) < MAX_TOPICS_ASKED:
+            self._asked.add(topic)
+
+    def begin(self, now: float) -> None:
+        """Prepares what all have asked for; ``now`` in Unix seconds."""
+        topics = tuple(topic.decode("utf-8", "replace") for topic in self._asked)
+        self._asked.clear()
+        self._waiting.extend(self.messages(now, topics))
+
+    def portion(self) -> list[Message]:
+        """The next messages to send; they fit into the queue of a reader that takes them."""
+        return [self._waiting.popleft() for _ in range(min(PORTION, len(self._waiting)))]
 
     def keep(self, message: Message) -> None:
         """Takes note of a message as it was published."""

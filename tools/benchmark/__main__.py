@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from tools.benchmark.bus import bus
 from tools.benchmark.commands import file, start
 from tools.benchmark.live import latency, many, profile, streams
 from tools.benchmark.networks import graph, vggish, yamnet
@@ -24,6 +25,7 @@ from tools.benchmark.parts import stages
 PARTS = {
     "stages": stages, "graph": graph, "vggish": vggish, "latency": latency, "many": many,
     "streams": streams, "profile": profile, "file": file, "start": start, "osc": osc,
+    "bus": bus,
     "yamnet": yamnet,
 }  # fmt: skip
 ON_A_DEVICE = ("latency", "many", "streams", "profile")
