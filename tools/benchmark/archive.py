@@ -1,6 +1,7 @@
 """What collections cost: real-time factor, processes, memory, short files, and a local Ray.
 
     python -m tools.benchmark.archive speed               Ogg and FLAC of 5 minutes, one job and two
+    python -m tools.benchmark.archive lanes               files at a time in one process
     python -m tools.benchmark.archive memory --hours 10   one long file
     python -m tools.benchmark.archive short               files of a second, and the same in long files
     python -m tools.benchmark.archive resume              a run over 100,000 files that goes on
@@ -17,6 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +109,39 @@ def speed(files: int, minutes: float, hops: tuple[float, ...]) -> None:
                     f"{1000 / core:.2f} core hours per 1,000 h; two jobs {ratio:.2f} x one; "
                     f"peak {one.peak_mb:.0f} MiB a process"
                 )
+
+
+@main.command()
+@click.option("--turns", default=6, show_default=True)
+def lanes(turns: int) -> None:
+    """Files at a time in one process, side by side: milliseconds of processor a second of sound."""
+    from mmgat.model.backends.threads import limit_threads
+    from mmgat.stream.archive.annotator import FileLane
+    from mmgat.stream.recognition.pipeline import recognize_batch
+    from mmgat.stream.recognition.recognizer import load_recognizer
+    from mmgat.stream.settings import StreamSettings
+
+    recognizer, settings = load_recognizer(), StreamSettings()
+    limit_threads(recognizer.model.embedder)
+    times: dict[int, list[float]] = {n: [] for n in (1, 2, 4, 8, 16)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "song.flac"
+        write(path, music(60))
+        for _ in range(turns):
+            for n, found in times.items():
+                files = [FileLane(path, recognizer, settings) for _ in range(n)]
+                n_steps = 80 // n
+                begun = time.process_time()
+                for _ in range(n_steps):
+                    for lane in files:
+                        lane.advance()
+                    recognize_batch(recognizer, [lane.pipeline for lane in files])
+                used = time.process_time() - begun
+                found.append(1000 * used / (n * n_steps * settings.hop_s))
+                for lane in files:
+                    lane.close()
+    for n, found in times.items():
+        click.echo(f"{n} at a time: median {np.median(found):.2f} ms, least {min(found):.2f} ms")
 
 
 @main.command()
