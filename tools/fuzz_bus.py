@@ -1,4 +1,5 @@
-"""A hostile publisher against listener and dashboard, a hostile reader against the publisher.
+"""Hostile publishers against readers, hostile readers against the publisher, hostile clients against
+the control endpoint.
 
 python -m tools.fuzz_bus --messages 1000000
 
@@ -34,7 +35,17 @@ from mmgat.stream.bridges.ws import text_of
 from mmgat.stream.bus.protocol import PREFIX, Event, Message, to_frames, to_json
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
+from mmgat.stream.control.client import ControlClient
+from mmgat.stream.control.requests import (
+    Describe,
+    Request,
+    Result,
+    SourceState,
+    encode_request,
+)
+from mmgat.stream.control.server import ControlServer
 from mmgat.stream.dashboard.state.dashboard import DashboardState, advance
+from mmgat.stream.errors import StreamError
 from tools.hostile_messages import VALID, hostile_frames
 from tools.hostile_peer import MORE, HostilePeer, frame
 
@@ -168,6 +179,52 @@ class _Bridges:
         metrics(self._metrics)
 
 
+def attack_control(n_messages: int, seed: int) -> Outcome:
+    """Hostile frames to the control endpoint, while an honest client asks."""
+    chance = random.Random(seed)
+    outcome, memory = Outcome(), _Memory(n_messages)
+    server = ControlServer("tcp://127.0.0.1:*", _answer)
+    asked = encode_request(Describe())
+    with ControlClient(server.address, timeout_s=TIMEOUT_S) as honest:
+        while outcome.messages < n_messages and not outcome.deaths:
+            frames = [_request(chance, asked) for _ in range(BATCH)]
+            with (
+                contextlib.suppress(OSError),  # the endpoint has ended the connection
+                HostilePeer(server.address, 0.5, b"DEALER", b"ROUTER") as peer,
+            ):
+                peer.send(*frames)
+            outcome.messages += BATCH
+            try:
+                outcome.lost += honest(Describe()) != {"source": "honest", "paused": False}
+            except StreamError:
+                logging.exception("the endpoint died")
+                outcome.deaths += 1
+            memory.look(outcome.messages)
+    outcome.refused = server.faults
+    server.close()
+    outcome.growth_mb = memory.growth_mb
+    return outcome
+
+
+def _answer(request: Request) -> Result:
+    return SourceState(source="honest", paused=not isinstance(request, Describe))
+
+
+def _request(chance: random.Random, asked: bytes) -> bytes:
+    at = chance.randrange(len(asked))
+    content = chance.choice(
+        (
+            chance.randbytes(chance.randrange(300)),
+            asked[:at] + chance.randbytes(2) + asked[at + 2 :],
+            b'{"request":"mute","labels":' + b"[" * chance.randrange(1, 3000),
+            b'{"request":"mark","text":"\x1b[2J' + chance.randbytes(20) + b'"}',
+            b'{"request":"thresholds","thresholds":{"piano":1e999}}',
+            b"x" * chance.choice((10_000, 20_000)),
+        )
+    )
+    return frame(content, MORE * (chance.random() < 0.2))
+
+
 def _topic(chance: random.Random) -> bytes:
     return chance.choice(
         (b"", PREFIX.encode(), b"x" * 255, chance.randbytes(chance.randrange(400)))
@@ -217,7 +274,11 @@ def main(messages: int, seed: int) -> None:
     """Send hostile messages to readers and to the publisher; Linux only, for it reads /proc."""
     logging.getLogger("mmgat").setLevel(logging.CRITICAL)  # faults are what is asked for
     failed = False
-    for name, attack in (("readers", attack_readers), ("publisher", attack_publisher)):
+    for name, attack in (
+        ("readers", attack_readers),
+        ("publisher", attack_publisher),
+        ("control", attack_control),
+    ):
         begun = time.monotonic()
         outcome = attack(messages, seed)
         failed = failed or bool(outcome.faults)

@@ -8,7 +8,7 @@ import pytest
 
 from mmgat.stream.bus import subscription
 from mmgat.stream.bus.protocol import Message
-from tools.fuzz_bus import attack_publisher, attack_readers
+from tools.fuzz_bus import attack_control, attack_publisher, attack_readers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 
@@ -23,6 +23,12 @@ def test_the_publisher_and_an_honest_reader_survive_hostile_peers() -> None:
     outcome = attack_publisher(10_000, seed=1)
     assert outcome.faults == []
     assert outcome.refused > 5
+
+
+def test_the_control_endpoint_and_an_honest_client_survive_hostile_clients() -> None:
+    outcome = attack_control(4000, seed=1)
+    assert outcome.faults == []
+    assert outcome.refused > 100
 
 
 def test_a_reader_that_dies_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

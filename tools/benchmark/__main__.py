@@ -2,7 +2,7 @@
 
     python -m tools.benchmark              all of it, about three minutes
     python -m tools.benchmark stages start one or more of: stages, graph, vggish, latency, many,
-                                           streams, profile, file, start, osc
+                                           streams, profile, file, start, osc, bus
     python -m tools.benchmark streams --compute cuda                on a GPU
     YAMNET_TFLITE=yamnet.tflite python -m tools.benchmark yamnet    beside Google's tagger
 
