@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from tests.stream.bridges.running import PATIENCE_S, bridge, publishing
+from tests.stream.bus.messages import event
 from tests.stream.commands.test_session import Terminal
 
 ROOT = Path(__file__).parents[1]
@@ -159,3 +162,29 @@ def test_a_plug_in_that_cannot_be_used_is_told(
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_bridge_of_another_package_is_run_by_its_name(plugins: Path, desk: Path) -> None:
+    paths = [plugins, *(Path(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p)]
+    notes = desk / "notes"
+    with (
+        publishing("lab") as publisher,
+        bridge(
+            "note", publisher.address, "--path", notes, PYTHONPATH=os.pathsep.join(map(str, paths))
+        ) as process,
+    ):
+        publisher(event())
+        assert process.err.until("from tcp").endswith(f"to the file {notes}")
+        until = time.monotonic() + PATIENCE_S
+        while not (notes.exists() and notes.read_text()) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert notes.read_text() == "a\n"
+        assert process.terminate() == 0
+
+
+def test_a_bridge_that_is_not_there_is_told(desk: Path) -> None:
+    command = (sys.executable, "-m", "mmgat.stream.commands.bridge", "nosuch")
+    paths = [Path(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    done = run(desk, paths, *command)
+    assert done.returncode == 2
+    assert "No such command 'nosuch'" in done.stderr

@@ -1,14 +1,18 @@
-"""Plug-ins of another package: a sink that counts estimates, one that fails, and a source of a tone."""
+"""Plug-ins of another package: sinks, a source of a tone, and a bridge."""
 
 from __future__ import annotations
 
 import threading
 import time
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
-from mmgat.stream import AudioSource, Block, Estimate, Sink
+from mmgat.stream import AudioSource, Block, Estimate, Event, Sink
+from mmgat.stream.bridges.base import Bridge, Signal
+from mmgat.stream.settings import SettingsGroup
 
 RATE_HZ = 16_000
 SECONDS = 3
@@ -73,3 +77,27 @@ class Tone(AudioSource):
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class NoteSettings(SettingsGroup, frozen=True):
+    path: Annotated[str, Meta(description="File that gets the labels.")] = "notes.txt"
+
+
+class NoteBridge(Bridge):
+    """Writes the labels of instruments that begin into a file."""
+
+    Settings = NoteSettings
+
+    @property
+    def receiver(self) -> str:
+        return f"the file {self.settings.path}"
+
+    def open(self) -> None:
+        Path(self.settings.path).touch()
+
+    def send(self, signal: Signal) -> None:
+        if isinstance(signal, Event) and signal.event == "on":
+            with Path(self.settings.path).open("a") as file:
+                file.write(f"{signal.label}\n")
+
+    def close(self) -> None: ...
