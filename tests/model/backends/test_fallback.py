@@ -1,6 +1,8 @@
 """A device that fails in the middle of a stream."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,11 @@ from mmgat.model.backends.base import Floats, Graphs, HeldGraph, Prediction
 from mmgat.model.backends.fallback import FallbackBackend
 from mmgat.model.backends.torch import DeviceBackend
 from mmgat.model.embedders.convnet import ConvNetEmbedder
+from mmgat.stream.audio.file import FileSource
+from mmgat.stream.audio.inputs import Input
 from mmgat.stream.audio.source import Block
 from mmgat.stream.bus.protocol import Estimate, Message
+from mmgat.stream.engine.engine import Engine
 from mmgat.stream.recognition.pipeline import Pipeline
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import StreamSettings
@@ -74,6 +79,22 @@ def test_the_cpu_takes_over_and_no_window_is_lost(fault: str, words: str) -> Non
     assert (backend.device, len(loaded)) == ("cpu", 1)
     assert recognizer.warning.startswith(words)
     assert "more" not in recognizer.warning
+
+
+def test_the_status_of_every_stream_says_what_has_failed(wav: Callable[..., Path]) -> None:
+    backend = FallbackBackend(Failing(FAULTS["lost"], 2), lambda: untrained_model().backend)
+    recognizer = Recognizer(replace(untrained_model(), backend=backend), SHAPE)
+    source = FileSource(wav(melody(4.0, 16_000), 16_000))
+    source.probe()
+    messages: list[Message] = []
+    engine = Engine([Input(source)], recognizer, [messages.append], SHAPE)
+    engine.start()
+    assert engine.wait(60)
+    assert engine.error is None
+    assert sum(isinstance(message, Estimate) for message in messages) == 7
+    (status,) = engine.statuses()
+    assert (status.state, status.dropped) == ("ended", 0)
+    assert status.message.startswith("cuda:0 failed, the CPU took over")
 
 
 def test_a_fault_of_the_cpu_is_not_hidden() -> None:
