@@ -72,6 +72,7 @@ class SessionLog:
             written = os.write(self._descriptor, line)
             if written < len(line):  # the disk is full: take back the part of a line
                 os.ftruncate(self._descriptor, self.size)
+                os.lseek(self._descriptor, self.size, os.SEEK_SET)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self.size += written
             self._pending.popleft()

@@ -179,3 +179,10 @@ def test_a_pipe_without_data_gives_an_empty_block_at_its_position() -> None:
         os.close(writer)
         assert source.read() is None
     os.close(reader)
+
+
+def test_joined_blocks_are_as_late_as_the_last_of_them() -> None:
+    one = np.ones((2, 1), np.float32)
+    joined = Block.joined([Block(4, one, 1.0), Block(6, 2 * one, 2.5, interrupted=True)])
+    assert (joined.position, joined.captured_at, joined.interrupted) == (4, 2.5, True)
+    assert joined.samples[:, 0].tolist() == [1, 1, 2, 2]

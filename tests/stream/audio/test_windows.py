@@ -48,6 +48,8 @@ def test_any_blocks_give_the_same_windows_and_every_sample_is_in_one(
         assert not window.samples[: window.lead - len(before)].any()
         assert not window.samples[window.lead + window.n_valid :].any()
         assert window.continues == (window.index > 0)
+        assert window.n_missing == max(0, window.lead - window.start)
+        assert window.samples.dtype == np.float32
         seen[window.start : window.end] = True
     assert seen.all()
     assert not any(window.partial for window in whole[:-1])
@@ -84,6 +86,7 @@ def test_what_an_embedder_hears_before_a_second_is_never_from_before_a_gap() -> 
     first, second = assembler.push(RAMP[:32_000])
     assert not first.samples[:15_000].any()
     assert (first.continues, second.continues) == (False, True)
+    assert (first.n_missing, second.n_missing) == (15_000, 0)
     np.testing.assert_array_equal(second.samples, RAMP[1_000:32_000])
 
 

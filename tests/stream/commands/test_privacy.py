@@ -12,8 +12,18 @@ from pathlib import Path
 import pytest
 
 from mmgat.stream.commands.inputs import demo_clip
+from tests.stream.commands.test_session import Terminal
 
 RUN = "import sys; from mmgat.stream.commands.entry import {0}; {0}()"
+STRACE = (
+    "strace",
+    "-f",
+    "--seccomp-bpf",
+    "-qq",
+    "-e",
+    "trace=connect,sendto,sendmmsg,sendmsg",
+    "-o",
+)
 COMMANDS = {
     "stream": ["--demo", "--speed", "max", "--no-dashboard"],
     "tag": [str(demo_clip())],
@@ -44,13 +54,34 @@ def environment(home: Path) -> dict[str, str]:
 def test_no_command_opens_a_socket_but_its_own_or_leaves_a_file(name: str, home: Path) -> None:
     trace = home.parent / "trace"
     done = subprocess.run(
-        ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmmsg,sendmsg", "-o", trace,
-         *arguments(name, home)],
+        [*STRACE, trace, *arguments(name, home)],
         env=environment(home), capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     addressed = re.findall(r"sa_family=(AF_INET6?), .*", trace.read_text())
     assert addressed == []
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_the_dashboard_and_its_engine_open_no_socket_but_their_own_or_leave_a_file(
+    home: Path,
+) -> None:
+    trace = home.parent / "trace"
+    traced = [*STRACE, str(trace), sys.executable, "-m", "mmgat.stream",
+              "--demo", "--publish", f"ipc://{home.parent}/bus"]  # fmt: skip
+    replace = f"import os; os.execvp('strace', {traced!r})"
+    terminal = Terminal(command=("-c", replace), environment=environment(home), cwd=home)
+    try:
+        terminal.read_until("LIVE")
+        terminal.read_until("piano")
+        terminal.type("q")
+        assert terminal.wait() == 0
+    finally:
+        terminal.end()
+    text = trace.read_text()
+    assert "bus" in text  # the dashboard was traced too
+    assert re.findall(r"sa_family=(AF_INET6?), .*", text) == []
     assert [path for path in home.rglob("*") if path.is_file()] == []
 
 

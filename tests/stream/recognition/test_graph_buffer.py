@@ -111,6 +111,13 @@ def test_every_phase_has_a_matrix_of_its_own() -> None:
     assert len(graph.slots) == 3
 
 
+def test_the_graph_has_the_types_that_the_network_takes() -> None:
+    ring = GraphBuffer(3, 128, SECOND)
+    ring.begin_node(0)
+    types = [array.dtype for array in GraphBuffer.collate([ring])]
+    assert types == [np.float32, bool, np.int64, bool, np.float32]
+
+
 def test_a_gap_longer_than_the_graph_forgets_all_that_was_before() -> None:
     rolling = GraphBuffer(5, 128, SECOND)
     for step in (0, 1, 2, 9):
