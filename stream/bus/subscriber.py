@@ -29,7 +29,7 @@ class Subscriber(Subscription):
     Example::
 
         >>> publisher = Publisher("tcp://127.0.0.1:*")
-        >>> with Subscriber(publisher.connect_address) as subscriber:
+        >>> with Subscriber(publisher.connect_address, ("mmgat/v2/event/",)) as subscriber:
         ...     print(subscriber.receive(timeout_s=0.01))  # in a loop: for message in subscriber
         None
         >>> publisher.close()
