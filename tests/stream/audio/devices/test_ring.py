@@ -139,3 +139,23 @@ def test_a_device_that_gives_nothing_gives_an_empty_block_and_one_that_stopped_a
     with pytest.raises(DeviceError, match="'mic' stopped giving audio"):
         device.source.read()
     device.source.close()
+
+
+def test_a_device_is_opened_with_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def opened(**options: Any) -> InputStream:
+        asked.update(options)
+        return InputStream(**options)
+
+    portaudio = SimpleNamespace(**vars(PORTAUDIO) | {"InputStream": opened})
+    for module in (devices, device_list):
+        monkeypatch.setattr(module, "portaudio", lambda: portaudio)
+    source = DeviceSource("mic", 8000, 1, blocksize=256, latency=0.2)
+    source.open()
+    source.close()
+    assert asked.pop("callback") == source._callback
+    assert asked == {
+        "device": 0, "samplerate": 8000, "channels": 1, "blocksize": 256, "latency": 0.2,
+        "dtype": "float32",
+    }  # fmt: skip
