@@ -272,7 +272,8 @@ class _Memory:
 @click.option("--seed", default=0, show_default=True, help="Of the messages.")
 def main(messages: int, seed: int) -> None:
     """Send hostile messages to readers and to the publisher; Linux only, for it reads /proc."""
-    logging.getLogger("mmgat").setLevel(logging.CRITICAL)  # faults are what is asked for
+    for name in ("mmgat", "mmgat.stream.control.audit"):  # faults are what is asked for
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     failed = False
     for name, attack in (
         ("readers", attack_readers),
