@@ -107,11 +107,13 @@ def timed_file(path: Path) -> Any:
 
 def many(compute: str = "cpu") -> Iterator[str]:
     """Last sample in -> message, with many channels of one device."""
+    from mmgat.model.backends.threads import limit_threads
     from mmgat.stream.recognition.recognizer import load_recognizer
     from mmgat.stream.settings import StreamSettings
 
     settings = StreamSettings(hop_s=1.0)
     recognizer = load_recognizer("compact", settings, compute)
+    limit_threads(recognizer.model.embedder)
     lost, lag_ms, _ = _try_streams(MANY, recognizer, settings)
     yield (
         f"compact, {MANY} channels at hop 1: p95 {lag_ms:.1f} ms from the last sample to the "
@@ -166,11 +168,13 @@ def streams(compute: str = "cpu") -> Iterator[str]:
 
 def _most_streams(model: str, weights: Path | None, compute: str) -> str:
     """By doubling and then halving the step, to within an eighth."""
+    from mmgat.model.backends.threads import limit_threads
     from mmgat.stream.recognition.recognizer import load_recognizer
     from mmgat.stream.settings import StreamSettings
 
     settings = StreamSettings(hop_s=1.0)
     recognizer = load_recognizer(model, settings, compute, weights)
+    limit_threads(recognizer.model.embedder)
     good, step, rising = 0, 4, True
     told = ""
     while rising or step >= max(1, good // 8):
