@@ -2,7 +2,7 @@
 
     python -m tools.benchmark              all of it, about three minutes
     python -m tools.benchmark stages start one or more of: stages, graph, vggish, latency, many,
-                                           streams, profile, file, start, osc, bus
+    "bus": bus, "dashboard": dashboard, "yamnet": yamnet,
     python -m tools.benchmark streams --compute cuda                on a GPU
     YAMNET_TFLITE=yamnet.tflite python -m tools.benchmark yamnet    beside Google's tagger
 
@@ -17,6 +17,7 @@ import click
 
 from tools.benchmark.bus import bus
 from tools.benchmark.commands import file, start
+from tools.benchmark.dashboard import dashboard
 from tools.benchmark.live import latency, many, profile, streams
 from tools.benchmark.networks import graph, vggish, yamnet
 from tools.benchmark.osc import osc
@@ -25,8 +26,7 @@ from tools.benchmark.parts import stages
 PARTS = {
     "stages": stages, "graph": graph, "vggish": vggish, "latency": latency, "many": many,
     "streams": streams, "profile": profile, "file": file, "start": start, "osc": osc,
-    "bus": bus,
-    "yamnet": yamnet,
+    "bus": bus, "dashboard": dashboard, "yamnet": yamnet,
 }  # fmt: skip
 ON_A_DEVICE = ("latency", "many", "streams", "profile")
 

@@ -82,7 +82,7 @@ def _body(view: View, width: int, height: int) -> list[Line]:
         return [*air, *hero(view, width, height - len(near) - len(air)), *near]
     block_height = airy if height >= airy + 8 else close
     hero_height = min(MAX_HERO if height >= 48 else 9 if height >= 30 else 7, height - block_height)
-    lines = hero(view, width, hero_height)
+    lines = [*hero(view, width, hero_height - 1), []]
     lines += _families(view, width, columns, airy=block_height == airy)
     left = height - len(lines)
     if left >= 8:
