@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,6 +16,8 @@ from pythonosc.osc_bundle import OscBundle
 
 from mmgat.stream.bridges.base import SourceLost
 from mmgat.stream.bridges.osc import MAX_BUNDLE_BYTES, OscBridge, OscSettings, osc_messages
+from mmgat.stream.bus.keys import ServerKeys
+from mmgat.stream.bus.publisher import Publisher
 from tests.stream.bridges.running import Process, bridge, free_port, publishing
 from tests.stream.bus.messages import ESTIMATE, STATUS, event
 
@@ -125,3 +130,20 @@ def test_a_server_of_python_osc_is_told_of_an_instrument(server: Process) -> Non
             assert process.terminate() == 0
             server.out.until("/mmgat/lab/a/off")
             assert "0 not delivered" in process.err.until("messages delivered")
+
+
+def test_a_bridge_reaches_an_engine_that_wants_keys(server: Process, tmp_path: Path) -> None:
+    port = server.out.until(str.isdigit)
+    make = (sys.executable, "-m", "mmgat.stream.commands.keys", "--folder", tmp_path)
+    subprocess.run([*make, "engine", "bridge"], check=True, capture_output=True)
+    (tmp_path / "clients").mkdir()
+    shutil.copy(tmp_path / "bridge.key", tmp_path / "clients")
+    keys = ServerKeys.read(tmp_path / "engine.key_secret", tmp_path / "clients")
+    publisher = Publisher("tcp://127.0.0.1:*", keys=keys)
+    publisher(event())
+    own = ("--key", tmp_path / "bridge.key_secret", "--server-key", tmp_path / "engine.key")
+    try:
+        with bridge("osc", publisher.address, "--port", port, *own):
+            server.out.until("/mmgat/lab/a/on")
+    finally:
+        publisher.close()
