@@ -37,6 +37,8 @@ from mmgat.stream.settings import ModelSettings, StreamSettings
 from mmgat.training.commands.train import main as train
 from mmgat.training.data.file_embeddings import embed_file
 
+pytestmark = pytest.mark.timeout(600)  # Ray starts a dozen processes, on a busy machine slowly
+
 CLUSTER = Cluster(n_actors=2, files_a_task=2)
 JOB = Job(ModelSettings(), StreamSettings())
 
