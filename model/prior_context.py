@@ -17,6 +17,11 @@ FAR: float = -1e9
 """Closeness of nodes that are not there."""
 
 
+START_DECAY: float = -4.0
+START_SHARE: float = 3.0
+"""At first the context is all but the mean of the graph, and all but all that counts."""
+
+
 class PriorContext(nn.Module):
     """Mixes a node's prior logits with those of its graph.
 
@@ -31,9 +36,9 @@ class PriorContext(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.decay = nn.Parameter(torch.full((N_LABELS,), -1.0))
-        self.likeness = nn.Parameter(torch.ones(N_LABELS))
-        self.share = nn.Parameter(torch.zeros(N_LABELS))
+        self.decay = nn.Parameter(torch.full((N_LABELS,), START_DECAY))
+        self.likeness = nn.Parameter(torch.zeros(N_LABELS))
+        self.share = nn.Parameter(torch.full((N_LABELS,), START_SHARE))
         self.relevance = nn.Parameter(torch.full((N_LABELS,), 0.5))
 
     def forward(self, graph: InstanceGraph, prior: Tensor) -> Tensor:

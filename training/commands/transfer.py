@@ -11,6 +11,7 @@ from mmgat.training.commands.compact import Folder, Pipeline, SomeFile, cache_op
 
 if TYPE_CHECKING:
     from mmgat.training.transfer.tail import Taught
+    from mmgat.training.transfer.targets import Calibration
 
 data_option = click.option("--data", type=Folder, required=True, help="The local data folder.")
 mn04_option = click.option(
@@ -68,8 +69,10 @@ def features(
             click.echo(f"{split} {kind}: {run(data, mn04, cache, split, kind, wanted)} parts")
 
 
-def _taught(data: Path, cache: Path, split: str) -> tuple[dict[str, Taught], list[str]]:
-    """Hearings of every kind with their targets, and the names of AudioSet's classes."""
+def _taught(
+    data: Path, cache: Path, split: str
+) -> tuple[dict[str, Taught], Calibration, list[str]]:
+    """Hearings of every kind with their targets, the calibration, and AudioSet's class names."""
     from mmgat.training.data.audioset_names import read_class_names
     from mmgat.training.transfer.clips import KINDS
     from mmgat.training.transfer.features import read_parts
@@ -83,7 +86,7 @@ def _taught(data: Path, cache: Path, split: str) -> tuple[dict[str, Taught], lis
     for kind in KINDS:
         part = read_parts(cache, split, kind)
         found[kind] = Taught(part, *taught(part, kind, calibration, names))
-    return found, names
+    return found, calibration, names
 
 
 @main.command()
@@ -91,7 +94,7 @@ def _taught(data: Path, cache: Path, split: str) -> tuple[dict[str, Taught], lis
 @mn04_option
 @cache_option
 @threads_option
-@click.option("--steps", default=300, show_default=True)
+@click.option("--steps", default=500, show_default=True)
 @click.option("--way", default=0.7, show_default=True, help="Share of the way from mn04.")
 def tail(data: Path, mn04: Path, cache: Path, threads: int, steps: int, way: float) -> None:
     """Train the network's second half, and the labels' prior logits."""
@@ -101,10 +104,9 @@ def tail(data: Path, mn04: Path, cache: Path, threads: int, steps: int, way: flo
     from mmgat.training.transfer.tail import TailSettings, save, train
 
     torch.set_num_threads(threads)
-    found, names = _taught(data, cache, "train")
-    trained = train(
-        Tail(*load_mn04(mn04)), found, names, TailSettings(steps=steps, way=way), click.echo
-    )
+    found, calibration, names = _taught(data, cache, "train")
+    settings = TailSettings(steps=steps, way=way)
+    trained = train(Tail(*load_mn04(mn04)), found, calibration, names, settings, click.echo)
     save(cache / "tail", *trained)
 
 
@@ -113,7 +115,7 @@ def tail(data: Path, mn04: Path, cache: Path, threads: int, steps: int, way: flo
 @mn04_option
 @cache_option
 @threads_option
-@click.option("--epochs", default=4.0, show_default=True)
+@click.option("--epochs", default=3.0, show_default=True)
 @click.option("--out", type=Folder, required=True, help="Takes the checkpoint and its graphs.")
 def fit(data: Path, mn04: Path, cache: Path, threads: int, epochs: float, out: Path) -> None:
     """Fit MMGAT, choose the operating points, and write the checkpoint with its graphs."""
@@ -127,7 +129,7 @@ def fit(data: Path, mn04: Path, cache: Path, threads: int, epochs: float, out: P
     from mmgat.training.transfer.operating_points import material, operating_points
 
     torch.set_num_threads(threads)
-    found, names = _taught(data, cache, "train")
+    found, _, names = _taught(data, cache, "train")
     network, classes = load_mn04(mn04)
     second, prior = Tail(network, classes), tail.Prior(label_columns(names), len(names))
     tail.load(cache / "tail", second, prior)
@@ -135,8 +137,8 @@ def fit(data: Path, mn04: Path, cache: Path, threads: int, epochs: float, out: P
     nodes, text = heads.Nodes(prior, names), minilm_embeddings()
     nodes.start(torch.cat([h.features[::7].flatten(0, 1) for h in hearings.values()]))
     settings = heads.FitSettings(epochs=epochs)
-    nodes, mmgat = heads.fit(nodes, heads.new_mmgat(text), hearings, settings, click.echo)
-    held_out, _ = _taught(data, cache, "validation")
+    mmgat = heads.fit(nodes, heads.new_mmgat(text), hearings, settings, click.echo)
+    held_out, _, _ = _taught(data, cache, "validation")
     log_odds = {
         kind: heads.live_log_odds(nodes, mmgat, heads.hear(second, taught)).numpy()
         for kind, taught in held_out.items()

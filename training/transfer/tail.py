@@ -21,12 +21,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 
 from mmgat.model.embedders.mobilenet import N_FEATURES
 from mmgat.model.labels import N_LABELS
-from mmgat.training.data.audioset_names import label_columns
+from mmgat.training.data.audioset_names import label_columns, to_labels
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.losses import masked_mean, presence_loss
 from mmgat.training.transfer.backbone import Tail
 from mmgat.training.transfer.clips import N_NODES
 from mmgat.training.transfer.features import Arrays
+from mmgat.training.transfer.targets import Calibration, Scales, half_way
 
 STATE: Final = "tail.safetensors"
 KEPT_LOSS: Final = 30.0
@@ -34,7 +35,7 @@ KEPT_LOSS: Final = 30.0
 
 LABEL_CLASS_WEIGHT: Final = 5.0
 SPREAD_FLOOR: Final = (0.1, 0.02)
-SHARES: Final = {"music": 0.43, "pieces": 0.23, "notes": 0.15, "sounds": 0.15, "noise": 0.04}
+SHARES: Final = {"music": 0.52, "pieces": 0.15, "notes": 0.13, "sounds": 0.16, "noise": 0.04}
 """Of a batch: real music is the most of it, or notes teach notes."""
 
 
@@ -48,10 +49,10 @@ class TailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         keep: weight of what mn04 said.
         presence: weight of "does anything play".
         ema: decay of the averaged weights.
-        way: share of the way from mn04 that is gone in the end.
+        way, prior_way: share of the way from mn04 that network and prior go in the end.
     """
 
-    steps: int = 300
+    steps: int = 500
     batch: int = 160
     shares: dict[str, float] = msgspec.field(default_factory=SHARES.copy)
     learning_rate: float = 3e-4
@@ -60,6 +61,7 @@ class TailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     presence: float = 0.3
     ema: float = 0.985
     way: float = 0.7
+    prior_way: float = 0.5
     seed: int = 0
 
 
@@ -110,29 +112,18 @@ class Prior(nn.Module):
         prior: Tensor = self.scale * loudest + self.offset + of_classes + of_features
         return prior
 
-    def fit_scales(
-        self, features: Tensor, logits: Tensor, targets: Tensor, weights: Tensor
-    ) -> None:
-        """Sets scale and offset of every label by logistic regression, and the spreads.
+    @torch.no_grad()
+    def start(self, features: Tensor, logits: Tensor, scales: Scales) -> None:
+        """Says what mn04's classes say of the labels; sets the spreads.
 
-        Shapes: [n, 384], [n, 527], [n, 20], [n, 20].
+        Shapes: [n, 384], [n, 527].
         """
-        from sklearn.linear_model import LogisticRegression
-
         self.mean.copy_(features.mean(0))
         self.spread.copy_(features.std(0) + SPREAD_FLOOR[1])
         self.class_mean.copy_(logits.mean(0))
         self.class_spread.copy_(logits.std(0) + SPREAD_FLOOR[0])
-        truth = np.repeat([True, False], len(targets))
-        for label, columns in enumerate(self._columns):
-            loudest = logits[:, columns].amax(-1, keepdim=True).numpy()
-            share = torch.cat(
-                [targets[:, label] * weights[:, label], (1 - targets[:, label]) * weights[:, label]]
-            )
-            found = LogisticRegression().fit(np.tile(loudest, (2, 1)), truth, share.numpy())
-            with torch.no_grad():
-                self.scale[label] = max(0.2, float(found.coef_[0, 0]))
-                self.offset[label] = float(found.intercept_[0])
+        self.scale.copy_(torch.from_numpy(scales.gains))
+        self.offset.copy_(torch.from_numpy(scales.shifts))
 
 
 def draw(
@@ -164,6 +155,7 @@ def draw(
 def train(
     tail: Tail,
     taught: dict[str, Taught],
+    calibration: Calibration,
     class_names: list[str],
     settings: TailSettings,
     report: Callable[[str], None] = print,
@@ -174,11 +166,12 @@ def train(
     columns = label_columns(class_names)
     start, prior = copy.deepcopy(tail).eval(), Prior(columns, len(class_names))
     with torch.inference_mode():
-        drawn = [draw(taught, settings, rng) for _ in range(10)]
-        outs = [start(middle) for middle, *_ in drawn]
-        of = [torch.cat(values) for values in zip(*outs, strict=True)]
-        targets, weights = (torch.cat([d[i] for d in drawn]) for i in (1, 2))
-    prior.fit_scales(of[0].clone(), of[1].clone(), targets.clone(), weights.clone())
+        outs = [start(draw(taught, settings, rng)[0]) for _ in range(10)]
+        features, logits = (torch.cat(values) for values in zip(*outs, strict=True))
+        music = [start(draw({"music": taught["music"]}, settings, rng)[0])[1] for _ in range(10)]
+        of_music = to_labels(torch.cat(music).numpy(), columns)
+    prior.start(features, logits, half_way(of_music, calibration))
+    first_prior = copy.deepcopy(prior)
     emphasis = torch.ones(len(class_names))
     emphasis[[column for group in columns for column in group]] = LABEL_CLASS_WEIGHT
     emphasis /= emphasis.mean()
@@ -222,6 +215,8 @@ def train(
     with torch.no_grad():
         for value, first in zip(average[0].parameters(), start.parameters(), strict=True):
             value.copy_(first.lerp(value, settings.way))
+        for value, first in zip(average[1].parameters(), first_prior.parameters(), strict=True):
+            value.copy_(first.lerp(value, settings.prior_way))
     found_tail, found_prior = average
     assert isinstance(found_tail, Tail)
     assert isinstance(found_prior, Prior)

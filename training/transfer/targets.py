@@ -29,6 +29,13 @@ LABEL_HEARD: Final = 0.05
 Floats = npt.NDArray[np.floating[Any]]
 
 
+class Scales(NamedTuple):
+    """Log-odds of labels [20] are ``gains * logits + shifts``."""
+
+    gains: npt.NDArray[np.float64]
+    shifts: npt.NDArray[np.float64]
+
+
 class Calibration(NamedTuple):
     """Log-odds of label l are ``coefficients[l] @ logits + offsets[l]``, logits of 10 s and 4 s."""
 
@@ -79,26 +86,36 @@ def _regression(
     return fitted.coef_[0], float(fitted.intercept_[0])
 
 
-def music_log_odds(logits: Floats, calibration: Calibration) -> npt.NDArray[np.float64]:
-    """Log-odds [clips, 10, 20] of music of which only the teacher speaks.
+def half_way(logits: Floats, calibration: Calibration) -> Scales:
+    """Gains and shifts for the labels' logits [..., 20] of music, of whatever length was heard.
 
     Offsets go ``HALF_WAY``; then all labels are shifted alike until as many of them sound in a
     second as whole offsets would say.
     """
-    coefficients, offsets = calibration
-    slopes = np.maximum(coefficients.sum(axis=1), 0.05)
-    whole = np.einsum("cnsl,ls->cnl", logits, coefficients) + offsets
-    together = np.einsum("cnsl,ls->cnl", logits, coefficients / slopes[:, None])
-    shifts = offsets / slopes
+    slopes = np.maximum(calibration.coefficients.sum(axis=1), 0.05)
+    offsets = calibration.offsets / slopes
+    wanted = _sigmoid(slopes * (logits + offsets)).sum(axis=-1).mean()
     gains = np.clip(slopes, *SLOPES)
-    ranked = gains * (together + HALF_WAY * (shifts - np.median(shifts)))
-    wanted = _sigmoid(whole).sum(axis=-1).mean()
+    shifts = HALF_WAY * (offsets - np.median(offsets))
     low, high = -10.0, 15.0
     for _ in range(40):
         middle = (low + high) / 2
-        too_few = _sigmoid(ranked + middle * gains).sum(axis=-1).mean() < wanted
+        too_few = _sigmoid(gains * (logits + shifts + middle)).sum(axis=-1).mean() < wanted
         low, high = (middle, high) if too_few else (low, middle)
-    return np.asarray(ranked + middle * gains)
+    return Scales(gains, gains * (shifts + middle))
+
+
+def music_log_odds(logits: Floats, calibration: Calibration) -> npt.NDArray[np.float64]:
+    """Log-odds [clips, 10, 20] of music of which only the teacher speaks.
+
+    Args:
+        logits: of ten seconds and of four, [clips, 10, 2, 20].
+        calibration: says what the two are worth to each label.
+    """
+    slopes = np.maximum(calibration.coefficients.sum(axis=1), 0.05)
+    both = np.einsum("cnsl,ls->cnl", logits, calibration.coefficients / slopes[:, None])
+    scales = half_way(both, calibration)
+    return np.asarray(scales.gains * both + scales.shifts)
 
 
 def taught(

@@ -14,7 +14,14 @@ from mmgat.training.transfer.backbone import Classes, Stem, Tail
 from mmgat.training.transfer.checkpoint import embedder_of, kept_classes
 from mmgat.training.transfer.features import Arrays
 from mmgat.training.transfer.operating_points import AIMS, Material, material, operating_points
-from mmgat.training.transfer.targets import calibrate, music_log_odds, taught, teacher_logits
+from mmgat.training.transfer.targets import (
+    Calibration,
+    calibrate,
+    half_way,
+    music_log_odds,
+    taught,
+    teacher_logits,
+)
 
 KINDS = ("music", "pieces", "notes", "sounds", "noise")
 
@@ -46,10 +53,20 @@ def a_part(rng: np.random.Generator, n_clips: int = 6, labelled: bool = True) ->
 
 
 @pytest.fixture(scope="module")
-def material_of_all_kinds(names: list[str]) -> dict[str, tail.Taught]:
+def parts() -> dict[str, Arrays]:
     rng = np.random.default_rng(0)
-    parts = {kind: a_part(rng, labelled=kind in ("pieces", "notes")) for kind in KINDS}
-    calibration = calibrate([parts["pieces"], parts["notes"]], names)
+    return {kind: a_part(rng, labelled=kind in ("pieces", "notes")) for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def calibration(parts: dict[str, Arrays], names: list[str]) -> Calibration:
+    return calibrate([parts["pieces"], parts["notes"]], names)
+
+
+@pytest.fixture(scope="module")
+def material_of_all_kinds(
+    parts: dict[str, Arrays], calibration: Calibration, names: list[str]
+) -> dict[str, tail.Taught]:
     return {
         kind: tail.Taught(part, *taught(part, kind, calibration, names))
         for kind, part in parts.items()
@@ -72,6 +89,28 @@ def test_music_gets_as_many_labels_as_the_calibration_says(names: list[str]) -> 
     assert found.sum(-1).mean() == pytest.approx(wanted.sum(-1).mean(), rel=0.01)
 
 
+def test_the_prior_begins_with_what_the_classes_say_half_way(
+    names: list[str], calibration: Calibration, parts: dict[str, Arrays]
+) -> None:
+    logits = teacher_logits(parts["music"], names)[:, :, 1]
+    gains, shifts = half_way(logits, calibration)
+    prior = tail.Prior(label_columns(names), len(names))
+    classes = torch.from_numpy(parts["music"]["teacher_4s"].astype(np.float32)).flatten(0, 1)
+    prior.start(torch.randn(len(classes), 384), classes, tail.Scales(gains, shifts))
+    expected = (gains * logits + shifts).reshape(-1, 20)
+    np.testing.assert_allclose(prior(torch.zeros(1, 384), classes).detach(), expected, atol=1e-4)
+
+
+def test_an_untrained_mmgat_says_what_the_seconds_say_together() -> None:
+    mmgat = heads.new_mmgat(LabelText(torch.randn(20, 384), "none", "none")).eval()
+    nodes = torch.randn(1, 10, NODE_SIZE)
+    graph = mmgat.graph(nodes)
+    odds = mmgat.instances(graph)[1][0]
+    prior = nodes[0, :, 128:148]
+    together = prior.mean(0)
+    assert ((odds - together).abs().mean() < 0.2 * (prior - together).abs().mean()).item()
+
+
 def test_sounds_in_which_the_teacher_hears_music_teach_nothing_of_its_labels(
     names: list[str],
 ) -> None:
@@ -85,21 +124,23 @@ def test_sounds_in_which_the_teacher_hears_music_teach_nothing_of_its_labels(
 
 
 def test_tail_and_mmgat_learn_and_become_one_embedder(
-    names: list[str], material_of_all_kinds: dict[str, tail.Taught]
+    names: list[str], calibration: Calibration, material_of_all_kinds: dict[str, tail.Taught]
 ) -> None:
     torch.manual_seed(0)
     network, classes = SpectrogramMobileNet(), Classes()
     settings = tail.TailSettings(steps=3, batch=16)
     start = Tail(network, classes)
     told: list[str] = []
-    second, prior = tail.train(start, material_of_all_kinds, names, settings, told.append)
+    second, prior = tail.train(
+        start, material_of_all_kinds, calibration, names, settings, told.append
+    )
     assert told[0].startswith("step 0: labels")
     hearings = {kind: heads.hear(second, found) for kind, found in material_of_all_kinds.items()}
     text = LabelText(torch.randn(20, 384), "none", "none")
     nodes = heads.Nodes(prior, names)
     nodes.start(torch.cat([found.features.flatten(0, 1) for found in hearings.values()]))
     fitted = heads.FitSettings(epochs=0.5, batch=12)
-    nodes, mmgat = heads.fit(nodes, heads.new_mmgat(text), hearings, fitted, told.append)
+    mmgat = heads.fit(nodes, heads.new_mmgat(text), hearings, fitted, told.append)
     log_odds = heads.live_log_odds(nodes, mmgat, hearings["notes"])
     assert log_odds.shape == (12, 10, 20)
 
