@@ -26,7 +26,7 @@ from mmgat.training.synthesis.sample_bank import source_of, split_of
 from mmgat.training.transfer.backbone import FIRST_LAYERS, Tail
 from mmgat.training.transfer.heads import Nodes
 
-VERSION: Final = "7"
+VERSION: Final = "8"
 UNVERIFIED: Final = ("accordion", "organ", "ukulele")
 """Labels without any recorded training data of our own."""
 

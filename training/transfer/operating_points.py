@@ -24,6 +24,9 @@ COMMON: Final = 0.8
 """Weight of the threshold that all labels share, beside a label's own best."""
 
 LOWEST: Final = 0.15
+MOST_RAISED: Final = 5 / 3
+"""No label is raised beyond so many times the threshold that all share."""
+
 LIVE_SHARE: Final = 2 / 3
 """Live windows come twice as often as nodes here, so fewer events an hour are allowed."""
 
@@ -36,18 +39,16 @@ class Aim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         beta: of the F score: below 1 precision counts more.
         events_an_hour: that held-out sounds may cause.
-        cap: no label is raised beyond.
     """
 
     beta: float
     events_an_hour: float
-    cap: float
 
 
 AIMS: Final[dict[Sensitivity, Aim]] = {
-    "low": Aim(0.4, 0.5, 0.8),
-    "normal": Aim(0.7, 2.0, 0.55),
-    "high": Aim(1.0, 8.0, 0.45),
+    "low": Aim(0.4, 0.5),
+    "normal": Aim(0.7, 2.0),
+    "high": Aim(1.0, 8.0),
 }
 
 
@@ -110,11 +111,12 @@ def thresholds_for(found: Material, aim: Aim) -> npt.NDArray[np.float64]:
     )
     own, common = GRID[scores.argmax(axis=1)], GRID[scores.mean(axis=0).argmax()]
     shared = np.maximum(own, LOWEST) ** (1 - COMMON) * max(common, LOWEST) ** COMMON
-    thresholds = np.minimum(shared, aim.cap)
+    cap = MOST_RAISED * common
+    thresholds = np.minimum(shared, cap)
     for silent, an_hour in ((found.noise, 0.0), (found.sounds, aim.events_an_hour)):
         hours = len(silent) * N_NODES / 3600
         while (silent >= thresholds).sum() > an_hour * hours * LIVE_SHARE:
-            raised = _raise_one(found, silent, thresholds, aim)
+            raised = _raise_one(found, silent, thresholds, aim.beta, cap)
             if raised is None:
                 break
             thresholds[raised[0]] = raised[1]
@@ -122,18 +124,18 @@ def thresholds_for(found: Material, aim: Aim) -> npt.NDArray[np.float64]:
 
 
 def _raise_one(
-    found: Material, silent: Floats, thresholds: Floats, aim: Aim
+    found: Material, silent: Floats, thresholds: Floats, beta: float, cap: float
 ) -> tuple[int, float] | None:
     """The label, and its next threshold, that avoids an event at least cost."""
     best: tuple[float, int, float] | None = None
     for label in np.flatnonzero((silent >= thresholds).any(axis=0)).tolist():
         events = np.sort(silent[:, label][silent[:, label] >= thresholds[label]])
-        raised = min(aim.cap, float(events[0]) + 0.01)
+        raised = min(cap, float(events[0]) + 0.01)
         avoided = len(events) - int((events >= raised).sum())
         if raised <= thresholds[label] or not avoided:
             continue
-        before = f_score(found, label, float(thresholds[label]), aim.beta)
-        cost = max(0.0, before - f_score(found, label, raised, aim.beta)) + 1e-4
+        before = f_score(found, label, float(thresholds[label]), beta)
+        cost = max(0.0, before - f_score(found, label, raised, beta)) + 1e-4
         if best is None or avoided / cost > best[0]:
             best = avoided / cost, label, raised
     return best[1:] if best else None
