@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -21,6 +22,9 @@ from mmgat.stream.errors import BridgeError
 from mmgat.stream.settings import SettingsGroup
 
 CLIENT_NAME: Final = "mmgat-stream"
+DRAIN_S: Final = 0.5
+"""JACK takes what was sent a period later and does not say when; a port closed before loses it."""
+
 APIS: Final = {"alsa": "LINUX_ALSA", "jack": "UNIX_JACK", "coremidi": "MACOSX_CORE"}
 
 
@@ -113,7 +117,9 @@ class MidiBridge(Bridge):
             self._write(message)
 
     def close(self) -> None:
-        """Gives the port or the device back."""
+        """Gives the port or the device back, once what was sent is on its way."""
+        if self._port is not None:
+            time.sleep(DRAIN_S)
         for port in (self._port, self._input):
             if port is not None:
                 port.close()
