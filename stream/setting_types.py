@@ -171,3 +171,20 @@ def _shown(value: object) -> str:
     if value is None or value == ():
         return "nothing"
     return f"{value:.10g}" if isinstance(value, float) else repr(value)
+
+
+class SettingsGroup(msgspec.Struct, frozen=True):
+    """Base of all settings classes.
+
+    Raises:
+        SettingsError: a value has the wrong type or lies outside its range.
+    """
+
+    def __post_init__(self) -> None:
+        for field in msgspec.structs.fields(type(self)):
+            value = getattr(self, field.name)
+            if not isinstance(field.default, SettingsGroup):
+                check(field, value)
+            elif not isinstance(value, type(field.default)):
+                wanted = type(field.default).__name__
+                raise SettingsError(f"{field.name}: expected {wanted}, found {value!r}")

@@ -9,32 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import msgspec
 from msgspec import Meta
 
-from mmgat.stream.errors import SettingsError
-from mmgat.stream.setting_types import check
+from mmgat.stream.setting_types import SettingsGroup
 
 HOPS_S: Final = (0.25, 0.5, 1.0)
 MAX_NODES: Final = 60
 DEFAULT_ADDRESS: Final = "tcp://127.0.0.1:5550"
-
-
-class SettingsGroup(msgspec.Struct, frozen=True):
-    """Base of all settings classes.
-
-    Raises:
-        SettingsError: a value has the wrong type or lies outside its range.
-    """
-
-    def __post_init__(self) -> None:
-        for field in msgspec.structs.fields(type(self)):
-            value = getattr(self, field.name)
-            if not isinstance(field.default, SettingsGroup):
-                check(field, value)
-            elif not isinstance(value, type(field.default)):
-                wanted = type(field.default).__name__
-                raise SettingsError(f"{field.name}: expected {wanted}, found {value!r}")
 
 
 def _about(description: str, **limits: Any) -> Meta:

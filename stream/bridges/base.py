@@ -14,7 +14,7 @@ import msgspec
 
 from mmgat.stream.bus.protocol import Message
 from mmgat.stream.errors import BridgeError
-from mmgat.stream.settings import SettingsGroup
+from mmgat.stream.setting_types import SettingsGroup
 
 
 class SourceLost(msgspec.Struct, frozen=True, kw_only=True):

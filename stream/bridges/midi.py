@@ -19,7 +19,7 @@ from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal, required
 from mmgat.stream.bridges.midi_mapping import MidiMapping, midi_messages, read_mapping, to_toml
 from mmgat.stream.bus.protocol import Estimate, Event, Hello
 from mmgat.stream.errors import BridgeError
-from mmgat.stream.settings import SettingsGroup
+from mmgat.stream.setting_types import SettingsGroup
 
 CLIENT_NAME: Final = "mmgat-stream"
 DRAIN_S: Final = 0.5

@@ -13,7 +13,7 @@ from msgspec import Meta
 from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal, required
 from mmgat.stream.bridges.mqtt_topics import OFFLINE, ONLINE, TopicMapper
 from mmgat.stream.errors import BridgeError
-from mmgat.stream.settings import SettingsGroup
+from mmgat.stream.setting_types import SettingsGroup
 
 CONNECT_TIMEOUT_S: Final = 5.0
 KEEPALIVE_S: Final = 20

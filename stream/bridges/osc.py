@@ -23,7 +23,7 @@ from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal, SourceLost, 
 from mmgat.stream.bridges.names import osc_part
 from mmgat.stream.bus.protocol import Estimate, Event, Status
 from mmgat.stream.errors import BridgeError
-from mmgat.stream.settings import SettingsGroup
+from mmgat.stream.setting_types import SettingsGroup
 
 MAX_BUNDLE_BYTES: Final = 1400
 """Of an unfragmented datagram in an Ethernet network, with room for headers."""

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal, required
 from mmgat.stream.bridges.metrics import MetricState, metrics
-from mmgat.stream.settings import SettingsGroup
+from mmgat.stream.setting_types import SettingsGroup
 
 
 class PrometheusSettings(SettingsGroup, frozen=True):

@@ -30,7 +30,7 @@ from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal, SourceLost, 
 from mmgat.stream.bus.protocol import PREFIX, to_json
 from mmgat.stream.bus.replay import Replay
 from mmgat.stream.errors import BridgeError
-from mmgat.stream.settings import SettingsGroup
+from mmgat.stream.setting_types import SettingsGroup
 
 MAX_CLIENTS: Final = 100
 MAX_WAITING: Final = 500

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from mmgat.stream import AudioSource, Block, Estimate, Event, Sink
 from mmgat.stream.bridges.base import Bridge, Signal
-from mmgat.stream.settings import SettingsGroup
+from mmgat.stream.setting_types import SettingsGroup
 
 RATE_HZ = 16_000
 SECONDS = 3

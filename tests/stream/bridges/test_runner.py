@@ -7,7 +7,7 @@ import threading
 from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal
 from mmgat.stream.bridges.runner import LONGEST_PAUSE_S, Runner
 from mmgat.stream.bus.protocol import Message
-from mmgat.stream.settings import SettingsGroup
+from mmgat.stream.setting_types import SettingsGroup
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
 
 
