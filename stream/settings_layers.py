@@ -20,14 +20,8 @@ from typing import Any, Final
 import msgspec
 
 from mmgat.stream.errors import SettingsError
-from mmgat.stream.setting_types import convert, parse
-from mmgat.stream.settings import (
-    InputSettings,
-    ModelSettings,
-    OutputSettings,
-    ProgramSettings,
-    SettingsGroup,
-)
+from mmgat.stream.setting_types import SettingsGroup, convert, parse
+from mmgat.stream.settings import InputSettings, ModelSettings, OutputSettings, ProgramSettings
 
 ENVIRONMENT_PREFIX: Final = "MMGAT_STREAM_"
 
