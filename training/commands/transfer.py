@@ -10,7 +10,7 @@ import click
 from mmgat.training.commands.compact import Folder, Pipeline, SomeFile, cache_option
 
 if TYPE_CHECKING:
-    from mmgat.training.transfer.tail import Taught
+    from mmgat.training.transfer.tail import TargetedViews
     from mmgat.training.transfer.targets import Calibration
 
 data_option = click.option("--data", type=Folder, required=True, help="The local data folder.")
@@ -69,15 +69,15 @@ def features(
             click.echo(f"{split} {kind}: {run(data, mn04, cache, split, kind, wanted)} parts")
 
 
-def _taught(
+def _targeted(
     data: Path, cache: Path, split: str
-) -> tuple[dict[str, Taught], Calibration, list[str]]:
-    """Hearings of every kind with their targets, the calibration, and AudioSet's class names."""
+) -> tuple[dict[str, TargetedViews], Calibration, list[str]]:
+    """Augmented views of every kind with their targets, the calibration, and AudioSet's class names."""
     from mmgat.training.data.audioset_names import read_class_names
     from mmgat.training.transfer.clips import KINDS
     from mmgat.training.transfer.features import read_parts
-    from mmgat.training.transfer.tail import Taught
-    from mmgat.training.transfer.targets import calibrate, taught
+    from mmgat.training.transfer.tail import TargetedViews
+    from mmgat.training.transfer.targets import calibrate, targets_and_weights
 
     names = read_class_names(data / "audioset-vggish" / "class_labels_indices.csv")
     exact = [read_parts(cache, "train", kind) for kind in ("pieces", "notes")]
@@ -85,7 +85,7 @@ def _taught(
     found = {}
     for kind in KINDS:
         part = read_parts(cache, split, kind)
-        found[kind] = Taught(part, *taught(part, kind, calibration, names))
+        found[kind] = TargetedViews(part, *targets_and_weights(part, kind, calibration, names))
     return found, calibration, names
 
 
@@ -104,7 +104,7 @@ def tail(data: Path, mn04: Path, cache: Path, threads: int, steps: int, way: flo
     from mmgat.training.transfer.tail import TailSettings, save, train
 
     torch.set_num_threads(threads)
-    found, calibration, names = _taught(data, cache, "train")
+    found, calibration, names = _targeted(data, cache, "train")
     settings = TailSettings(steps=steps, way=way)
     trained = train(Tail(*load_mn04(mn04)), found, calibration, names, settings, click.echo)
     save(cache / "tail", *trained)
@@ -129,25 +129,27 @@ def fit(data: Path, mn04: Path, cache: Path, threads: int, epochs: float, out: P
     from mmgat.training.transfer.operating_points import material, operating_points
 
     torch.set_num_threads(threads)
-    found, _, names = _taught(data, cache, "train")
+    found, _, names = _targeted(data, cache, "train")
     network, classes = load_mn04(mn04)
     second, prior = Tail(network, classes), tail.Prior(label_columns(names), len(names))
     tail.load(cache / "tail", second, prior)
-    hearings = {kind: heads.hear(second.eval(), taught) for kind, taught in found.items()}
+    embedded_views = {
+        kind: heads.embed_views(second.eval(), views) for kind, views in found.items()
+    }
     nodes, text = heads.Nodes(prior, names), minilm_embeddings()
-    nodes.start(torch.cat([h.features[::7].flatten(0, 1) for h in hearings.values()]))
+    nodes.start(torch.cat([h.features[::7].flatten(0, 1) for h in embedded_views.values()]))
     settings = heads.FitSettings(epochs=epochs)
-    mmgat = heads.fit(nodes, heads.new_mmgat(text), hearings, settings, click.echo)
-    held_out, _, _ = _taught(data, cache, "validation")
+    mmgat = heads.fit(nodes, heads.new_mmgat(text), embedded_views, settings, click.echo)
+    held_out, _, _ = _targeted(data, cache, "validation")
     log_odds = {
-        kind: heads.live_log_odds(nodes, mmgat, heads.hear(second, taught)).numpy()
-        for kind, taught in held_out.items()
+        kind: heads.live_log_odds(nodes, mmgat, heads.embed_views(second, views)).numpy()
+        for kind, views in held_out.items()
     }
     points = operating_points(
         material(
             log_odds,
-            {kind: taught.targets for kind, taught in held_out.items()},
-            {kind: taught.weights for kind, taught in held_out.items()},
+            {kind: views.targets for kind, views in held_out.items()},
+            {kind: views.weights for kind, views in held_out.items()},
         )
     )
     embedder = checkpoint.embedder_of(network, second, nodes, names)

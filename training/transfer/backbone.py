@@ -1,6 +1,6 @@
 """mn04's published weights in the embedder's network, and that network in two halves.
 
-What the first half says of a window never changes, so it is computed once for all hearings; only
+What the first half says of a window never changes, so it is computed once for all views; only
 the second half and the classes are trained on.
 """
 

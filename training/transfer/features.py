@@ -1,6 +1,6 @@
-"""What the first half of the network says of every hearing, and the teacher of every clip.
+"""What the first half of the network says of every view, and the teacher of every clip.
 
-One part is ``features/<split>-<kind>-<number>.npz`` of ``CLIPS_A_PART`` clips of ``N_VIEWS`` hearings:
+One part is ``features/<split>-<kind>-<number>.npz`` of ``CLIPS_A_PART`` clips of ``N_VIEWS`` views:
 
     middle         float16 [n, 10, 32, 8, 13]  the first half, of every node
     labels, known  bool    [n, 10, 20]
@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 from mmgat.model.embedders.kaldi_mel import kaldi_log_mel
 from mmgat.training.errors import TrainingDataError
+from mmgat.training.transfer.augmented_views import augment, onset, windows
 from mmgat.training.transfer.backbone import Stem, Tail, load_mn04
 from mmgat.training.transfer.clips import N_NODES, Clip, ClipMaker, Samples
-from mmgat.training.transfer.hearing import augment, onset, windows
 
 CLIPS_A_PART: Final = 50
 N_VIEWS: Final = 2
@@ -83,7 +83,7 @@ def make_part(maker: ClipMaker, kind: str, first: int, stem: Stem, teacher: Teac
 
 
 def _heard(clip: Clip, kind: str, view: int, rng: np.random.Generator) -> Clip:
-    """A hearing; half of the first ones of music are as recorded, but for their level."""
+    """A view; half of the first ones of music are as recorded, but for their level."""
     if kind in ("pieces", "notes") and rng.random() < ONSET_SHARE:
         clip = onset(clip, rng)
     if kind == "music" and view == 0 and rng.random() < 0.5:

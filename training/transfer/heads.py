@@ -21,7 +21,7 @@ from mmgat.training.data.label_text import LabelText
 from mmgat.training.fitting.losses import LossWeights, MMGATLoss
 from mmgat.training.transfer.backbone import Tail
 from mmgat.training.transfer.clips import N_NODES
-from mmgat.training.transfer.tail import Prior, Taught
+from mmgat.training.transfer.tail import Prior, TargetedViews
 
 STATE_SIZES: Final = (512, 256)
 DROPOUTS: Final = (0.1, 0.4)
@@ -37,7 +37,7 @@ class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How MMGAT is fitted.
 
     Attributes:
-        epochs: over the hearings of music.
+        epochs: over the views of music.
         batch: graphs.
         shares: kind -> share of a batch; music is about half.
         learning_rate, context_rate: of MMGAT, and of how it mixes prior logits.
@@ -61,7 +61,7 @@ class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
 
-class Hearings(NamedTuple):
+class EmbeddedViews(NamedTuple):
     """Features [n, 10, 384], logits [n, 10, 527], targets and weights [n, 10, 20]; float32."""
 
     features: Tensor
@@ -100,17 +100,17 @@ class Nodes(nn.Module):
 
 
 @torch.inference_mode()
-def hear(tail: Tail, taught: Taught) -> Hearings:
+def embed_views(tail: Tail, views: TargetedViews) -> EmbeddedViews:
     """What the trained tail says of every node."""
     features, logits = [], []
-    middle = taught.part["middle"]
+    middle = views.part["middle"]
     for first in range(0, len(middle), FEATURES_A_BATCH):
         some = torch.from_numpy(middle[first : first + FEATURES_A_BATCH].astype(np.float32))
         found = tail(some.flatten(0, 1))
         features.append(found[0].unflatten(0, (-1, N_NODES)))
         logits.append(found[1].unflatten(0, (-1, N_NODES)))
-    targets, weights = torch.from_numpy(taught.targets), torch.from_numpy(taught.weights)
-    return Hearings(torch.cat(features), torch.cat(logits), targets, weights)
+    targets, weights = torch.from_numpy(views.targets), torch.from_numpy(views.weights)
+    return EmbeddedViews(torch.cat(features), torch.cat(logits), targets, weights)
 
 
 def new_mmgat(text: LabelText) -> MMGAT:
@@ -153,7 +153,7 @@ def targets_of(targets: Tensor, weights: Tensor, mask: Tensor) -> Targets:
 def fit(
     nodes: Nodes,
     mmgat: MMGAT,
-    hearings: dict[str, Hearings],
+    embedded_views: dict[str, EmbeddedViews],
     settings: FitSettings,
     report: Callable[[str], None] = print,
 ) -> MMGAT:
@@ -169,11 +169,12 @@ def fit(
         {"params": others, "lr": settings.learning_rate, "weight_decay": 0.02},
         {"params": context, "lr": settings.context_rate, "weight_decay": 0.0},
     ]
-    total = sum(settings.shares[kind] for kind in hearings)
+    total = sum(settings.shares[kind] for kind in embedded_views)
     counts = {
-        kind: max(1, round(settings.batch * settings.shares[kind] / total)) for kind in hearings
+        kind: max(1, round(settings.batch * settings.shares[kind] / total))
+        for kind in embedded_views
     }
-    n_steps = max(1, int(settings.epochs * len(hearings["music"].targets) / counts["music"]))
+    n_steps = max(1, int(settings.epochs * len(embedded_views["music"].targets) / counts["music"]))
     optimizer = torch.optim.AdamW(groups)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [group["lr"] for group in groups], total_steps=n_steps, pct_start=0.15
@@ -182,11 +183,11 @@ def fit(
     start, average = copy.deepcopy(mmgat), copy.deepcopy(mmgat)
     for step in range(n_steps):
         chosen = {
-            kind: torch.from_numpy(rng.integers(len(hearings[kind].targets), size=n))
+            kind: torch.from_numpy(rng.integers(len(embedded_views[kind].targets), size=n))
             for kind, n in counts.items()
         }
         features, logits, y, w = (
-            torch.cat([hearings[kind][i][index] for kind, index in chosen.items()])
+            torch.cat([embedded_views[kind][i][index] for kind, index in chosen.items()])
             for i in range(4)
         )
         embedded = nodes(features, logits)
@@ -214,9 +215,9 @@ def fit(
 
 
 @torch.inference_mode()
-def live_log_odds(nodes: Nodes, mmgat: MMGAT, hearings: Hearings) -> Tensor:
+def live_log_odds(nodes: Nodes, mmgat: MMGAT, embedded_views: EmbeddedViews) -> Tensor:
     """Log-odds [n, 10, 20] of every node as the newest of its graph, which the earlier ones form."""
-    embedded = nodes(hearings.features, hearings.logits)
+    embedded = nodes(embedded_views.features, embedded_views.logits)
     found = []
     for last in range(N_NODES):
         graph = mmgat.graph(embedded[:, : last + 1])

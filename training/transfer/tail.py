@@ -65,8 +65,8 @@ class TailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
 
-class Taught(NamedTuple):
-    """Hearings of a kind with their targets.
+class TargetedViews(NamedTuple):
+    """Augmented views of a kind with their targets.
 
     Attributes:
         part: as ``read_parts`` gives it.
@@ -127,7 +127,7 @@ class Prior(nn.Module):
 
 
 def draw(
-    taught: dict[str, Taught], settings: TailSettings, rng: np.random.Generator
+    views: dict[str, TargetedViews], settings: TailSettings, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """A batch of windows: middles, targets, weights, and the logits to stay near.
 
@@ -135,8 +135,8 @@ def draw(
     kinds is filled in by the caller's own mn04.
     """
     found: tuple[list[Any], ...] = ([], [], [], [])
-    total = sum(settings.shares[kind] for kind in taught)
-    for kind, (part, targets, weights) in taught.items():
+    total = sum(settings.shares[kind] for kind in views)
+    for kind, (part, targets, weights) in views.items():
         n = max(1, round(settings.batch * settings.shares[kind] / total))
         views, nodes = rng.integers(len(targets), size=n), rng.integers(N_NODES, size=n)
         around = part["teacher_4s"][part["clip"][views], nodes].astype(np.float32)
@@ -154,7 +154,7 @@ def draw(
 
 def train(
     tail: Tail,
-    taught: dict[str, Taught],
+    views: dict[str, TargetedViews],
     calibration: Calibration,
     class_names: list[str],
     settings: TailSettings,
@@ -166,9 +166,9 @@ def train(
     columns = label_columns(class_names)
     start, prior = copy.deepcopy(tail).eval(), Prior(columns, len(class_names))
     with torch.inference_mode():
-        outs = [start(draw(taught, settings, rng)[0]) for _ in range(10)]
+        outs = [start(draw(views, settings, rng)[0]) for _ in range(10)]
         features, logits = (torch.cat(values) for values in zip(*outs, strict=True))
-        music = [start(draw({"music": taught["music"]}, settings, rng)[0])[1] for _ in range(10)]
+        music = [start(draw({"music": views["music"]}, settings, rng)[0])[1] for _ in range(10)]
         of_music = to_labels(torch.cat(music).numpy(), columns)
     prior.start(features, logits, half_way(of_music, calibration))
     first_prior = copy.deepcopy(prior)
@@ -190,7 +190,7 @@ def train(
     both = nn.ModuleList([tail, prior])
     average = copy.deepcopy(both)
     for step in range(settings.steps):
-        middle, y, w, kept = draw(taught, settings, rng)
+        middle, y, w, kept = draw(views, settings, rng)
         with torch.inference_mode():
             own = start(middle)[1]
         kept = torch.where(kept.isnan(), own, (own + kept) / 2).clone()

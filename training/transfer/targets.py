@@ -1,4 +1,4 @@
-"""What is taught: exact labels where they are known, and of music the teacher's opinion.
+"""Targets: exact labels where they are known, and of music the teacher's opinion.
 
 mn04's scores are no probabilities: annotators of AudioSet hardly ever named a bass. One logistic
 regression a label on clips with exact labels says what its logits are worth there; but those are
@@ -52,7 +52,7 @@ def teacher_logits(part: Arrays, class_names: list[str]) -> npt.NDArray[np.float
 
 
 def calibrate(parts: list[Arrays], class_names: list[str]) -> Calibration:
-    """Fits the calibration to parts with exact labels, on the fuller hearing of every clip."""
+    """Fits the calibration to parts with exact labels, on the fuller view of every clip."""
     logits, labels, known = [], [], []
     for part in parts:
         teacher, present = teacher_logits(part, class_names), part["labels"].sum(axis=(1, 2))
@@ -118,10 +118,10 @@ def music_log_odds(logits: Floats, calibration: Calibration) -> npt.NDArray[np.f
     return np.asarray(scales.gains * both + scales.shifts)
 
 
-def taught(
+def targets_and_weights(
     part: Arrays, kind: str, calibration: Calibration, class_names: list[str]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Targets in [0, 1] and their weights, float32 [n, 10, 20], of a kind's hearings.
+    """Targets in [0, 1] and their weights, float32 [n, 10, 20], of a kind's views.
 
     In sounds a label is unknown where the teacher hears it among music.
     """

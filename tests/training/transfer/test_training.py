@@ -25,7 +25,7 @@ from mmgat.training.transfer.targets import (
     calibrate,
     half_way,
     music_log_odds,
-    taught,
+    targets_and_weights,
     teacher_logits,
 )
 
@@ -72,9 +72,9 @@ def calibration(parts: dict[str, Arrays], names: list[str]) -> Calibration:
 @pytest.fixture(scope="module")
 def material_of_all_kinds(
     parts: dict[str, Arrays], calibration: Calibration, names: list[str]
-) -> dict[str, tail.Taught]:
+) -> dict[str, tail.TargetedViews]:
     return {
-        kind: tail.Taught(part, *taught(part, kind, calibration, names))
+        kind: tail.TargetedViews(part, *targets_and_weights(part, kind, calibration, names))
         for kind, part in parts.items()
     }
 
@@ -124,13 +124,13 @@ def test_sounds_in_which_the_teacher_hears_music_teach_nothing_of_its_labels(
     calibration = calibrate([a_part(np.random.default_rng(3))], names)
     flute = names.index("Flute")
     part["teacher_10s"][0, [names.index("Music"), flute]] = 4
-    _, weights = taught(part, "sounds", calibration, names)
+    _, weights = targets_and_weights(part, "sounds", calibration, names)
     assert not weights[:2, :, LABELS.index("flute")].any()
     assert weights[2:].all()
 
 
 def test_tail_and_mmgat_learn_and_become_one_embedder(
-    names: list[str], calibration: Calibration, material_of_all_kinds: dict[str, tail.Taught]
+    names: list[str], calibration: Calibration, material_of_all_kinds: dict[str, tail.TargetedViews]
 ) -> None:
     torch.manual_seed(0)
     network, classes = SpectrogramMobileNet(), Classes()
@@ -141,13 +141,15 @@ def test_tail_and_mmgat_learn_and_become_one_embedder(
         start, material_of_all_kinds, calibration, names, settings, told.append
     )
     assert told[0].startswith("step 0: labels")
-    hearings = {kind: heads.hear(second, found) for kind, found in material_of_all_kinds.items()}
+    embedded_views = {
+        kind: heads.embed_views(second, found) for kind, found in material_of_all_kinds.items()
+    }
     text = LabelText(torch.randn(20, 384), "none", "none")
     nodes = heads.Nodes(prior, names)
-    nodes.start(torch.cat([found.features.flatten(0, 1) for found in hearings.values()]))
+    nodes.start(torch.cat([found.features.flatten(0, 1) for found in embedded_views.values()]))
     fitted = heads.FitSettings(epochs=0.5, batch=12)
-    mmgat = heads.fit(nodes, heads.new_mmgat(text), hearings, fitted, told.append)
-    log_odds = heads.live_log_odds(nodes, mmgat, hearings["notes"])
+    mmgat = heads.fit(nodes, heads.new_mmgat(text), embedded_views, fitted, told.append)
+    log_odds = heads.live_log_odds(nodes, mmgat, embedded_views["notes"])
     assert log_odds.shape == (12, 10, 20)
 
     embedder = embedder_of(network, second, nodes, names)

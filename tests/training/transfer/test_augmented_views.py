@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mmgat.model.embedders.kaldi_mel import KALDI_LOG_MEL, kaldi_log_mel
+from mmgat.training.transfer.augmented_views import augment, onset, windows
 from mmgat.training.transfer.clips import (
     CLIP_SAMPLES,
     LEAD,
@@ -12,7 +13,6 @@ from mmgat.training.transfer.clips import (
     mix,
     node_levels,
 )
-from mmgat.training.transfer.hearing import augment, onset, windows
 
 RATE = 32_000
 
@@ -71,7 +71,7 @@ def test_before_an_onset_nothing_sounds_and_that_is_known() -> None:
         assert found.labels.any()
 
 
-def test_a_hearing_keeps_length_and_range_and_silence_is_no_error() -> None:
+def test_a_view_keeps_length_and_range_and_silence_is_no_error() -> None:
     for seed in range(6):
         heard = augment(tone(), np.random.default_rng(seed))
         assert heard.shape == (CLIP_SAMPLES,)

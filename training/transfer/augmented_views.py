@@ -23,7 +23,7 @@ CUTS_HZ: Final = (
     (0.05, 3_400, 4_000),
     (0.1, 9_900, 13_200),
 )
-"""Shares of the hearings that end between two frequencies; the rest is whole."""
+"""Shares of the views that end between two frequencies; the rest is whole."""
 
 CUT_WIDTH_HZ: Final = 60.0
 LEAST_SOUNDING: Final = 0.35
@@ -51,7 +51,7 @@ def onset(clip: Clip, rng: np.random.Generator) -> Clip:
 
 
 def augment(audio: Samples, rng: np.random.Generator) -> Samples:
-    """One random hearing of a clip: room, bandwidth, colour, noise, level.
+    """One random view of a clip: room, bandwidth, colour, noise, level.
 
     Shapes: float32 [CLIP_SAMPLES] at 32 kHz -> the same, in [-1, 1].
     """
