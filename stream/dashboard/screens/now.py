@@ -7,15 +7,12 @@ from typing import Final
 from rich.cells import cell_len
 
 from mmgat.model.labels import FAMILIES
-from mmgat.stream.dashboard.drawing.bars import bar
 from mmgat.stream.dashboard.drawing.cells import (
     BRIGHT,
     FAINT,
     MUTED,
     NOTICE,
-    QUIET,
     SOUNDING,
-    TEXT,
     Line,
     Span,
     beside,
@@ -33,6 +30,7 @@ from mmgat.stream.dashboard.drawing.words import (
     time_of_day,
 )
 from mmgat.stream.dashboard.screens.frame import Keys, body_height, framed
+from mmgat.stream.dashboard.screens.instrument_line import label_line
 from mmgat.stream.dashboard.screens.summary import heard_lines
 from mmgat.stream.dashboard.screens.timeline import map_lines
 from mmgat.stream.dashboard.screens.welcome import welcome
@@ -74,8 +72,8 @@ def _body(view: View, width: int, height: int) -> list[Line]:
     if source.over:
         return heard_lines(view, width, height)
     columns = _columns(view, width)
-    airy = max(map(len, _stacked(view, columns, airy=True)))
-    close = max(map(len, _stacked(view, columns, airy=False)))
+    airy = max(map(len, _stacked(columns, airy=True)))
+    close = max(map(len, _stacked(columns, airy=False)))
     if height < close + 5:
         near = _near_line(view, width)
         air: list[Line] = [[]] if height >= 12 else []
@@ -246,7 +244,7 @@ def _columns(view: View, width: int) -> list[list[tuple[str, list[str]]]]:
 
 
 def _stacked(
-    view: View, columns: list[list[tuple[str, list[str]]]], *, airy: bool
+    columns: list[list[tuple[str, list[str]]]], *, airy: bool
 ) -> list[list[tuple[str, str]]]:
     """For every column its lines: a family's heading, its labels, and blank ones in between."""
     stacks = []
@@ -266,7 +264,7 @@ def _families(
 ) -> list[Line]:
     each = (width - GAP * (len(columns) - 1)) // len(columns)
     blocks: list[list[Line]] = []
-    for stack in _stacked(view, columns, airy=airy):
+    for stack in _stacked(columns, airy=airy):
         lines: list[Line] = []
         for kind, name in stack:
             if kind == "label":
@@ -275,30 +273,3 @@ def _families(
                 lines.append(heading(name, "", each) if kind else [])
         blocks.append(lines)
     return beside(blocks, [each] * len(columns), GAP)
-
-
-def label_line(view: View, label: str, width: int) -> Line:
-    """One instrument: its mark, name, bar, score and for how long it is on."""
-    source = view.source
-    estimate = source.estimate if source else None
-    active = estimate is not None and label in estimate.active
-    near = estimate is not None and label in estimate.near_misses
-    muted = label in view.choices.muted
-    score = estimate.scores.get(label, 0.0) if estimate else 0.0
-    name_width = 18 if width >= 52 else 12
-    name = instrument(label) if width >= 52 else short_instrument(label)
-    name += "?" if label in view.state.unverified else ""
-    role = SOUNDING if active else NOTICE if near else MUTED
-    chosen = view.choices.label == label
-    mark = "▸ " if chosen else "● " if active else "○ " if near else "× " if muted else "  "
-    percent = f" {100 * score:3.0f}" if active or near else " " * 4
-    since = held(source.sounding_s(label)) if source and active else ""
-    cells = width - name_width - 2 - 4 - 6
-    colour = SOUNDING if active else NOTICE if near else QUIET
-    peak = source.peak(label) if source else 0.0
-    return [
-        Span(mark + fit(name, name_width), role),
-        *bar(score, peak, view.state.threshold(label), cells, colour),
-        Span(percent, role),
-        Span(f"{since:>6}", TEXT),
-    ]
