@@ -138,13 +138,13 @@ def draw(
     total = sum(settings.shares[kind] for kind in views)
     for kind, (part, targets, weights) in views.items():
         n = max(1, round(settings.batch * settings.shares[kind] / total))
-        views, nodes = rng.integers(len(targets), size=n), rng.integers(N_NODES, size=n)
-        around = part["teacher_4s"][part["clip"][views], nodes].astype(np.float32)
+        which, nodes = rng.integers(len(targets), size=n), rng.integers(N_NODES, size=n)
+        around = part["teacher_4s"][part["clip"][which], nodes].astype(np.float32)
         if kind != "music":
             around = np.full_like(around, np.nan)
         for values, more in zip(
             found,
-            (part["middle"][views, nodes], targets[views, nodes], weights[views, nodes], around),
+            (part["middle"][which, nodes], targets[which, nodes], weights[which, nodes], around),
             strict=True,
         ):
             values.append(more.astype(np.float32))

@@ -1,11 +1,8 @@
-"""The MIDI bridge: its mapping, a real port of a JACK server, and bytes to a device."""
+"""The MIDI bridge: its mapping, and bytes to a device."""
 
 from __future__ import annotations
 
 import os
-import sys
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,33 +16,10 @@ from mmgat.stream.bridges.midi_mapping import (
     to_toml,
 )
 from mmgat.stream.errors import BridgeError
-from tests.stream.bridges.running import Process, bridge, publishing
-from tests.stream.bus.messages import ESTIMATE, STATUS, event
+from tests.stream.bridges.running import bridge, publishing
+from tests.stream.bus.messages import ESTIMATE, event
 
 MAPPING = MidiMapping(channel=3, notes={"a": 60}, controls={"a": 20})
-
-RECEIVER = """
-import sys, time, mido
-backend = mido.Backend("mido.backends.rtmidi/UNIX_JACK", load=True)
-while not (names := [n for n in backend.get_input_names() if "instruments" in n]):
-    time.sleep(0.05)
-port = backend.open_input(names[0])
-print("open", flush=True)
-for message in port:
-    print(message, flush=True)
-"""
-SENDER = """
-import time, mido
-backend = mido.Backend("mido.backends.rtmidi/UNIX_JACK", load=True)
-names = []
-while not names:
-    time.sleep(0.05)
-    names = [n for n in backend.get_output_names() if "instruments" in n]
-port = backend.open_output(names[0])
-while True:
-    port.send(mido.Message("note_on", note=48, velocity=9, channel=4))
-    time.sleep(0.2)
-"""
 
 
 def test_an_instrument_is_a_note_and_its_score_the_velocity() -> None:
@@ -119,46 +93,6 @@ def test_a_device_gets_the_bytes(tmp_path: Path) -> None:
             assert process.terminate() == 0
             while bytes([0x82, 60, 0]) not in found:  # no note hangs
                 found += reader.read(64)
-
-
-@pytest.fixture(scope="module")
-def jack() -> Iterator[dict[str, str]]:
-    """A JACK server without hardware, and what leads its clients to it."""
-    name = f"mmgat-{uuid.uuid4().hex[:8]}"
-    command = ("jackd", "--no-realtime", "--no-mlock", "-n", name, "-d", "dummy", "-p", "1024")
-    environment = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
-    with Process(*command, environment=environment) as server:
-        server.out.until("self-connect-mode")
-        yield environment
-        server.terminate()
-
-
-def test_a_virtual_port_plays_to_another_program(jack: dict[str, str]) -> None:
-    with (
-        publishing("lab") as publisher,
-        bridge("midi", publisher.address, "--api", "jack", **jack) as process,
-        Process(sys.executable, "-c", RECEIVER, environment=jack) as receiver,
-    ):
-        receiver.out.until("open")
-        publisher(event())
-        assert "note=36 velocity=114" in receiver.out.until("note_on channel=0")
-        publisher(msgspec.structs.replace(ESTIMATE, scores={"a": 0.5}))
-        receiver.out.until("control_change channel=0 control=20 value=64")
-        assert process.terminate() == 0
-        receiver.out.until("note_off channel=0 note=36")
-
-
-def test_a_mapping_is_learned_from_what_is_played(jack: dict[str, str], tmp_path: Path) -> None:
-    path = tmp_path / "map.toml"
-    with (
-        publishing("lab") as publisher,
-        bridge("midi", publisher.address, "--api", "jack", "--learn", path, **jack) as process,
-        Process(sys.executable, "-c", SENDER, environment=jack),
-    ):
-        process.err.until("a: play a note or move a controller")
-        publisher(STATUS)
-        process.err.until("all labels are learned")
-    assert read_mapping(path) == MidiMapping(5, {"a": 48}, {})
 
 
 def test_without_a_midi_system_it_says_what_to_do() -> None:
