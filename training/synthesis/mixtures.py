@@ -86,25 +86,42 @@ def second_levels(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return np.asarray(10 * np.log10(np.maximum(power, FLOOR)))
 
 
+def labels_by_level(
+    total: npt.NDArray[np.float64],
+    parts: Sequence[tuple[npt.NDArray[np.float64], str | None, frozenset[str]]],
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Labels of every second, and whether they are known, from how loud each part is in it.
+
+    Args:
+        total: levels of the mixture in dB, [seconds].
+        parts: levels [seconds], label, and labels that the part leaves unknown.
+
+    Returns:
+        Both bool [seconds, 20]; what is present is known.
+    """
+    labels = np.zeros((len(total), N_LABELS), bool)
+    known = np.ones_like(labels)
+    for level, label, ambiguous in parts:
+        heard = (level > total.max() + PRESENT_DB) & (level > total + COVERED_DB) & (level > -90)
+        absent = level < min(total.max() + ABSENT_DB, -50)
+        if label:
+            labels[heard, INDEX[label]] = True
+            known[~heard & ~absent, INDEX[label]] = False
+        for unsure in ambiguous:
+            known[~absent, INDEX[unsure]] = False
+    return labels, known | labels
+
+
 def mix(parts: Sequence[Part], kind: str) -> Clip:
     """Adds up parts and finds the labels of every second."""
     audio = np.zeros(CLIP_SAMPLES, np.float32)
     for part in parts:
         audio += part.audio
-    total = second_levels(audio)
-    labels = np.zeros((CLIP_S, N_LABELS), bool)
-    known = np.ones((CLIP_S, N_LABELS), bool)
-    for part in parts:
-        level = second_levels(part.audio)
-        heard = (level > total.max() + PRESENT_DB) & (level > total + COVERED_DB) & (level > -90)
-        absent = level < min(total.max() + ABSENT_DB, -50)
-        if part.label:
-            labels[heard, INDEX[part.label]] = True
-            known[~heard & ~absent, INDEX[part.label]] = False
-        for label in part.ambiguous:
-            known[~absent, INDEX[label]] = False
+    labels, known = labels_by_level(
+        second_levels(audio), [(second_levels(p.audio), p.label, p.ambiguous) for p in parts]
+    )
     sources = frozenset(part.source for part in parts if part.source)
-    return Clip(audio, labels, known | labels, kind, sources)
+    return Clip(audio, labels, known, kind, sources)
 
 
 def at_level(audio: npt.NDArray[np.float32], level_dbfs: float) -> npt.NDArray[np.float32]:

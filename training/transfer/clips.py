@@ -16,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.embedders.kaldi_mel import KALDI_LOG_MEL, SAMPLE_RATE_HZ
-from mmgat.model.labels import INDEX, N_LABELS
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.arrangement import arrange
 from mmgat.training.synthesis.augment import noise
-from mmgat.training.synthesis.mixtures import ABSENT_DB, COVERED_DB, FLOOR, PRESENT_DB
+from mmgat.training.synthesis.mixtures import FLOOR, labels_by_level
 from mmgat.training.synthesis.render import HELD_OUT
 from mmgat.training.synthesis.sample_bank import SampleBank, Source
 
@@ -82,19 +81,10 @@ def mix(parts: Sequence[Part], known: bool = True) -> Clip:
         known: whether what plays is known at all.
     """
     audio = together(parts)
-    total = node_levels(audio)
-    labels = np.zeros((N_NODES, N_LABELS), bool)
-    is_known = np.full((N_NODES, N_LABELS), known)
-    for part in parts:
-        level = node_levels(part.audio)
-        heard = (level > total.max() + PRESENT_DB) & (level > total + COVERED_DB) & (level > -90)
-        absent = level < min(total.max() + ABSENT_DB, -50)
-        if part.label:
-            labels[heard, INDEX[part.label]] = True
-            is_known[~heard & ~absent, INDEX[part.label]] = False
-        for label in part.ambiguous:
-            is_known[~absent, INDEX[label]] = False
-    return Clip(audio, labels, is_known | labels)
+    labels, is_known = labels_by_level(
+        node_levels(audio), [(node_levels(p.audio), p.label, p.ambiguous) for p in parts]
+    )
+    return Clip(audio, labels, is_known if known else labels)
 
 
 def fitted(audio: Samples, first: int = 0) -> Samples:

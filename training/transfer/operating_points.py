@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from mmgat.model.card import OperatingPoint, Sensitivity
 from mmgat.model.labels import LABELS, N_LABELS
@@ -79,18 +80,14 @@ def material(
     for kind, share in KIND_WEIGHTS.items():
         known = weights[kind][:, 1:]
         each = known * (share / max(1, known[..., 0].size))
-        parts = (_sigmoid(pairs(log_odds[kind])), targets[kind][:, 1:], each)
+        parts = (expit(pairs(log_odds[kind])), targets[kind][:, 1:], each)
         playing.append([part.reshape(-1, N_LABELS) for part in parts])
     scores, truth, weight = (np.concatenate(parts) for parts in zip(*playing, strict=True))
     silent = []
     for kind in ("sounds", "noise"):
         is_known = weights[kind][:, 1:] > 0
-        silent.append(np.where(is_known, _sigmoid(pairs(log_odds[kind])), 0.0).max(axis=1))
+        silent.append(np.where(is_known, expit(pairs(log_odds[kind])), 0.0).max(axis=1))
     return Material(scores, truth, weight, silent[0], silent[1])
-
-
-def _sigmoid(x: Floats) -> npt.NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))))
 
 
 def f_score(found: Material, label: int, threshold: float, beta: float) -> float:

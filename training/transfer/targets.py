@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from mmgat.model.labels import N_LABELS
@@ -94,13 +95,13 @@ def half_way(logits: Floats, calibration: Calibration) -> Scales:
     """
     slopes = np.maximum(calibration.coefficients.sum(axis=1), 0.05)
     offsets = calibration.offsets / slopes
-    wanted = _sigmoid(slopes * (logits + offsets)).sum(axis=-1).mean()
+    wanted = expit(slopes * (logits + offsets)).sum(axis=-1).mean()
     gains = np.clip(slopes, *SLOPES)
     shifts = HALF_WAY * (offsets - np.median(offsets))
     low, high = -10.0, 15.0
     for _ in range(40):
         middle = (low + high) / 2
-        too_few = _sigmoid(gains * (logits + shifts + middle)).sum(axis=-1).mean() < wanted
+        too_few = expit(gains * (logits + shifts + middle)).sum(axis=-1).mean() < wanted
         low, high = (middle, high) if too_few else (low, middle)
     return Scales(gains, gains * (shifts + middle))
 
@@ -128,14 +129,10 @@ def targets_and_weights(
     labels, known = part["labels"].astype(np.float32), part["known"].astype(np.float32)
     if kind == "music":
         odds = music_log_odds(teacher_logits(part, class_names), calibration)
-        return _sigmoid(odds)[part["clip"]].astype(np.float32), np.ones_like(known)
+        return expit(odds)[part["clip"]].astype(np.float32), np.ones_like(known)
     if kind == "sounds":
         music = part["teacher_10s"].astype(np.float32)[:, class_names.index("Music")]
-        heard = _sigmoid(teacher_logits(part, class_names).max(axis=2)) > LABEL_HEARD
-        doubted = heard & (_sigmoid(music) > MUSIC_HEARD)[:, None, None]
+        heard = expit(teacher_logits(part, class_names).max(axis=2)) > LABEL_HEARD
+        doubted = heard & (expit(music) > MUSIC_HEARD)[:, None, None]
         known = known * ~doubted[part["clip"]]
     return labels, known
-
-
-def _sigmoid(x: Floats) -> npt.NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30).astype(np.float64))))
