@@ -205,3 +205,32 @@ def test_material_takes_two_nodes_together() -> None:
     found = material(odds, targets, weights)
     assert found.sounds[0, 0] == pytest.approx(1 / (1 + np.exp(-2.0)))
     assert found.sounds[1, 0] == pytest.approx(1 / (1 + np.exp(2.0)))
+
+
+def test_no_way_is_the_start(
+    names: list[str], calibration: Calibration, material_of_all_kinds: dict[str, tail.TargetedViews]
+) -> None:
+    torch.manual_seed(0)
+    start = Tail(SpectrogramMobileNet(), Classes())
+    first = [value.detach().clone() for value in start.parameters()]
+    settings = tail.TailSettings(steps=2, batch=16, way=0.0, prior_way=0.0)
+    second, prior = tail.train(
+        start, material_of_all_kinds, calibration, names, settings, lambda _: None
+    )
+    for value, expected in zip(second.parameters(), first, strict=True):
+        torch.testing.assert_close(value, expected)
+    assert not prior.of_classes.weight.any()
+    views = {kind: heads.embed_views(second, v) for kind, v in material_of_all_kinds.items()}
+    mmgat = heads.new_mmgat(LabelText(torch.randn(20, 384), "none", "none"))
+    before = [value.detach().clone() for value in mmgat.parameters()]
+    fit = heads.FitSettings(epochs=0.5, batch=12, way=0.0)
+    found = heads.fit(heads.Nodes(prior, names), mmgat, views, fit, lambda _: None)
+    for value, expected in zip(found.parameters(), before, strict=True):
+        torch.testing.assert_close(value, expected)
+
+
+def test_offsets_between_labels_go_half_of_their_way() -> None:
+    offsets = np.linspace(-2, 2, 20)
+    calibration = Calibration(np.full((20, 2), 0.5), offsets)
+    _, shifts = half_way(np.random.default_rng(0).normal(-3, 1, (50, 20)), calibration)
+    np.testing.assert_allclose(np.diff(shifts), np.diff(offsets) / 2)
