@@ -1,0 +1,5 @@
+"""Programs of the project itself: audits, benchmarks, trials."""
+
+from mmgat.model.threads import share_processor
+
+share_processor()
