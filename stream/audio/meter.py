@@ -31,11 +31,13 @@ class ChannelMeter:
     Attributes:
         nonfinite: NaN or infinite samples so far, over all channels.
         clipped: samples at full scale or beyond so far, over all channels.
+        clipped_channels: the same, of every channel; empty before the first clip.
         zeros_s: for how many seconds nothing but exact zeros has come on any channel.
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
         self.nonfinite = self.clipped = 0
+        self.clipped_channels: list[int] = []
         self.zeros_s = 0.0
         self._rate = sample_rate_hz
         self._bins: deque[tuple[int, npt.NDArray[np.float64], float]] = deque(maxlen=N_BINS)
@@ -60,6 +62,11 @@ class ChannelMeter:
         powers, _ = self._powers()
         return power_dbfs(float(powers.max(initial=0.0)))
 
+    @property
+    def levels_dbfs(self) -> list[float]:
+        """RMS level of every channel in the last second; empty before the first samples."""
+        return [power_dbfs(float(power)) for power in self._powers()[0]] if self._bins else []
+
     def cancels(self, above_dbfs: float) -> bool:
         """Whether the channels are louder than this level, and cancel each other in their mix.
 
@@ -78,7 +85,10 @@ class ChannelMeter:
         finite = np.isfinite(samples)
         self.nonfinite += int(samples.size - finite.sum())
         repaired = np.where(finite, samples, np.float32(0.0))
-        self.clipped += int((np.abs(repaired) >= FULL_SCALE).sum())
+        clipped = (np.abs(repaired) >= FULL_SCALE).sum(axis=0).tolist()
+        before = self.clipped_channels or [0] * len(clipped)
+        self.clipped_channels = [old + new for old, new in zip(before, clipped, strict=True)]
+        self.clipped += sum(clipped)
         return np.clip(repaired, -MAX_MAGNITUDE, MAX_MAGNITUDE)
 
     def _add(self, samples: Samples) -> None:

@@ -84,6 +84,7 @@ class SourceHealth:
         warning: what is wrong now, in words, or "".
         last_poll_at: ``time.monotonic()`` when a ``ReconnectingSource`` last looked after its
             device; long ago while the audio system does not answer. None for other sources.
+        capture_ms: what the device takes until a sample is here, as its driver says.
     """
 
     xruns: int = 0
@@ -94,6 +95,7 @@ class SourceHealth:
     warning: str = ""
     last_poll_at: float | None = None
     lost_s: float = 0.0
+    capture_ms: float = 0.0
 
 
 class AudioSource(ABC):

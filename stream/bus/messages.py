@@ -177,6 +177,10 @@ class Status(Message, frozen=True, kw_only=True):
         lost_share: of the last five minutes' audio, dropped because analysis did not keep up.
         lost_s: of the source's time, missed because the device or its driver lost it, by the clock.
         paused: somebody paused the source by the control endpoint.
+        capture_ms: what the device takes until a sample is here, as its driver says; not in the lag.
+        queue_ms, compute_ms: of the lag, what the newest window waited, and what its recognition took.
+        levels_dbfs: RMS level of every channel in the last second, of the first 64.
+        clipped_channels: samples at full scale of each of these channels.
         message: the last warning in words, or "".
         sinks_dropped: output -> messages that it did not take, of all sources, where there are any.
     """
@@ -206,6 +210,11 @@ class Status(Message, frozen=True, kw_only=True):
     sinks_dropped: dict[str, int] = {}
     lost_s: float = 0.0
     paused: bool = False
+    capture_ms: float = 0.0
+    queue_ms: float = 0.0
+    compute_ms: float = 0.0
+    levels_dbfs: list[float] = []
+    clipped_channels: list[int] = []
 
 
 class Graph(Message, frozen=True, kw_only=True):

@@ -44,6 +44,8 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "sample_rate_hz": (1, 1e8),
     "channels": (1, 4096),
     "level_dbfs": (-1000, 1000),
+    "levels_dbfs": (-1000, 1000),
+    "clipped_channels": (0, 2**63),
     "score": _SHARE,
     "scores": _SHARE,
     "bag_scores": _SHARE,

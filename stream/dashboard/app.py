@@ -231,8 +231,10 @@ class DashboardApp(Navigation, Files, Actions):
 
     def on_picture_shown(self) -> None:
         """Draws on a screen that has come to the front."""
-        self._shown = ()
         self.redraw()
+
+    def delay_update(self, delay: float = 0.0) -> None:
+        """Holds nothing back: Textual hides a change of screen for 50 ms, ours comes drawn."""
 
     def choose(self, choices: Choices) -> None:
         """Takes other choices of the user, and shows them at once."""
@@ -250,6 +252,7 @@ class DashboardApp(Navigation, Files, Actions):
             if name == "evidence":
                 self._feed.subscribe(GRAPH_TOPICS)
             await self.switch_mode(name)
+            self.redraw()
 
     def action_freeze(self) -> None:
         """Freezes the picture, or lets it go on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mmgat.stream.dashboard.base import Base
+from mmgat.stream.dashboard.screens.health import last_scroll
 from mmgat.stream.dashboard.screens.log import page
 from mmgat.stream.dashboard.state import steering
 from mmgat.stream.dashboard.state.steering import FAR
@@ -15,7 +16,13 @@ class Navigation(Base):
 
     def action_step(self, steps: int) -> None:
         """Goes up or down a line."""
-        self.choose(steering.stepped(self.view, self.mode, steps, page(self.size.height)))
+        view, (width, height) = self.view, self.screen.size
+        last = 0
+        if self.mode == "log":
+            last = max(0, len(view.entries) - page(height))
+        elif self.mode == "health":
+            last = last_scroll(view, width, height)
+        self.choose(steering.stepped(view, self.mode, steps, last))
 
     def action_page(self, pages: int) -> None:
         """Goes up or down a page; on the timeline back or forward by a whole span."""

@@ -19,6 +19,9 @@ PORTION_S: Final = 0.1
 """Blocks that wait are joined up to this length (seconds), so a stream that is behind takes fewer
 and larger steps."""
 
+MAX_CHANNELS: Final = 64
+"""Channels whose own levels are told."""
+
 CLIPPED_WARNING_RATE: Final = 0.01
 """Share of clipped samples, over all channels, in all frames that the user should know of."""
 
@@ -148,6 +151,11 @@ class Stream:
             lost_share=drop_rate,
             lost_s=health.lost_s,
             paused=self.paused,
+            capture_ms=health.capture_ms,
+            queue_ms=pipeline.queue_ms,
+            compute_ms=pipeline.compute_ms,
+            levels_dbfs=[round(dbfs, 1) for dbfs in pipeline.meter.levels_dbfs[:MAX_CHANNELS]],
+            clipped_channels=pipeline.meter.clipped_channels[:MAX_CHANNELS],
             message=self._warning(now, drop_rate),
         )
 

@@ -62,6 +62,7 @@ class Pipeline:
         meter: measures the channels before they are mixed.
         n_windows: windows recognised so far.
         latency_ms: from the last sample of the last window until its estimate; 0 if not live.
+        queue_ms, compute_ms: of it, what that window waited, and what its recognition took.
         state: what the recogniser remembers of this stream.
         wants_graph: a ``Graph`` is made of each window, for ``take_graphs``.
     """
@@ -77,7 +78,7 @@ class Pipeline:
     ) -> None:
         self.meter = ChannelMeter(sample_rate_hz)
         self.n_windows = 0
-        self.latency_ms = 0.0
+        self.latency_ms = self.queue_ms = self.compute_ms = 0.0
         self.wants_graph = False
         self.state = recognizer.new_state()
         self._recognize = recognizer
@@ -160,8 +161,12 @@ class Pipeline:
         self._due = kept
         return n_skipped
 
-    def complete(self, recognition: Recognition) -> None:
+    def complete(self, recognition: Recognition, began_at: float | None = None) -> None:
         """Takes the recognition of the window that is due, and makes messages of it.
+
+        Args:
+            recognition: of that window.
+            began_at: the clock when it began, which splits the latency; None for this moment.
 
         Raises:
             ValueError: no window is due.
@@ -177,7 +182,10 @@ class Pipeline:
         scores = np.zeros_like(recognition.scores) if silent else recognition.scores
         events = self._decide.update(window, scores, silent)
         if self._live and due.captured_at is not None:
-            self.latency_ms = 1000 * (self._clock() - due.captured_at)
+            now = self._clock()
+            self.latency_ms = 1000 * (now - due.captured_at)
+            self.compute_ms = 1000 * (now - (now if began_at is None else began_at))
+            self.queue_ms = self.latency_ms - self.compute_ms
         estimate = Estimate(
             source=self._source,
             index=window.index,
@@ -233,9 +241,10 @@ def recognize_batch(recognizer: Recognizer, pipelines: Iterable[Pipeline]) -> in
     """Recognises one window of every pipeline that has one due, in one call; returns how many."""
     ready = [(p, window) for p in pipelines if (window := p.window()) is not None]
     if ready:
+        began_at = ready[0][0]._clock()
         recognitions = recognizer([(pipeline.state, window) for pipeline, window in ready])
         for (pipeline, _), recognition in zip(ready, recognitions, strict=True):
-            pipeline.complete(recognition)
+            pipeline.complete(recognition, began_at)
     return len(ready)
 
 

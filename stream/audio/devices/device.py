@@ -80,7 +80,7 @@ class DeviceSource(AudioSource):
         self._paused_at = 0.0
         self._fault: DeviceError | None = None
         self._xruns = 0
-        self._longest_callback_ms = 0.0
+        self._longest_callback_ms = self._capture_ms = 0.0
         self._drift_ppm: float | None = None
         self._n_lost, self._lost_s, self._lost_at = 0, 0.0, -WARNING_S
         self._server = ServerRecording()
@@ -93,7 +93,7 @@ class DeviceSource(AudioSource):
             warning = f"the audio system has lost {self._lost_s:.1f} s: is this machine overloaded?"
         return SourceHealth(
             self._xruns + self._n_lost, self._longest_callback_ms, self._drift_ppm,
-            warning=warning, lost_s=self._lost_s,
+            warning=warning, lost_s=self._lost_s, capture_ms=self._capture_ms,
         )  # fmt: skip
 
     def probe(self) -> None:
@@ -198,6 +198,7 @@ class DeviceSource(AudioSource):
                 f"{device['max_input_channels']} channels, {device['default_samplerate']:.0f} Hz"
             ) from None
         self._stream = stream
+        self._capture_ms = 1000 * float(stream.latency)
 
     def _close_stream(self) -> None:
         self._server.close()

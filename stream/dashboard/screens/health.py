@@ -19,11 +19,15 @@ from mmgat.stream.dashboard.drawing.cells import (
     ColorRole,
     Line,
     Span,
+    blank,
+    cut,
     fit,
     heading,
     line_len,
+    spread,
     wrapped,
 )
+from mmgat.stream.dashboard.drawing.channels import channel_lines
 from mmgat.stream.dashboard.drawing.words import (
     cores,
     counted,
@@ -48,7 +52,17 @@ def render(view: View, width: int, height: int) -> list[Line]:
     room = body_height(height)
     lines = _body(view, width, room)
     scroll = min(view.choices.scroll, max(0, len(lines) - room))
-    return framed(view, "health", lines[scroll:], KEYS, (width, height))
+    lines, below = lines[scroll:], len(lines) - scroll - room
+    if below > 0:
+        more = [Span(f"↓ {counted(below, 'line')} more", MUTED)]
+        lines[room - 1] = spread(cut(lines[room - 1], width - line_len(more) - 2), more, width)
+    return framed(view, "health", lines, KEYS, (width, height))
+
+
+def last_scroll(view: View, width: int, height: int) -> int:
+    """By how many lines the screen can be scrolled."""
+    room = body_height(height)
+    return max(0, len(_body(view, width, room)) - room)
 
 
 def _body(view: View, width: int, height: int) -> list[Line]:
@@ -58,8 +72,8 @@ def _body(view: View, width: int, height: int) -> list[Line]:
     role, words = verdict(view, source, source.status)
     parts = [
         wrapped(words, role, width),
-        _sound(source, source.status, width),
-        _delay(source, source.status, width),
+        _sound(view, source, source.status, width),
+        _delay(view, source, source.status, width),
         _lost(view, source, source.status, width),
         _identity(view, source, width),
     ]
@@ -124,7 +138,7 @@ def _cells(width: int) -> int:
     return min(60, room) if room >= 8 else 0
 
 
-def _sound(source: SourceState, status: Status, width: int) -> list[Line]:
+def _sound(view: View, source: SourceState, status: Status, width: int) -> list[Line]:
     lines = [heading("sound", "the last 10 minutes" if _cells(width) else "", width)]
     past = _past(source, lambda s: s.level_dbfs, FLOOR_DBFS, 0.0, width, OK)
     peak = max((sample.level_dbfs for sample in source.samples), default=status.level_dbfs)
@@ -151,7 +165,7 @@ def _sound(source: SourceState, status: Status, width: int) -> list[Line]:
             TEXT if status.liveness == "healthy" else WARNING,
         )
     )
-    return lines
+    return lines + channel_lines(source, status, view.now, _cells(width), width)
 
 
 def _grown(samples: Sequence[HealthSample], value: Callable[[HealthSample], int]) -> list[float]:
@@ -159,39 +173,52 @@ def _grown(samples: Sequence[HealthSample], value: Callable[[HealthSample], int]
     return [float(max(0, b - a)) for a, b in pairwise(values)]
 
 
-def _delay(source: SourceState, status: Status, width: int) -> list[Line]:
-    """Where the time goes between a sound and its picture."""
-    lags = [sample.lag_ms for sample in source.samples[-600:]]
-    top = max(100.0, max(lags, default=0.0))
-    newest = source.samples[-1] if source.samples else None
-    lines = [heading("delay", "after a second of sound" if width >= 44 else "", width)]
+def _delay(view: View, source: SourceState, status: Status, width: int) -> list[Line]:
+    """Where the time goes between a sound and its picture, part by part, and what computing takes."""
+    hop_ms = 1000 * view.state.hello.hop_s if view.state.hello else 0.0
+    samples = source.samples[-600:]
+    newest = samples[-1] if samples else None
+    transit_ms = _transit_ms(newest) if newest else 0.0
+    parts: list[tuple[str, float, Callable[[HealthSample], float | None] | None, str]] = [
+        ("capture", status.capture_ms, lambda s: s.capture_ms, "device and driver"),
+        ("window", hop_ms / 2, None, "until one is full"),
+        ("queue", status.queue_ms, lambda s: s.queue_ms, "until it is its turn"),
+        ("network", status.compute_ms, lambda s: s.compute_ms, "its recognition"),
+        ("publish", transit_ms, _transit_ms, "engine to here"),
+    ]
+    rest_ms = hop_ms / 2
+
+    def in_all(sample: HealthSample) -> float:
+        return sample.capture_ms + rest_ms + sample.lag_ms + _transit_ms(sample)
+
+    worst_ms = max(map(in_all, samples), default=0.0)
+    top = max(100.0, worst_ms)
+    remark = "from a sound to its picture" if width >= 44 else ""
+    lines = [heading("delay", remark, width)]
     lines.append(
-        _figure(
-            "in all",
-            milliseconds(status.lag_ms),
-            width,
-            _past(source, lambda s: s.lag_ms, 0, top, width),
-            f"highest {milliseconds(max(lags, default=0.0))}",
-        )
-    )
-    queued_ms = 1000 * seconds_of(status, status.queued)
-    lines.append(
-        _figure("waiting", milliseconds(queued_ms), width,
-                _past(source, lambda s: s.queued_ms, 0, top, width), "sound in the queue")
+        _figure("in all", milliseconds(sum(ms for _, ms, _, _ in parts)), width,
+                _past(source, in_all, 0, top, width), f"highest {milliseconds(worst_ms)}")
     )  # fmt: skip
+    for name, ms, value, meaning in parts:
+        past = _past(source, value, 0, top, width) if value else _no_past(width)
+        lines.append(_figure(name, milliseconds(ms), width, past, meaning))
     share = cores(status.real_time_factor).partition(" of ")
     lines.append(
         _figure("computing", share[0], width,
                 _past(source, lambda s: s.compute, 0, 1, width), f"of {share[2]}",
                 WARNING if status.real_time_factor > 1 else TEXT)
     )  # fmt: skip
-    transit = newest.transit_ms if newest else 0.0
-    if transit < 60_000:  # beyond, the two machines' clocks disagree
-        lines.append(
-            _figure("network", milliseconds(transit), width,
-                    _past(source, lambda s: s.transit_ms, 0, top, width), "engine to here")
-        )  # fmt: skip
     return lines
+
+
+def _transit_ms(sample: HealthSample) -> float:
+    """From the engine to here; beyond a minute the two machines' clocks disagree."""
+    return sample.transit_ms if sample.transit_ms < 60_000 else 0.0
+
+
+def _no_past(width: int) -> Line:
+    """As wide as the past of a figure."""
+    return blank(_cells(width))
 
 
 def _lost(view: View, source: SourceState, status: Status, width: int) -> list[Line]:

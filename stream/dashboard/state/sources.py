@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
@@ -46,7 +47,8 @@ class HealthSample:
     Attributes:
         unix_time: when it was published.
         lag_ms: from the last sample of a window to its estimate.
-        queued_ms: sound that waits for analysis.
+        capture_ms: what the device takes.
+        queue_ms, compute_ms: parts of the lag: waiting, and recognition.
         compute: share of one core, 1 for a whole one.
         transit_ms: from publishing to arrival; only where both clocks agree.
         level_dbfs: of the last second.
@@ -57,7 +59,9 @@ class HealthSample:
 
     unix_time: float
     lag_ms: float
-    queued_ms: float
+    capture_ms: float
+    queue_ms: float
+    compute_ms: float
     compute: float
     transit_ms: float
     level_dbfs: float
@@ -79,6 +83,7 @@ class SourceState:
             graph are a second apart, so these hold the newest graph of every phase.
         status: the newest.
         clipped_at: ``now`` of the last status with more clipped samples than the one before.
+        channels_clipped_at: channel, from 0 -> the same of it alone.
         history: scores and intervals.
         samples: figures of the statuses, oldest first.
         graph: the newest instance graph, if the engine sends it.
@@ -92,6 +97,7 @@ class SourceState:
     estimates: tuple[Estimate, ...] = ()
     status: Status | None = None
     clipped_at: float | None = None
+    channels_clipped_at: Mapping[int, float] = field(default_factory=dict)
     history: SourceHistory = field(default_factory=SourceHistory)
     samples: tuple[HealthSample, ...] = ()
     graph: GraphView | None = None
@@ -158,8 +164,24 @@ def advance_source(
         case Status():
             before = source.status.clipped if source.status else message.clipped
             clipped_at = now if message.clipped > before else source.clipped_at
+            channels = dict(source.channels_clipped_at) | dict.fromkeys(
+                _clipping(source.status, message), now
+            )
             samples = (*source.samples, _sample(message, unix_now))[-MAX_SAMPLES:]
-            return replace(source, status=message, clipped_at=clipped_at, samples=samples)
+            return replace(
+                source,
+                status=message,
+                clipped_at=clipped_at,
+                channels_clipped_at=channels,
+                samples=samples,
+            )
+
+
+def _clipping(before: Status | None, status: Status) -> list[int]:
+    """The channels with more clipped samples than in the status before."""
+    old = before.clipped_channels if before else status.clipped_channels
+    old = [*old, *[0] * (len(status.clipped_channels) - len(old))]
+    return [at for at, n in enumerate(status.clipped_channels) if n > old[at]]
 
 
 def restarted(source: SourceState, now: float) -> SourceState:
@@ -175,7 +197,9 @@ def _sample(status: Status, unix_now: float) -> HealthSample:
     return HealthSample(
         unix_time=status.time,
         lag_ms=status.lag_ms,
-        queued_ms=1000 * status.queued / rate,
+        capture_ms=status.capture_ms,
+        queue_ms=status.queue_ms,
+        compute_ms=status.compute_ms,
         compute=status.real_time_factor,
         transit_ms=max(0.0, 1000 * (unix_now - status.time)) if live else 0.0,
         level_dbfs=status.level_dbfs,

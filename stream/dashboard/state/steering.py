@@ -9,8 +9,6 @@ from mmgat.model.labels import FAMILIES
 from mmgat.stream.dashboard.state.view import Choices, View
 
 FAR: Final = 10**9
-MAX_SCROLL: Final = 40
-"""Lines of the health screen, in its narrowest form."""
 
 
 def next_source(view: View, steps: int) -> Choices:
@@ -31,21 +29,18 @@ def chosen_source(view: View) -> Choices:
     return replace(view.choices, source=source.name, cursor_s=None, label="")
 
 
-def stepped(view: View, mode: str, steps: int, page: int) -> Choices:
+def stepped(view: View, mode: str, steps: int, last: int) -> Choices:
     """Up and down: through the log, the sources, or else the instruments.
 
     Args:
         view: what is shown.
         mode: the screen's name.
         steps: lines down; ``FAR`` and beyond to the end.
-        page: entries that the log shows.
+        last: by how many lines the log or the health screen can be scrolled.
     """
     choices = view.choices
-    if mode == "log":
-        last = max(0, len(view.entries) - page)
-        return replace(choices, scroll=_within(choices.scroll + steps, last))
-    if mode == "health":
-        return replace(choices, scroll=_within(choices.scroll + steps, MAX_SCROLL))
+    if mode in ("log", "health"):
+        return replace(choices, scroll=_within(min(choices.scroll, last) + steps, last))
     if mode == "sources":
         last = max(0, len(view.state.sources) - 1)
         return replace(choices, row=_within(min(choices.row, last) + steps, last))

@@ -55,6 +55,12 @@ def test_the_level_is_that_of_the_loudest_channel_in_the_last_second() -> None:
     assert meter.level_dbfs == pytest.approx(-23.01, abs=0.1)
 
 
+def test_every_channel_has_its_level_and_its_clipped_samples() -> None:
+    meter = metered(of(np.ones(RATE_HZ), np.full(RATE_HZ, 0.1)))
+    assert meter.levels_dbfs == pytest.approx([0.0, -20.0], abs=0.01)
+    assert meter.clipped_channels == [RATE_HZ, 0]
+
+
 def test_only_exact_zeros_on_all_channels_count_as_zeros() -> None:
     zeros = np.zeros(2 * RATE_HZ)
     assert metered(of(zeros, zeros)).zeros_s == pytest.approx(2.0)

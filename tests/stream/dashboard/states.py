@@ -67,6 +67,7 @@ NEAR_MISS = [
 DROPS = [
     *play(20, SOLO),
     *at(21, status(seq=99, captured=48000 * 21, dropped=57600, xruns=2, clipped=7, queued=0,
+                   clipped_channels=[7, 0],
                    message="2 % of the last 5 minutes was dropped")),
 ]  # fmt: skip
 STALE = [*play(20, SOLO), (24.0, status(seq=99, captured=48000 * 20, queued=0))]

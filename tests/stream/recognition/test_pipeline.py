@@ -164,6 +164,16 @@ def test_a_live_estimate_reports_the_age_of_its_last_sample(
     assert estimate.latency_ms == pytest.approx(100 + 250 + 25)
 
 
+def test_the_age_is_split_into_waiting_and_recognition(make_recognizer: MakeRecognizer) -> None:
+    times = iter([102.0, 102.5])
+    pipeline = Pipeline(
+        make_recognizer(HOP), "lab", 16_000, HOP, live=True, clock=lambda: next(times)
+    )
+    pipeline.process(Block(0, melody(1.0, 16_000), captured_at=101.9))
+    assert (pipeline.queue_ms, pipeline.compute_ms) == pytest.approx((100 + 25, 500))
+    assert pipeline.latency_ms == pytest.approx(100 + 25 + 500)
+
+
 def test_a_quiet_estimate_without_warm_up_can_be_configured(
     make_recognizer: MakeRecognizer,
 ) -> None:

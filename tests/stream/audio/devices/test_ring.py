@@ -22,6 +22,8 @@ RING = round(RING_S * RATE_HZ)
 
 
 class InputStream:
+    latency = 0.012
+
     def __init__(self, callback: Any, **_: object) -> None:
         self.callback, self.active = callback, True
 
