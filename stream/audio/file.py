@@ -18,7 +18,7 @@ from mmgat.stream.errors import SourceError
 if TYPE_CHECKING:
     import soundfile
 
-LIVE_BLOCK_S: Final = 0.01
+LIVE_BLOCK_S: Final = 0.005
 FAST_BLOCK_S: Final = 0.5
 STEP_FRAMES: Final = 4096
 """What a damaged file still gives is lost by at most so many frames."""
@@ -158,7 +158,7 @@ class FileSource(AudioSource):
         return file
 
     def read(self) -> Block | None:
-        """The next 10 ms at real-time pace, else the next half second; None at the end.
+        """The next 5 ms at real-time pace, else the next half second; None at the end.
 
         Raises:
             SourceError: nothing at all can be read.

@@ -98,7 +98,7 @@ class WindowAssembler:
         """The windows that these samples complete."""
         self._held = np.concatenate([self._held, samples])
         windows = []
-        while self._held_end >= self._start + self._in_second:
+        while self.n_lacking <= 0:
             windows.append(self._next(self._in_second))
         passed = min(self._start - self._lead - self._held_start, len(self._held))
         self._held, self._held_start = self._held[passed:], self._held_start + passed
@@ -110,6 +110,11 @@ class WindowAssembler:
         windows = [self._next(end - self._start)] if end > self._covered else []
         self.restart(end)
         return windows
+
+    @property
+    def n_lacking(self) -> int:
+        """Samples that the next window lacks."""
+        return self._start + self._in_second - self._held_end
 
     @property
     def _held_end(self) -> int:

@@ -55,7 +55,7 @@ class Pipeline:
         source: name in the messages.
         sample_rate_hz: of the blocks.
         settings: hop and decision; nodes are the recogniser's.
-        live: report each estimate's latency.
+        live: release windows at once, and report each estimate's latency.
         clock: ``time.monotonic``, or another in tests.
 
     Attributes:
@@ -121,7 +121,10 @@ class Pipeline:
             self.end()
             self._windows.restart(round(block.position * self._model_rate / self._rate))
         self._position = block.end
-        for window in self._windows.push(self._resample(self.meter.push(block.samples))):
+        windows = self._windows.push(self._resample(self.meter.push(block.samples)))
+        if self._live and self._windows.n_lacking <= self._resample.n_ready:
+            windows += self._windows.push(self._resample.ahead())
+        for window in windows:
             behind = block.end / self._rate - window.heard_until_s
             self._due.append(_Due(window, block.captured_at - behind))
         if block.interrupted:

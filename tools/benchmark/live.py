@@ -34,10 +34,37 @@ PROFILED = (
 
 def latency(compute: str = "cpu") -> Iterator[str]:
     """Last sample of a window in -> message received on a TCP socket, at real-time pace."""
+    yield from release()
     yield f"compact, latency to the socket: {_latency('compact', None, compute)}"
     with tempfile.TemporaryDirectory() as folder:
         vggish = _latency("vggish", Path(folder), compute)
         yield f"vggish (random weights), latency to the socket: {vggish}"
+
+
+def release() -> Iterator[str]:
+    """How much sound has come after a window's end when it is recognised; no clock is in it."""
+    from mmgat.stream.audio.file import LIVE_BLOCK_S
+    from mmgat.stream.audio.source import Block
+    from mmgat.stream.recognition.pipeline import Pipeline, recognize_batch
+    from mmgat.stream.recognition.recognizer import load_recognizer
+    from mmgat.stream.settings import StreamSettings
+
+    settings = StreamSettings()
+    recognizer = load_recognizer("compact", settings, "cpu")
+    for rate_hz in (44_100, 48_000):
+        pipeline = Pipeline(recognizer, "release", rate_hz, settings, live=True)
+        frames = np.zeros((round(LIVE_BLOCK_S * rate_hz), 1), np.float32)
+        waits, end = [], 0
+        while end < LATENCY_S * rate_hz:
+            pipeline.push(Block(end, frames, 0.0))
+            end += len(frames)
+            if (window := pipeline.window()) is not None:
+                waits.append(1000 * (end / rate_hz - window.heard_until_s))
+                recognize_batch(recognizer, [pipeline])
+        yield (
+            f"compact at {rate_hz} Hz, {1000 * LIVE_BLOCK_S:g} ms a block: a window is complete "
+            f"{percentile(waits, 50):.1f} ms of sound after its end, p95 {percentile(waits, 95):.1f} ms"
+        )
 
 
 def _latency(model: str, weights: Path | None, compute: str) -> str:

@@ -23,7 +23,7 @@ from mmgat.stream.audio.devices.server import ServerRecording
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import DeviceError
 
-RING_S, POLL_S, CLOSE_TIMEOUT_S = 2.0, 0.005, 2.0
+RING_S, POLL_S, CLOSE_TIMEOUT_S = 2.0, 0.002, 2.0
 WARNING_S = 60.0
 """Lost time is named for so long (seconds)."""
 
@@ -40,7 +40,7 @@ class DeviceSource(AudioSource):
     """An input device at its own rate.
 
     PortAudio's callback copies frames into a ring and counts them, nothing else: it runs on a
-    real-time thread that may not wait, so it takes no lock, and ``read`` looks every 5 ms. A ring
+    real-time thread that may not wait, so it takes no lock, and ``read`` looks every 2 ms. A ring
     that is not read in time is overwritten; the jump in ``Block.position`` says how much.
 
     Example::

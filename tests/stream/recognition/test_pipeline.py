@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from mmgat.model.labels import LABELS
 from mmgat.stream.audio.meter import level_dbfs
+from mmgat.stream.audio.resampler import EDGE_SAMPLES
 from mmgat.stream.audio.source import Block
 from mmgat.stream.bus.protocol import Estimate, Event
 from mmgat.stream.recognition.pipeline import Pipeline
@@ -25,8 +26,9 @@ def run(
     rate_hz: int,
     sizes: list[int],
     shape: StreamSettings = HOP,
+    live: bool = False,
 ) -> tuple[list[Estimate], list[Event], Pipeline]:
-    pipeline = Pipeline(make(shape), "lab", rate_hz, shape)
+    pipeline = Pipeline(make(shape), "lab", rate_hz, shape, live)
     messages, position, turn = [], 0, 0
     while position < len(samples):
         block = samples[position : position + sizes[turn % len(sizes)]]
@@ -50,14 +52,15 @@ def numbers(estimates: list[Estimate]) -> np.ndarray:
     sizes=st.lists(st.integers(50, 30_000), min_size=1, max_size=5),
     hop_s=st.sampled_from([0.25, 0.5, 1.0]),
     rate_hz=st.sampled_from([16_000, 44_100]),
+    live=st.booleans(),
 )
-def test_a_file_gives_what_its_samples_give_in_blocks_of_any_size(
-    make_recognizer: MakeRecognizer, sizes: list[int], hop_s: float, rate_hz: int
+def test_a_file_gives_what_its_samples_give_in_blocks_of_any_size_also_live(
+    make_recognizer: MakeRecognizer, sizes: list[int], hop_s: float, rate_hz: int, live: bool
 ) -> None:
     shape = StreamSettings(hop_s=hop_s, nodes=3)
     samples = melody(4.3, rate_hz, channels=2)
     whole, events, _ = run(make_recognizer, samples, rate_hz, [len(samples)], shape)
-    parts, part_events, _ = run(make_recognizer, samples, rate_hz, sizes, shape)
+    parts, part_events, _ = run(make_recognizer, samples, rate_hz, sizes, shape, live)
     np.testing.assert_allclose(numbers(parts), numbers(whole), atol=2e-6)
     assert [(e.event, e.label, e.time_s) for e in part_events] == [
         (e.event, e.label, e.time_s) for e in events
@@ -153,6 +156,18 @@ def test_behind_a_gap_times_go_on_and_all_that_was_on_has_ended(
     ended = {m.id for m in after if isinstance(m, Event) and m.event == "off" and m.time_s <= 2.5}
     assert on_before
     assert on_before == ended
+
+
+def test_a_live_window_is_due_with_its_last_sample_and_half_the_filter(
+    make_recognizer: MakeRecognizer,
+) -> None:
+    pipeline = Pipeline(make_recognizer(HOP), "lab", 48_000, HOP, live=True)
+    position = 0
+    while (window := pipeline.window()) is None:
+        pipeline.push(Block(position, np.zeros((48, 1), np.float32), 0.0))
+        position += 48
+    filter_s = EDGE_SAMPLES / window.rate_hz
+    assert 0 <= position / 48_000 - (window.heard_until_s + filter_s) <= 0.001
 
 
 def test_a_live_estimate_reports_the_age_of_its_last_sample(
