@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,10 +88,31 @@ def main(
     if not in_browser:
         _take_keyboard()
     try:
-        code = asyncio.run(_show(connection, replay, pace, options))
+        with contextlib.nullcontext() if in_browser else _drawing() as stray:
+            code = asyncio.run(_show(connection, replay, pace, options | {"stray": stray}))
     except StreamError as error:
         raise click.ClickException(str(error)) from None
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _drawing() -> Iterator[deque[str]]:
+    """Textual draws on the terminal; what libraries write to descriptor 2 is kept for the log."""
+    from mmgat.stream.descriptor import RedirectedDescriptor
+
+    redirected, before = RedirectedDescriptor(), sys.__stderr__
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    try:
+        with open(redirected.saved, "w", encoding=encoding, errors="replace") as terminal:
+            sys.__stderr__ = terminal  # type: ignore[misc]  # where Textual draws
+            try:
+                yield redirected.lines
+            finally:
+                sys.__stderr__ = before  # type: ignore[misc]
+                redirected.restore()
+    finally:
+        for line in redirected.lines.copy():
+            click.echo(line, err=True)
 
 
 def _take_keyboard() -> None:

@@ -57,7 +57,11 @@ class Actions(Base):
         """Shows other thresholds."""
 
     def action_threshold(self, step: float) -> None:
-        """Raises or lowers the threshold of the chosen instrument."""
+        """Raises or lowers the threshold of the chosen instrument, or the speed of a replay."""
+        if self.replay:
+            self.replay.change_speed(1 if step > 0 else -1)
+            self.tell(f"replay: {self.replay.pace}")
+            return
         label = self.view.label
 
         def change(now: dict[str, Any]) -> Change:
@@ -93,7 +97,11 @@ class Actions(Base):
         self._change(change)
 
     def action_pause(self) -> None:
-        """Pauses the source, or goes on."""
+        """Pauses the source, or the replay, or goes on."""
+        if self.replay:
+            self.replay.pause()
+            self.tell(f"replay: {self.replay.pace}")
+            return
         source = self.view.source
         if source is None:
             return

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
@@ -17,12 +18,19 @@ from textual.widgets import Input
 from mmgat.stream.bus.keys import ClientKeys
 from mmgat.stream.bus.protocol import GRAPH_TOPICS, Hello, Message
 from mmgat.stream.dashboard.actions import Actions, with_thresholds
+from mmgat.stream.dashboard.feed import Feed, Standstill
 from mmgat.stream.dashboard.files import Files
 from mmgat.stream.dashboard.navigation import Navigation
 from mmgat.stream.dashboard.palette import Commands
+from mmgat.stream.dashboard.replay import Replay
 from mmgat.stream.dashboard.screens.frame import SCREENS
 from mmgat.stream.dashboard.screens.picture import Picture
-from mmgat.stream.dashboard.state.dashboard import DashboardState, advance, observe
+from mmgat.stream.dashboard.state.dashboard import (
+    DashboardState,
+    advance,
+    observe,
+    with_notice,
+)
 from mmgat.stream.dashboard.state.view import Choices, View
 from mmgat.stream.dashboard.themes import NAMES, load_themes, theme_for
 
@@ -32,36 +40,6 @@ CALM_REDRAW_S: Final = 1.0
 
 NOTE_S: Final = 5.0
 """For how long the answer to an action is shown."""
-
-
-class Losses(Protocol):
-    """What a feed counts."""
-
-    @property
-    def lost(self) -> int:
-        """Messages that were published and did not arrive."""
-
-
-class Feed(Protocol):
-    """Where messages come from: a subscriber, or a recorded session."""
-
-    @property
-    def address(self) -> str:
-        """What is listened to."""
-
-    @property
-    def losses(self) -> Losses:
-        """What is missing."""
-
-    @property
-    def damaged(self) -> int:
-        """What was no message of this protocol."""
-
-    async def receive(self) -> Message:
-        """The next message."""
-
-    def subscribe(self, topic: str) -> None:
-        """Asks for other topics, too."""
 
 
 class DashboardApp(Navigation, Files, Actions):
@@ -75,6 +53,7 @@ class DashboardApp(Navigation, Files, Actions):
         ascii_only: draw with ASCII characters.
         reduced_motion: draw once a second only.
         keys: for the engine's control endpoint, if it has some.
+        stray: lines that libraries wrote to the terminal; they are taken out, and go to the log.
         folder: where pictures and exports go; the current one by default.
         clock: monotonic seconds; tests inject their own.
         unix_clock: seconds since 1970.
@@ -132,6 +111,7 @@ class DashboardApp(Navigation, Files, Actions):
         reduced_motion: bool = False,
         keys: ClientKeys | None = None,
         folder: Path | None = None,
+        stray: deque[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -148,7 +128,9 @@ class DashboardApp(Navigation, Files, Actions):
         self._redraw_s = CALM_REDRAW_S if reduced_motion else REDRAW_S
         self._parent_process = os.getppid()
         self._clock, self._unix_clock = clock, unix_clock
-        self._stopped_at: float | None = None
+        self._standstill = Standstill()
+        self.replay = feed if isinstance(feed, Replay) else None
+        self._stray = deque[str]() if stray is None else stray
         self.folder = folder or Path()
         self.keys, self.undo = keys, []
         self._frozen: View | None = None
@@ -168,7 +150,7 @@ class DashboardApp(Navigation, Files, Actions):
 
     def take(self, message: Message) -> None:
         """Advances the state; the next redraw shows it."""
-        self.state = advance(self.state, message, self._clock(), self._unix_clock())
+        self.state = advance(self.state, message, self._now(), self._unix_clock())
 
     @property
     def hello(self) -> Hello | None:
@@ -192,14 +174,13 @@ class DashboardApp(Navigation, Files, Actions):
             return replace(self._frozen, choices=self.choices)
         can = bool(self.hello and self.hello.control)
         now, unix_now = self._now(), self._unix_clock()
-        return View(self.state, now, unix_now, self.choices, controllable=can)
+        pace = self.replay.pace if self.replay else ""
+        return View(self.state, now, unix_now, self.choices, controllable=can, replay=pace)
 
     def _now(self) -> float:
-        """The clock; once a recorded session is over it stands still, as nothing is late then."""
-        if getattr(self._feed, "over", False):
-            self._stopped_at = self._stopped_at or self._clock()
-            return self._stopped_at
-        return self._clock()
+        """The clock, which stands still while a recorded session does."""
+        still = self.replay is not None and (self.replay.over or self.replay.paused)
+        return self._standstill(self._clock(), still)
 
     def _look(self) -> None:
         """Follows the clock, and draws what has changed."""
@@ -209,6 +190,9 @@ class DashboardApp(Navigation, Files, Actions):
         lost, damaged = self._feed.losses.lost, self._feed.damaged
         if (lost, damaged) != (self.state.lost, self.state.unreadable):
             self.state = replace(self.state, lost=lost, unreadable=damaged)
+        while self._stray:
+            text = f"a library says: {self._stray.popleft()}"
+            self.state = with_notice(self.state, text, self._unix_clock())
         self.state = observe(self.state, now, self._unix_clock())
         if self.choices.note and self._clock() >= self._note_until:
             self.choices = replace(self.choices, note="")
@@ -223,6 +207,7 @@ class DashboardApp(Navigation, Files, Actions):
             view.choices,
             int(view.now),
             int(view.unix_now),
+            view.replay,
             view.connection,
         )
         if isinstance(screen, Picture) and not _same(stamp, self._shown):

@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 from textual.app import App
 
+from mmgat.stream.dashboard.replay import Replay
 from mmgat.stream.dashboard.state.dashboard import DashboardState
 from mmgat.stream.dashboard.state.view import Choices, View
 
@@ -15,6 +16,7 @@ class Base(App[None]):
 
     state: DashboardState
     choices: Choices
+    replay: Replay | None
 
     @property
     @abstractmethod

@@ -46,6 +46,9 @@ up, down  scroll        f  filter       /  search
 n  mute it              z  undo
 v  sensitivity          p  pause the source
 
+[b]In a replay[/b]
+< and >  speed          p  pause
+
 [b]What the picture means[/b]
 The bar is what sounds now, 0 to 100. The upright tick is \
 the threshold: an instrument begins above it and ends \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ import msgspec
 
 from mmgat.stream.bus.protocol import PREFIX, Estimate, Event, Message, from_frames
 from mmgat.stream.errors import ProtocolError, StreamError
+
+SPEEDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, float("inf"))
+"""What the keys go through."""
 
 MAX_PAUSE_S: Final = 5.0
 """The longest silence of a session that is waited for, in its own seconds."""
@@ -38,6 +42,8 @@ class Replay:
         address: the file's name.
         losses, damaged: as a subscriber has them.
         over: the last message has come.
+        speed: see above.
+        paused: no message comes.
 
     Raises:
         StreamError: the file cannot be read, or has no message.
@@ -48,6 +54,8 @@ class Replay:
     ) -> None:
         self.address, self.losses, self.damaged = path.name, NoLosses(), 0
         self.speed, self.over = speed, False
+        self._paused_at: float | None = None
+        self._changed = asyncio.Event()
         self._path, self._clock = path, clock
         if next(self._messages(), None) is None:
             raise StreamError(
@@ -69,6 +77,38 @@ class Replay:
         await self._wait(message)
         return message
 
+    @property
+    def paused(self) -> bool:
+        """Whether it was paused."""
+        return self._paused_at is not None
+
+    @property
+    def pace(self) -> str:
+        """How fast it is, in words."""
+        if self.paused:
+            return "paused"
+        return "at full speed" if self.speed == float("inf") else f"{self.speed:g} x"
+
+    def change_speed(self, steps: int) -> None:
+        """Takes the next speed of ``SPEEDS``, or the one before; what it waits for comes the sooner."""
+        others = [s for s in SPEEDS if (s > self.speed if steps > 0 else s < self.speed)]
+        if others:
+            speed = others[0] if steps > 0 else others[-1]
+            now = self._clock()
+            if (rest_s := self._due - now) > 0:
+                self._due = now + rest_s * self.speed / speed
+            self.speed = speed
+            self._changed.set()
+
+    def pause(self) -> None:
+        """Pauses, or goes on."""
+        if self._paused_at is None:
+            self._paused_at = self._clock()
+        else:
+            self._due += self._clock() - self._paused_at
+            self._paused_at = None
+        self._changed.set()
+
     def subscribe(self, topic: str) -> None:
         """Changes nothing: a file has what it has."""
 
@@ -82,8 +122,11 @@ class Replay:
             return
         pause_s = min(MAX_PAUSE_S, max(0.0, at - before)) / self.speed
         self._due = max(self._due + pause_s, self._clock() - 1.0)
-        if (rest_s := self._due - self._clock()) > 0:
-            await asyncio.sleep(rest_s)
+        while self.paused or self._due > self._clock():
+            self._changed.clear()
+            rest_s = None if self.paused else self._due - self._clock()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), rest_s)
 
     def _messages(self) -> Iterator[Message]:
         try:

@@ -197,8 +197,7 @@ class DeviceSource(AudioSource):
                 f"{self.sample_rate_hz} Hz ({error}): it offers up to "
                 f"{device['max_input_channels']} channels, {device['default_samplerate']:.0f} Hz"
             ) from None
-        self._stream = stream
-        self._capture_ms = 1000 * float(stream.latency)
+        self._stream, self._capture_ms = stream, 1000 * float(stream.latency)
 
     def _close_stream(self) -> None:
         self._server.close()

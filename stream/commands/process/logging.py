@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
 import sys
 import threading
@@ -17,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from mmgat.stream.descriptor import RedirectedDescriptor
 from mmgat.stream.sinks.text import LineWriter, printable
 
 MAX_LINES: Final = 5
@@ -127,28 +127,6 @@ class _Later(logging.Handler):
         self.records.append(record)
 
 
-class _RedirectedDescriptor:
-    """Keeps the last lines that libraries write to descriptor 2, until ``restore``."""
-
-    def __init__(self) -> None:
-        self.lines: deque[str] = deque(maxlen=MAX_WAITING)
-        self.saved = os.dup(2)
-        self._reading, writing = os.pipe()
-        os.dup2(writing, 2)
-        os.close(writing)
-        self._thread = threading.Thread(target=self._run, name="descriptor 2", daemon=True)
-        self._thread.start()
-
-    def restore(self) -> None:
-        """Ends the redirection."""
-        os.dup2(self.saved, 2)
-        self._thread.join(SHUTDOWN_TIMEOUT_S)
-
-    def _run(self) -> None:
-        with open(self._reading, encoding="utf-8", errors="replace") as written:
-            self.lines.extend(line.rstrip("\n") for line in written)
-
-
 @contextlib.contextmanager
 def configure_logging(*, later: bool) -> Iterator[Stderr]:
     """Sends warnings of this package to standard error, at most a few of a kind.
@@ -168,7 +146,7 @@ def configure_logging(*, later: bool) -> Iterator[Stderr]:
             log.removeHandler(stderr)
             stderr.finish()
         return
-    kept, redirected = _Later(), _RedirectedDescriptor()
+    kept, redirected = _Later(), RedirectedDescriptor()
     kept.addFilter(RateLimit())
     log.addHandler(kept)
     stderr = Stderr(redirected.saved)

@@ -96,6 +96,8 @@ def header(view: View, width: int) -> Line:
     source, connection = view.source, view.connection
     role = CONNECTION_ROLES[connection]
     text = connection_text(view.state, source, view.now)
+    if view.replay and connection is Connection.LIVE:
+        text = f"REPLAY {view.replay}"
     left = [Span(f"{CONNECTION_MARKS[connection]} {text}", role)]
     if view.frozen:
         left.append(Span("  FROZEN", NOTICE))

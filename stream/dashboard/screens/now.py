@@ -52,6 +52,7 @@ CONTROL_KEYS: Final[Keys] = (
     ("m", "mark"),
     ("z", "undo"),
 )
+REPLAY_KEYS: Final[Keys] = (("< >", "speed"), ("p", "pause"), *KEYS)
 GAP: Final = 4
 SCALES: Final = (4, 3, 2, 1)
 MAX_HERO: Final = 14
@@ -61,7 +62,7 @@ LAST_MINUTE_S: Final = 60
 def render(view: View, width: int, height: int) -> list[Line]:
     """What sounds now."""
     room = body_height(height)
-    keys = CONTROL_KEYS if view.controllable else KEYS
+    keys = REPLAY_KEYS if view.replay else CONTROL_KEYS if view.controllable else KEYS
     return framed(view, "now", _body(view, width, room), keys, (width, height))
 
 

@@ -103,7 +103,7 @@ def advance(
         state = _next_session(state, message, now)
     match message:
         case Hello():
-            return replace(state, hello=message)
+            return _with_hello(state, message, now)
         case Graph():
             return _with_graph(state, message)
         case Mark():
@@ -123,7 +123,9 @@ def advance(
         entries = with_event(entries, message)
     elif isinstance(message, Status):
         entries = with_status(entries, source.status, message)
-    source = advance_source(source, message, now, unix_now)
+    info = state.info(name)
+    session = info.session if info and info.session else message.session
+    source = advance_source(source, message, now, unix_now, session)
     return replace(state, sources={**state.sources, name: source}, entries=entries)
 
 
@@ -137,6 +139,18 @@ def observe(state: DashboardState, now: float, unix_now: float) -> DashboardStat
         sources = {**state.sources, source.name: replace(source, told=connection)}
         state = replace(state, sources=sources, entries=entries)
     return state
+
+
+def _with_hello(state: DashboardState, hello: Hello, now: float) -> DashboardState:
+    """The state after a hello; behind a proxy it also says which engines were started anew."""
+    sources, entries = dict(state.sources), state.entries
+    for info in hello.sources:
+        before, source = state.info(info.name), sources.get(info.name)
+        if before and source and before.session and before.session != info.session:
+            sources[info.name] = restarted(source, now)
+            text = f"the engine of {info.name} was started anew"
+            entries = with_entry(entries, "notice", text, hello.time, info.name)
+    return replace(state, hello=hello, sources=sources, entries=entries)
 
 
 def _with_graph(state: DashboardState, graph: Graph) -> DashboardState:
@@ -163,6 +177,11 @@ def with_mark(state: DashboardState, source: str, text: str, unix_now: float) ->
     stream_s = known.estimate.t1 if known and known.estimate else None
     entries = with_entry(state.entries, "mark", text, unix_now, source, stream_s)
     return replace(state, entries=entries)
+
+
+def with_notice(state: DashboardState, text: str, unix_now: float) -> DashboardState:
+    """The state after something of this program that the log is to have."""
+    return replace(state, entries=with_entry(state.entries, "notice", text, unix_now))
 
 
 def _told(

@@ -142,9 +142,21 @@ class SourceState:
 
 
 def advance_source(
-    source: SourceState, message: Estimate | Event | Status, now: float, unix_now: float
+    source: SourceState,
+    message: Estimate | Event | Status,
+    now: float,
+    unix_now: float,
+    session: str,
 ) -> SourceState:
-    """The source after one of its messages, which arrived at ``now``, in Unix time ``unix_now``."""
+    """The source after one of its messages.
+
+    Args:
+        source: before.
+        message: of it.
+        now: when it arrived.
+        unix_now: the same in Unix time.
+        session: the engine's run; behind a proxy, not the message's own.
+    """
     source = replace(source, heard_at=now)
     match message:
         case Estimate():
@@ -155,12 +167,10 @@ def advance_source(
                 source,
                 estimate_at=now,
                 estimates=(*kept, message),
-                history=advance_history(source.history, message, message.session),
+                history=advance_history(source.history, message, session),
             )
         case Event():
-            return replace(
-                source, history=advance_history(source.history, message, message.session)
-            )
+            return replace(source, history=advance_history(source.history, message, session))
         case Status():
             before = source.status.clipped if source.status else message.clipped
             clipped_at = now if message.clipped > before else source.clipped_at

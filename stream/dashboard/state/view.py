@@ -65,6 +65,7 @@ class View:
         choices: of the user.
         frozen: the picture stands still.
         controllable: the engine takes requests.
+        replay: how fast a recorded session is shown, or "".
     """
 
     state: DashboardState
@@ -73,6 +74,7 @@ class View:
     choices: Choices = Choices()
     frozen: bool = False
     controllable: bool = False
+    replay: str = ""
 
     @property
     def source(self) -> SourceState | None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -31,13 +32,13 @@ class Terminal:
     def press(self, keys: bytes) -> None:
         os.write(self._end, keys)
 
-    def read_until(self, text: bytes, timeout_s: float = 20.0) -> None:
+    def read_until(self, text: bytes, timeout_s: float = 60.0) -> None:
         deadline = time.monotonic() + timeout_s
         while text not in self.output:
             assert time.monotonic() < deadline, self.output
             self._read(0.1)
 
-    def exit_code(self, timeout_s: float = 20.0) -> int:
+    def exit_code(self, timeout_s: float = 60.0) -> int:
         deadline = time.monotonic() + timeout_s
         while self.process.poll() is None:
             assert time.monotonic() < deadline, "still running"
@@ -57,10 +58,10 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*arguments: str) -> Iterator[Terminal]:
+def terminal(*arguments: str, program: str = "") -> Iterator[Terminal]:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "mmgat.stream.dashboard", *arguments],
+        [sys.executable, *([program] if program else ["-m", "mmgat.stream.dashboard"]), *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -91,6 +92,22 @@ def test_signals_give_the_terminal_back(number: signal.Signals) -> None:
         screen.process.send_signal(number)
         assert screen.exit_code() == 0
         assert b"\x1b[?1049l" in screen.output, "the normal screen is back"
+
+
+def test_what_a_library_writes_to_descriptor_2_goes_to_the_log(tmp_path: Path) -> None:
+    program = tmp_path / "noisy.py"
+    program.write_text(
+        "import os\n"
+        "from mmgat.stream.dashboard.app import DashboardApp\n"
+        "from mmgat.stream.dashboard.__main__ import main\n"
+        "DashboardApp.action_freeze = lambda self: os.write(2, b'ALSA: underrun\\n')\n"
+        "main()\n"
+    )
+    with terminal("--connect", NOBODY, program=str(program)) as screen:
+        screen.read_until(b"waiting for ")
+        screen.press(b"6 ")
+        screen.read_until(b"a library says: ALSA: underrun")
+        assert screen.output.count(b"ALSA: underrun") == screen.output.count(b"library says: ALSA")
 
 
 def test_bad_address_is_an_error_in_words() -> None:

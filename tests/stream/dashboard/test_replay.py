@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from mmgat.stream.bus.protocol import Estimate, Event, to_json
 from mmgat.stream.dashboard.app import DashboardApp
 from mmgat.stream.dashboard.replay import Replay
 from mmgat.stream.errors import StreamError
-from tests.stream.dashboard.builders import estimate, event, hello, until_shown
+from tests.stream.dashboard.builders import Clock, estimate, event, hello, until_shown
 
 
 def session(tmp_path: Path) -> Path:
@@ -26,21 +27,70 @@ async def test_a_session_is_shown_again(tmp_path: Path) -> None:
         await until_shown(pilot, "● piano", "00:02")
 
 
+class Waits:
+    """Stands in for ``asyncio.wait_for``: every wait is over at once, and is remembered."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *actions: Callable[[], None]) -> None:
+        self.now, self.waited, self._actions = 0.0, list[float | None](), list(actions)
+        monkeypatch.setattr(asyncio, "wait_for", self._wait_for)
+
+    async def _wait_for(self, waiting: Coroutine[None, None, None], timeout: float | None) -> None:
+        waiting.close()
+        self.waited.append(timeout)
+        if self._actions:  # half-way, somebody presses a key
+            self.now += 0.5 * (timeout or 0)
+            self._actions.pop(0)()
+        else:
+            self.now += timeout or 0
+
+
 async def test_messages_come_as_far_apart_as_they_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slept: list[float] = []
-    now = [0.0]
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        now[0] += seconds
-
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    replay = Replay(session(tmp_path), 10.0, clock=lambda: now[0])
+    waits = Waits(monkeypatch)
+    replay = Replay(session(tmp_path), 10.0, clock=lambda: waits.now)
     found = [await replay.receive() for _ in range(3)]
     assert [type(message) for message in found[1:]] == [Event, Estimate]
-    assert slept == [pytest.approx(0.1)]
+    assert waits.waited == [pytest.approx(0.1)]
+
+
+async def test_another_speed_holds_for_what_is_being_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = Waits(monkeypatch, lambda: replay.change_speed(1))
+    replay = Replay(session(tmp_path), clock=lambda: waits.now)
+    for _ in range(3):
+        await replay.receive()
+    assert replay.pace == "2 x"
+    assert waits.waited == pytest.approx([1.0, 0.25])  # half of the second that was left
+
+
+async def test_a_pause_lasts_until_it_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def later() -> None:
+        waits.now += 60
+        replay.pause()
+
+    waits = Waits(monkeypatch, lambda: replay.pause(), later)
+    replay = Replay(session(tmp_path), clock=lambda: waits.now)
+    for _ in range(3):
+        await replay.receive()
+    assert waits.waited == [1.0, None, pytest.approx(0.5)]
+
+
+async def test_keys_change_the_speed_and_nothing_is_late_while_it_is_paused(tmp_path: Path) -> None:
+    clock = Clock()
+    replay = Replay(session(tmp_path), math.inf, clock=clock)
+    app = DashboardApp(replay, theme="dark", clock=clock, unix_clock=clock.unix)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("less_than_sign")
+        await until_shown(pilot, "replay: 100 x", "REPLAY 100 x")
+        await pilot.press("p")
+        clock.now += 60
+        await until_shown(pilot, "REPLAY paused", "● piano")
+        await pilot.press("p", "full_stop")
+        await until_shown(pilot, "REPLAY at full speed")
 
 
 @pytest.mark.parametrize("text", ["", "no json\n"])
