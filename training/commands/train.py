@@ -201,6 +201,31 @@ def mixtures(data: Path, cache: Path, out: Path, clips: int, validation_clips: i
 
 
 @main.command()
+@data_option
+@click.option(
+    "--soundfont",
+    "soundfonts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    help="A soundfont; repeat for all three. Debian's places if not given.",
+)
+@click.option("--cache", type=Folder, required=True, help="Keeps rendered stems and recordings.")
+@click.option("--out", type=Folder, required=True, help="The yard's folder.")
+@click.option(
+    "--size", type=click.Choice(["tiny", "small", "full"]), default="full", show_default=True
+)
+def yard(data: Path, soundfonts: tuple[Path, ...], cache: Path, out: Path, size: str) -> None:
+    """Make the clips on which all systems are compared: 850 (tiny), 1,800 (small) or 15,000 (full).
+
+    From recordings of the data folder and three soundfonts (Debian: fluid-soundfont-gm,
+    musescore-general-soundfont, timgm6mb-soundfont). The same command goes on where it was stopped.
+    """
+    from mmgat.training.yard.make import SIZES, run, usual_soundfonts
+
+    run(data, list(soundfonts) or usual_soundfonts(), cache, out, SIZES[size], click.echo)
+
+
+@main.command()
 @click.argument("checkpoint")
 @click.option("--data", type=Folder, help="Local data folder, for a checkpoint with its embedder.")
 def export(checkpoint: str, data: Path | None) -> None:

@@ -96,7 +96,7 @@ class Bags:
     def _each(self, change: Callable[[Tensor], Tensor]) -> Bags:
         return Bags(**{name: change(value) for name, value in self.__dict__.items()})
 
-    def crop(self, generator: torch.Generator, shortest: int) -> Bags:
+    def crop(self, generator: torch.Generator, shortest: int, longest: int = 0) -> Bags:
         """Crops every bag at random, since a live graph grows from one node.
 
         A weak label may lie outside the crop, so bag weights shrink with the part that was cut off.
@@ -104,12 +104,17 @@ class Bags:
         Args:
             generator: the randomness.
             shortest: embeddings of the shortest crop.
+            longest: of the longest one; 0 is without limit.
         """
         n, n_instances = self.embeddings.shape[:2]
         kept = torch.rand(n, generator=generator) * (self.lengths - shortest + 1).clamp(min=1)
         kept = torch.minimum(kept.long() + shortest, self.lengths)
+        if longest:
+            kept = kept.clamp(max=longest)
+            n_instances = min(n_instances, longest)
         first = (torch.rand(n, generator=generator) * (self.lengths - kept + 1)).long()
-        index = (torch.arange(n_instances) + first[:, None]).clamp(max=n_instances - 1)
+        last = self.embeddings.shape[1] - 1
+        index = (torch.arange(n_instances) + first[:, None]).clamp(max=last)
         bags = torch.arange(n)[:, None]
         share = (kept / self.lengths)[:, None]
         valid = (torch.arange(n_instances) < kept[:, None]).unsqueeze(-1)

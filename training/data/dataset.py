@@ -61,6 +61,10 @@ class Dataset(ABC):
     def evaluation(self, data: Path, embeddings: str) -> Bags:
         """Reads the bags of the evaluation split; arguments and errors are those of ``training``."""
 
+    def held_out(self, data: Path, embeddings: str) -> Bags | None:
+        """Reads the held-out split, of a data set that has one; None if training bags are held out."""
+        return None
+
     def extend(self, train: Bags, data: Path, held_out: float, generator: torch.Generator) -> Bags:
         """Extends training bags after some were held out; by default they stay as they are.
 

@@ -15,9 +15,10 @@ from mmgat.training.data.download import Archive
 from mmgat.training.data.mixtures import Mixtures
 from mmgat.training.data.openmic import OpenMIC
 from mmgat.training.data.openmic_irmas import OpenMICIrmas
+from mmgat.training.data.yard import YardClips
 from mmgat.training.errors import TrainingDataError
 
-_ALL: Final[tuple[Dataset, ...]] = (AudioSet(), OpenMIC(), OpenMICIrmas(), Mixtures())
+_ALL: Final[tuple[Dataset, ...]] = (AudioSet(), OpenMIC(), OpenMICIrmas(), Mixtures(), YardClips())
 
 DATASETS: Final = {dataset.name: dataset for dataset in _ALL}
 """name -> data set."""
@@ -64,6 +65,8 @@ def training_bags(
     """
     dataset = dataset_named(name)
     bags = dataset.training(data, embeddings)
+    if (own := dataset.held_out(data, embeddings)) is not None:
+        return bags, own
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(len(bags), generator=generator)
     n_held_out = round(held_out * len(bags))

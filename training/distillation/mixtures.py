@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples
 from mmgat.training.data.bags import bag_targets
-from mmgat.training.data.time_frequency import time_frequency_embeddings
 from mmgat.training.distillation.embeddings import load_embedder
+from mmgat.training.features.time_frequency import time_frequency_embeddings
 from mmgat.training.synthesis.arrangement import CLIP_S
 from mmgat.training.synthesis.mixtures import ClipMaker
 from mmgat.training.synthesis.packages import RATE_HZ

@@ -33,6 +33,7 @@ class FitSettings(LoopSettings, frozen=True, forbid_unknown_fields=True, kw_only
         noise: standard deviation of Gaussian noise on the embeddings.
         crop: share of the batches whose bags are cropped.
         shortest: embeddings of the shortest crop.
+        longest: embeddings of the longest crop; 0 is without limit.
         temporal_cutmix: share of the batches that join the beginnings and ends of different bags.
         instance_mix: share of the batches that mix embeddings of different bags with weak labels.
     """
@@ -40,6 +41,7 @@ class FitSettings(LoopSettings, frozen=True, forbid_unknown_fields=True, kw_only
     noise: float = 0.0
     crop: float = 0.0
     shortest: int = 1
+    longest: int = 0
     temporal_cutmix: float = 0.0
     instance_mix: float = 0.0
 
@@ -122,7 +124,7 @@ class BagFitting(Fitting):
         if chance < settings.temporal_cutmix:
             batch = batch.temporal_cutmix(generator)
         elif chance < settings.temporal_cutmix + settings.crop:
-            batch = batch.crop(generator, settings.shortest)
+            batch = batch.crop(generator, settings.shortest, settings.longest)
         elif chance < settings.temporal_cutmix + settings.crop + settings.instance_mix:
             batch = batch.instance_mix(generator)
         if not settings.noise:

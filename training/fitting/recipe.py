@@ -15,6 +15,7 @@ from mmgat.model.labels import FAMILIES, ONSETS
 from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.training.comparators.classical import CLASSICAL
 from mmgat.training.comparators.networks import COMPARATORS
+from mmgat.training.comparators.registry import SYSTEMS, System
 from mmgat.training.data.bags import Bags
 from mmgat.training.data.label_text import LabelText, minilm_embeddings
 from mmgat.training.data.registry import dataset_named, training_bags
@@ -22,7 +23,7 @@ from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.fit import FitSettings
 from mmgat.training.fitting.losses import BagLoss, LossWeights, MMGATLoss
 
-NETWORKS: Final = ("mmgat", *COMPARATORS, *CLASSICAL)
+NETWORKS: Final = ("mmgat", *COMPARATORS, *CLASSICAL, *SYSTEMS)
 
 
 class ComparatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,7 +41,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             recipe changes them.
         network: ``mmgat``, or a comparator's name.
         data: name of a data set, see ``mmgat.training.data.registry``.
-        embeddings: kind of embeddings of ``mixtures``.
+        embeddings: kind of embeddings of ``mixtures``, or of features of the ``yard``.
         held_out: share of the training clips for early stopping and thresholds.
         refit: whether, after that, a new network is fitted to all training clips, for all epochs.
         teachers: a recipe whose finished runs, in a folder beside this run's, are the ensemble that a
@@ -51,14 +52,14 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tags: whether AudioSet's other classes are further targets.
         auxiliary: classes of MMGAT's second classifier.
         label_text: a file of ``mmgat-train label-embeddings``; MiniLM's if not given.
-        mmgat, comparator: the network's settings.
+        mmgat, comparator, system: the network's settings; ``system`` is of one of ``SYSTEMS``.
         loss, fit: settings of the training.
     """
 
     extends: str = ""
     network: str = "mmgat"
     data: str = "audioset"
-    embeddings: Literal["compact", "time-frequency"] = "compact"
+    embeddings: str = "compact"
     held_out: float = 0.1
     refit: bool = False
     teachers: str = ""
@@ -68,6 +69,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label_text: str = ""
     mmgat: MMGATConfig = MMGATConfig()
     comparator: ComparatorSettings = ComparatorSettings()
+    system: dict[str, Any] = {}
     loss: LossWeights = LossWeights()
     fit: FitSettings = FitSettings()
 
@@ -94,6 +96,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             n_tags: number of further classes in the data.
         """
         torch.manual_seed(self.fit.seed)
+        if (system := self.comparator_system()) is not None:
+            if system.build is None:
+                raise TrainingDataError(f"expected a network, found {self.network}, which is none")
+            return system.build(self.system_config())
         n_tags = n_tags if self.tags else 0
         if self.network != "mmgat":
             settings = self.comparator
@@ -109,9 +115,23 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def criterion(self, network: BagModel) -> nn.Module:
         """Builds the loss of a network of this recipe."""
+        if (system := self.comparator_system()) is not None:
+            return system.criterion(network, self.system_config())
         if isinstance(network, MMGAT):
             return MMGATLoss(network, self.loss, self._groups)
         return BagLoss(self.loss.tags)
+
+    def comparator_system(self) -> System | None:
+        """Returns the system that is fitted, if it is one of ``SYSTEMS``."""
+        return SYSTEMS.get(self.network)
+
+    def system_config(self) -> Any:
+        """Returns the system's own settings.
+
+        Raises:
+            ValueError: a setting that it does not have, or an unusable value.
+        """
+        return msgspec.convert(self.system, SYSTEMS[self.network].config)
 
     @property
     def _groups(self) -> dict[str, tuple[str, ...]]:
@@ -146,6 +166,19 @@ def read_recipe(path: Path) -> Recipe:
             f"{path}: expected a network of {', '.join(NETWORKS)}, found {recipe.network!r}"
         )
     dataset_named(recipe.data)
+    system = recipe.comparator_system()
+    if system is None and recipe.system:
+        raise TrainingDataError(
+            f"{path}: expected [system] with a network of {', '.join(SYSTEMS)}, "
+            f"found {recipe.network!r}"
+        )
+    if system is not None:
+        try:
+            recipe.system_config()
+        except ValueError as error:
+            raise TrainingDataError(f"{path}: [system] of {recipe.network}: {error}") from None
+        if recipe.embeddings == Recipe().embeddings:
+            recipe = msgspec.structs.replace(recipe, embeddings=system.features)
     if recipe.teachers and not recipe.refit:
         raise TrainingDataError(f"{path}: expected refit = true, since it has teachers")
     return recipe

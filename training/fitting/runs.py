@@ -15,9 +15,13 @@ import numpy as np
 import torch
 
 from mmgat.training.comparators.classical import CLASSICAL, PerLabel
+from mmgat.training.comparators.preparation import Preparation
+from mmgat.training.comparators.staged_convnet import Stage
 from mmgat.training.data.bags import Bags, Targets
+from mmgat.training.data.yard_store import Yard
+from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.ensemble import EnsembleTargets, ensemble_runs, ensemble_scores
-from mmgat.training.fitting.fit import Array, fit, predict
+from mmgat.training.fitting.fit import NETWORK, Array, fit, predict
 from mmgat.training.fitting.recipe import Recipe, read_recipe
 from mmgat.training.fitting.run_folder import FIRST, RESULT, load_run, reserve_run, thresholds_of
 from mmgat.training.fitting.thresholds import calibrate
@@ -72,11 +76,13 @@ def run(
         held_out_scores = ensemble_scores(teachers, held_out)
     else:
         first = folder / FIRST if recipe.refit else folder
-        fitted = _fitted(recipe, train, held_out, first, report, devices)
+        fitted = _fitted(recipe, train, held_out, first, report, devices, data=data)
         held_out_scores = fitted.predict(held_out)
     if recipe.refit:
         report("of all training clips")
-        fitted = _fitted(recipe, train.join(held_out), None, folder, report, devices, targets)
+        fitted = _fitted(
+            recipe, train.join(held_out), None, folder, report, devices, targets, data=data
+        )
     thresholds = calibrate(held_out.bag.numpy(), held_out_scores, held_out.bag_weight.numpy())
     if torch.distributed.is_initialized() and torch.distributed.get_rank():
         raise SystemExit  # the first of several processes goes on alone
@@ -122,16 +128,55 @@ def _fitted(
     report: Callable[[str], None],
     devices: int | Literal["auto"],
     targets: Callable[[Bags], Targets] = Bags.targets,
+    data: Path | None = None,
 ) -> _Fitted:
     """Fits the recipe's network, which the folder keeps, or its classifier."""
     if recipe.network in CLASSICAL:
         classifier = PerLabel(recipe.network, recipe.fit.seed).fit(train)
         return _Fitted(classifier.n_parameters, classifier.predict)
+    system = recipe.comparator_system()
+    if system is not None and system.classical is not None:
+        classifier_of_all = system.classical().fit(train)
+        return _Fitted(classifier_of_all.n_parameters, classifier_of_all.predict)
     network = recipe.build(train.tags.shape[1])
     criterion = recipe.criterion(network)
-    fit(network, criterion, train, held_out, recipe.fit, folder, report, devices, targets)
+    for stage, stage_folder in _stages(recipe, train, folder, report, data):
+        settings = msgspec.structs.replace(
+            recipe.fit,
+            epochs=stage.epochs,
+            learning_rate=recipe.fit.learning_rate * stage.rate,
+        )
+        fit(
+            network, criterion, stage.bags, held_out, settings, stage_folder, report, devices,
+            targets,
+        )  # fmt: skip
     n_parameters = sum(p.numel() for p in network.parameters())
     return _Fitted(n_parameters, lambda bags: predict(network, bags)[0])
+
+
+def _stages(
+    recipe: Recipe, train: Bags, folder: Path, report: Callable[[str], None], data: Path | None
+) -> list[tuple[Stage, Path]]:
+    """Stages of the fit with their folders; the last one's is that of the run."""
+    system = recipe.comparator_system()
+    whole = [(Stage(train, recipe.fit.epochs, 1.0), folder)]
+    if system is None or (system.prepare is None and system.stages is None):
+        return whole
+    if data is None or recipe.data != "yard":
+        raise TrainingDataError(
+            f'expected data = "yard" for {recipe.network}, which needs seconds of one instrument, '
+            f"found {recipe.data!r}"
+        )
+    preparation = Preparation(Yard(data).bags, recipe.fit.seed, report, folder)
+    if system.prepare is not None:
+        if (folder / NETWORK).is_file():
+            return whole
+        train = system.prepare(train, recipe.system_config(), preparation)
+        return [(Stage(train, recipe.fit.epochs, 1.0), folder)]
+    assert system.stages is not None
+    stages = system.stages(train, recipe.system_config(), preparation, recipe.fit.batch)
+    folders = [folder / f"stage-{index}" for index in range(len(stages) - 1)]
+    return list(zip(stages, [*folders, folder], strict=True))
 
 
 def table(

@@ -20,8 +20,8 @@ FRAME: Final = 1024
 HOP: Final = 500
 
 
-def time_frequency_embeddings(audio: Array, rate_hz: int) -> npt.NDArray[np.float32]:
-    """Mono audio float32 [T] -> embeddings float32 [T // rate_hz, 158], one a whole second.
+def time_frequency_frames(audio: Array, rate_hz: int) -> Array:
+    """Mono audio float32 [T] -> features [T // rate_hz, 158, frames] of every whole second.
 
     Raises:
         ValueError: the audio is shorter than one second.
@@ -48,5 +48,13 @@ def time_frequency_embeddings(audio: Array, rate_hz: int) -> npt.NDArray[np.floa
         librosa.feature.chroma_stft(S=power, sr=rate_hz, tuning=0.0),
         *shape,
     )
-    frames = np.concatenate(parts, axis=-2)  # [seconds, 158, frames]
-    return np.asarray(frames.mean(axis=-1), np.float32)
+    return np.concatenate(parts, axis=-2)
+
+
+def time_frequency_embeddings(audio: Array, rate_hz: int) -> npt.NDArray[np.float32]:
+    """Mono audio float32 [T] -> embeddings float32 [T // rate_hz, 158], one a whole second.
+
+    Raises:
+        ValueError: the audio is shorter than one second.
+    """
+    return np.asarray(time_frequency_frames(audio, rate_hz).mean(axis=-1), np.float32)

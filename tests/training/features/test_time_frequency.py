@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmgat.training.data.time_frequency import SIZE, time_frequency_embeddings
+from mmgat.training.features.time_frequency import SIZE, time_frequency_embeddings
 
 RATE_HZ = 16_000
 

@@ -1,0 +1,147 @@
+"""The ten systems that the paper compares with, by name. A new one is a module of this package and an
+entry here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from torch import nn
+
+from mmgat.model.bag_model import BagModel
+from mmgat.training.comparators import staged_convnet, vae_augmentation, wavegan
+from mmgat.training.comparators.aedcn import AEDCN, AEDCNConfig, AEDCNLoss
+from mmgat.training.comparators.audio_dnn import AudioConfig, AudioDNN
+from mmgat.training.comparators.bosch_svm import BoschSVM
+from mmgat.training.comparators.han_convnet import HanConfig, HanConvNet
+from mmgat.training.comparators.mtf_dnn import TextureConfig, TextureDNN
+from mmgat.training.comparators.multitask_convnet import (
+    MultitaskConfig,
+    MultitaskConvNet,
+    MultitaskLoss,
+)
+from mmgat.training.comparators.preparation import Preparation
+from mmgat.training.comparators.staged_convnet import Stage, StagedConfig
+from mmgat.training.comparators.vae_augmentation import VAEConfig
+from mmgat.training.comparators.voting_swin import SwinConfig, SwinLoss, VotingSwin
+from mmgat.training.comparators.wavegan import WaveGANConfig
+from mmgat.training.comparators.windows import WindowLoss
+from mmgat.training.data.bags import Bags
+
+
+class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a system without settings."""
+
+
+@dataclass(frozen=True)
+class System:
+    """One system.
+
+    Attributes:
+        name: in a recipe's ``network``.
+        title: in tables.
+        features: kind of features that it reads, in a recipe's ``embeddings``.
+        config: its settings, in a recipe's ``[system]``.
+        build: config -> untrained network; None for one that is no network.
+        criterion: network, config -> loss.
+        classical: makes a classifier with ``fit``, ``predict`` and ``n_parameters``.
+        prepare: training bags, config -> more training bags.
+        stages: training bags, config, batch -> stages of the fit.
+        published: what its authors, or MMGAT's, report.
+    """
+
+    name: str
+    title: str
+    features: str
+    config: type[msgspec.Struct]
+    build: Callable[[Any], BagModel] | None = None
+    criterion: Callable[[Any, Any], nn.Module] = lambda network, config: WindowLoss()
+    classical: Callable[[], BoschSVM] | None = None
+    prepare: Callable[[Bags, Any, Preparation], Bags] | None = None
+    stages: Callable[[Bags, Any, Preparation, int], list[Stage]] | None = None
+    published: str = ""
+    live: bool = field(default=False)
+
+
+_ALL: Final = (
+    System(
+        "bosch-svm",
+        "SVM (Bosch)",
+        "handcrafted",
+        NoConfig,
+        classical=BoschSVM,
+        published="IRMAS .503 / .432",
+    ),
+    System("mtf-dnn", "MTF-DNN", "texture", TextureConfig, TextureDNN, published="not found"),
+    System(
+        "audio-dnn", "Audio DNN", "raw", AudioConfig, AudioDNN,
+        published="not found (which paper is not said)", live=True,
+    ),
+    System(
+        "han-convnet", "ConvNet (Han)", "log-mel", HanConfig, HanConvNet,
+        published="IRMAS .602 / .503", live=True,
+    ),
+    System(
+        "multitask-convnet",
+        "Multi-task ConvNet",
+        "time-frequency-frames",
+        MultitaskConfig,
+        MultitaskConvNet,
+        lambda network, config: MultitaskLoss(config),
+        published="OpenMIC+IRMAS .61",
+    ),
+    System(
+        "wavegan-convnet",
+        "WaveGAN ConvNet",
+        "log-mel",
+        WaveGANConfig,
+        lambda config: HanConvNet(config.convnet),
+        prepare=wavegan.augmented,
+        published="IRMAS .69 / .62 (fusion with modified group delay)",
+        live=True,
+    ),
+    System(
+        "voting-swin",
+        "Voting-Swin-T",
+        "three-images",
+        SwinConfig,
+        VotingSwin,
+        lambda network, config: SwinLoss(),
+        published="IRMAS .66 / .62; OpenMIC+IRMAS .60",
+    ),
+    System(
+        "vae-convnet",
+        "VAE-augmentation ConvNet",
+        "log-mel",
+        VAEConfig,
+        lambda config: HanConvNet(config.convnet),
+        prepare=vae_augmentation.augmented,
+        published="not found",
+        live=True,
+    ),
+    System(
+        "staged-convnet",
+        "Staged-trained ConvNet",
+        "log-mel",
+        StagedConfig,
+        lambda config: HanConvNet(config.convnet),
+        stages=staged_convnet.stages,
+        published="not found; Zhong et al. IRMAS micro .674",
+        live=True,
+    ),
+    System(
+        "aedcn",
+        "AEDCN",
+        "mel-and-tempogram",
+        AEDCNConfig,
+        AEDCN,
+        lambda network, config: AEDCNLoss(network),
+        published="OpenMIC+IRMAS .61",
+    ),
+)  # fmt: skip
+
+SYSTEMS: Final = {system.name: system for system in _ALL}
+"""name -> system."""

@@ -1,0 +1,1 @@
+"""Features of the systems that MMGAT is compared with."""
