@@ -25,6 +25,7 @@ from tests.stream.bus.messages import ESTIMATE, event
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tools" / "subscribers"
+GOLDEN = ROOT / "tests" / "stream" / "bus" / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,22 @@ def test_node_as_max_runs_it(engine: str, node_modules: Path) -> None:
         process.out.until(lambda line: line.startswith("on "))
         process.out.until(lambda line: line.startswith("score "))
         process.out.until(lambda line: line.startswith("level "))
+
+
+DECODER = """
+const { decode } = require("@msgpack/msgpack");
+const { readFileSync } = require("node:fs");
+for (const path of process.argv.slice(1)) console.log(JSON.stringify(decode(readFileSync(path))));
+"""
+
+
+def test_the_golden_messages_read_by_msgpack_for_javascript(node_modules: Path) -> None:
+    paths = sorted(GOLDEN.glob("*.msgpack"))
+    command = ["node", "-e", DECODER, *paths]
+    read = subprocess.run(command, cwd=node_modules, capture_output=True, text=True, check=True)
+    for path, line in zip(paths, read.stdout.splitlines(), strict=True):
+        fields = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        assert {"type": path.stem} | json.loads(line) == fields
 
 
 def test_plain_javascript_written_from_the_protocol_page(engine: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +12,24 @@ import pytest
 import zmq
 
 from mmgat.stream.bus.keys import ClientKeys, ServerKeys, make_pair
+from mmgat.stream.commands.process.logging import MAX_LINES, RateLimit
 from mmgat.stream.control.client import AsyncControlClient, ControlClient
-from mmgat.stream.control.requests import Describe, Mute, Pause, Request, Result, SourceState
+from mmgat.stream.control.requests import (
+    Counters,
+    Describe,
+    Mute,
+    Pause,
+    Request,
+    Result,
+    SourceState,
+    Statistics,
+)
 from mmgat.stream.control.server import BURST, ControlServer
 from mmgat.stream.errors import ProtocolError, PublishError, SettingsError
 from tools.hostile_peer import HostilePeer, frame
 
 ANY = "tcp://127.0.0.1:*"
+AUDIT = "mmgat.stream.control.audit"
 
 
 def answer(request: Request) -> Result:
@@ -28,6 +38,8 @@ def answer(request: Request) -> Result:
             raise RuntimeError("\x1b[2J")
         case Pause(source=source):
             return SourceState(source=source, paused=True)
+        case Statistics():
+            return Counters(statuses=[], readers=0, refused=0, published=0, requests=0, faults=0)
     raise SettingsError("expected a pause, found another request")
 
 
@@ -96,7 +108,7 @@ def test_a_fault_of_ours_is_an_answer_and_the_endpoint_goes_on(
     assert "RuntimeError" in caplog.text
 
 
-def test_each_change_and_each_refusal_is_a_line_in_the_log(
+def test_each_request_is_a_line_in_the_log(
     server: ControlServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ControlClient(server.address) as control:
@@ -105,11 +117,26 @@ def test_each_change_and_each_refusal_is_a_line_in_the_log(
             control(Mute(["drums"]))
         with pytest.raises(ProtocolError):
             control(Describe())
-    lines = [r for r in caplog.records if r.name == "mmgat.stream.control.audit"]
-    assert [line.levelno for line in lines] == [logging.INFO, logging.WARNING, logging.WARNING]
+        control(Statistics())
+    lines = [r for r in caplog.records if r.name == AUDIT]
+    assert [line.levelname for line in lines] == ["INFO", "WARNING", "WARNING", "INFO"]
     assert lines[0].getMessage().startswith('control: 127.0.0.1: pause {"source":"mic')
     assert "\x1b" not in lines[0].getMessage()
     assert 'refused 127.0.0.1: mute {"labels":["drums"]}: expected a pause' in lines[1].getMessage()
+    assert lines[3].getMessage() == "control: 127.0.0.1: statistics"
+
+
+def test_questions_that_come_often_hide_no_change(
+    server: ControlServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ControlClient(server.address) as control:
+        for _ in range(MAX_LINES + 2):
+            control(Statistics())
+            control(Pause("mic"))
+    limit = RateLimit(clock=lambda: 0.0)
+    passed = [r.getMessage() for r in caplog.records if r.name == AUDIT and limit.filter(r)]
+    assert sum("statistics" in line for line in passed) == MAX_LINES
+    assert sum("pause" in line for line in passed) == MAX_LINES + 2
 
 
 def test_changes_are_limited_and_questions_are_not() -> None:
