@@ -32,6 +32,7 @@ class _Source:
     Attributes:
         on: label -> the event with which it began.
         replayed: events that were sent again, until all of them are there.
+        latest: label -> ``seq`` of its last event that was not replayed; older ones are history.
         active: the labels of the last estimate, None before the first.
     """
 
@@ -41,6 +42,7 @@ class _Source:
         self.lost = False
         self.on: dict[str, Event] = {}
         self.replayed: list[Event] = []
+        self.latest: dict[str, int] = {}
         self.active: frozenset[str] | None = None
         self.estimate: Estimate | None = None
         self.status: Status | None = None
@@ -79,9 +81,12 @@ class Sounding:
         source.heard_at, source.lost = self._clock(), False
         match message:
             case Event():
+                if message.replayed and message.seq < source.latest.get(message.label, -1):
+                    return signals
                 if message.replayed:
                     source.replayed = [*source.replayed[-MAX_REPLAYED:], message]
                 else:
+                    source.latest[message.label] = message.seq
                     signals += _advance(source.on, message)
             case Estimate():
                 signals += [message, *_corrected(source, message)]

@@ -14,6 +14,23 @@ MAX_TOPICS: Final = 1024
 MAX_COUNT: Final = 2**53
 
 
+MAX_GAPS: Final = 8
+"""Gaps of one topic that are remembered."""
+
+
+@dataclass
+class _Gap:
+    """A run of missing messages, which a replay may still bring.
+
+    Attributes:
+        missing: their ``seq``.
+        counted: they were counted as lost.
+    """
+
+    missing: range
+    counted: bool
+
+
 @dataclass
 class _Topic:
     """What was seen of one topic.
@@ -21,14 +38,13 @@ class _Topic:
     Attributes:
         last: the highest ``seq``; -1 before the first.
         live: a message that was not replayed has come, so a jump from here on is a loss.
-        gap: the last run of missing messages, which a replay may still bring.
-        counted: the gap was counted as lost.
+        gaps: the newest ones. A newcomer may first get the end of a replay for somebody else, and
+            live messages before its own.
     """
 
     last: int = -1
     live: bool = False
-    gap: range = range(0)
-    counted: bool = False
+    gaps: tuple[_Gap, ...] = ()
 
 
 class LossCounter:
@@ -67,15 +83,22 @@ class LossCounter:
 
     def _advance(self, seen: _Topic, message: Message) -> bool:
         seq = message.seq
-        if message.replayed and seq in seen.gap:
-            self.lost -= seen.counted
-            seen.gap = range(seq + 1, seen.gap.stop)
-            return True
         if seq <= seen.last:
-            return False
-        seen.gap, seen.counted = range(seen.last + 1, seq), seen.live
-        if seen.live:
-            self.lost = min(self.lost + seq - seen.last - 1, MAX_COUNT)
+            return message.replayed and self._fill(seen, seq)
+        if seq > seen.last + 1:
+            gap = _Gap(range(seen.last + 1, seq), seen.live)
+            seen.gaps = (*seen.gaps, gap)[-MAX_GAPS:]
+            if seen.live:
+                self.lost = min(self.lost + len(gap.missing), MAX_COUNT)
         seen.last = seq
         seen.live = seen.live or not message.replayed
         return True
+
+    def _fill(self, seen: _Topic, seq: int) -> bool:
+        """Whether a replayed message was missing; replays are in order, so none before it comes."""
+        for gap in seen.gaps:
+            if seq in gap.missing:
+                self.lost -= gap.counted
+                gap.missing = range(seq + 1, gap.missing.stop)
+                return True
+        return False

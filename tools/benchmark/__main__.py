@@ -1,8 +1,7 @@
 """The live path's figures: medians, 95th percentiles and ratios, measured side by side in one run.
 
     python -m tools.benchmark              all of it, about three minutes
-    python -m tools.benchmark stages start one or more of: stages, graph, vggish, latency, many,
-    "bus": bus, "dashboard": dashboard, "yamnet": yamnet,
+    python -m tools.benchmark stages start one or more parts; --help lists them
     python -m tools.benchmark streams --compute cuda                on a GPU
     YAMNET_TFLITE=yamnet.tflite python -m tools.benchmark yamnet    beside Google's tagger
 
@@ -20,13 +19,14 @@ from tools.benchmark.commands import file, start
 from tools.benchmark.dashboard import dashboard
 from tools.benchmark.live import latency, many, profile, streams
 from tools.benchmark.networks import graph, vggish, yamnet
+from tools.benchmark.newcomers import newcomers
 from tools.benchmark.osc import osc
 from tools.benchmark.parts import stages
 
 PARTS = {
     "stages": stages, "graph": graph, "vggish": vggish, "latency": latency, "many": many,
     "streams": streams, "profile": profile, "file": file, "start": start, "osc": osc,
-    "bus": bus, "dashboard": dashboard, "yamnet": yamnet,
+    "bus": bus, "newcomers": newcomers, "dashboard": dashboard, "yamnet": yamnet,
 }  # fmt: skip
 ON_A_DEVICE = ("latency", "many", "streams", "profile")
 

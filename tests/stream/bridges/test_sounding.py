@@ -64,6 +64,12 @@ def test_an_end_that_was_missed_comes_with_its_replay(tracker: Sounding) -> None
     assert told(tracker.tick()) == [("off", "a-1")]
 
 
+def test_history_of_an_instrument_that_has_ended_since_begins_nothing(tracker: Sounding) -> None:
+    tracker.update(event(id="a-2", event="off", seq=9))
+    tracker.update(replay(id="a-2", seq=8))
+    assert told(tracker.tick()) == []
+
+
 def test_a_second_on_ends_the_first(tracker: Sounding) -> None:
     tracker.update(event(id="a-1"))
     assert told(tracker.update(event(id="a-2"))) == [("off", "a-1"), ("on", "a-2")]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from mmgat.stream.bus.protocol import PREFIX, Message
-from mmgat.stream.bus.replay import MAX_EVENTS, MAX_SOUNDING, Replay
+from mmgat.stream.bus.publisher import REPLAY_PAUSE_S, REPLAY_PERIOD_S
+from mmgat.stream.bus.replay import MAX_EVENTS, MAX_MARKS, MAX_SOUNDING, PORTION, Replay
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
 
 HISTORY_S = 600.0
@@ -66,3 +67,9 @@ def test_it_is_bounded() -> None:
     off = [event(id=f"x{n}", seq=2000 + n, event="off", time=NOW) for n in range(2000)]
     seqs = [message.seq for message in kept(*on, *off)]
     assert seqs == [*range(2000 - MAX_SOUNDING, 2000), *range(4000 - MAX_EVENTS, 4000)]
+
+
+def test_the_largest_replay_is_out_within_a_second_and_a_half() -> None:
+    n_sources = 32
+    largest = 2 + 2 * n_sources + MAX_MARKS + MAX_SOUNDING + MAX_EVENTS
+    assert REPLAY_PERIOD_S + largest / PORTION * REPLAY_PAUSE_S < 1.5

@@ -42,6 +42,19 @@ def test_history_that_comes_after_a_live_message_is_new() -> None:
     assert losses.lost == 0
 
 
+def test_history_that_comes_after_several_live_messages_is_new() -> None:
+    losses = LossCounter()
+    assert admitted(losses, live(57), live(58), again(56), again(57)) == [57, 58, 56]
+    assert losses.lost == 0
+
+
+def test_a_replay_for_a_newcomer_that_has_had_the_end_of_another_one_is_whole() -> None:
+    losses = LossCounter()
+    end = [again(seq) for seq in (5, 20, 21)]
+    whole = [again(seq) for seq in (2, 4, 5, 19, 20, 21, 22)]
+    assert admitted(losses, *end, *whole) == [5, 20, 21, 2, 4, 19, 22]
+
+
 def test_a_replay_for_others_is_dropped() -> None:
     losses = LossCounter()
     assert admitted(losses, live(0), live(1), again(0), again(1), again(0), live(2)) == [0, 1, 2]
