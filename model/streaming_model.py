@@ -1,4 +1,4 @@
-"""Embedder and MMGAT as one network, for live recognition: windows in, scores out (ours)."""
+"""The networks that recognise: embedder and MMGAT as one, and MMGAT after the embedder (ours)."""
 
 from __future__ import annotations
 
@@ -67,3 +67,40 @@ class StreamingModel(nn.Module):
         _, logits, attention = self.mmgat.instances(graph, label_vectors, self.layout)
         scores = logits.sigmoid()
         return embeddings, (scores * here).sum(1), attention * scores, row
+
+
+class WholeGraphModel(nn.Module):
+    """MMGAT on graphs whose nodes are all there: the windows of a file, many at once.
+
+    It says what ``StreamingModel`` says of the same windows one after the other.
+
+    Args:
+        mmgat: reads the graphs.
+        layout: of their neighbours; chosen by the size of the batch if not given.
+    """
+
+    queries: Tensor
+    classes: Tensor
+
+    def __init__(self, mmgat: MMGAT, layout: GraphLayout | None = None) -> None:
+        super().__init__()
+        self.mmgat, self.layout = mmgat, layout
+        self.eval()
+        with torch.no_grad():
+            queries, classes = mmgat.label_vectors()
+        self.register_buffer("queries", queries.detach().clone(), persistent=False)
+        self.register_buffer("classes", classes.detach().clone(), persistent=False)
+
+    def forward(
+        self, nodes: Tensor, mask: Tensor, steps: Tensor, newest: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Reads B graphs of N nodes; see ``StreamingModel``.
+
+        Returns:
+            scores float32 [B, 20] of the newest nodes, bag scores float32 [B, 20].
+        """
+        graph = self.mmgat.graph(nodes, mask, steps)
+        label_vectors = self.queries, self.classes
+        _, logits, attention = self.mmgat.instances(graph, label_vectors, self.layout)
+        scores = logits.sigmoid()
+        return (scores * newest.unsqueeze(-1)).sum(1), (attention * scores).sum(1)

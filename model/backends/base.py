@@ -50,6 +50,20 @@ class Graphs(NamedTuple):
     similarity: Floats
 
 
+class WholeGraphs(NamedTuple):
+    """B graphs of N nodes that are all there; see ``Graphs``.
+
+    Attributes:
+        nodes: float32 [B, N, D].
+        mask, steps, newest: as in ``Graphs``.
+    """
+
+    nodes: Floats
+    mask: npt.NDArray[np.bool_]
+    steps: npt.NDArray[np.int64]
+    newest: npt.NDArray[np.bool_]
+
+
 class Prediction(NamedTuple):
     """Scores of B windows, and of the graphs of N nodes they joined.
 
@@ -96,6 +110,18 @@ class InferenceBackend(Protocol):
 
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
         """Reads the windows' examples, float32 [B, n_frames, n_bands], and the graphs they join."""
+        ...
+
+    def embed(self, log_mel: Floats) -> Floats:
+        """Computes the embeddings alone, float32 [B, D], of any windows: those of a file ahead."""
+        ...
+
+    def read(self, graphs: WholeGraphs) -> tuple[Floats, Floats]:
+        """Reads graphs whose nodes were embedded.
+
+        Returns:
+            Scores float32 [B, 20] of the newest nodes, and bag scores float32 [B, 20] of the graphs.
+        """
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from mmgat.model.backends.base import (
     Floats,
@@ -12,8 +13,11 @@ from mmgat.model.backends.base import (
     InferenceBackend,
     Prediction,
     ResidentBackend,
+    WholeGraphs,
     collated,
 )
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +62,14 @@ class FallbackBackend:
 
         return self._run(run)
 
+    def embed(self, log_mel: Floats) -> Floats:
+        """Embeds windows on the device, or on the CPU after a fault."""
+        return self._run(lambda backend: backend.embed(log_mel))
+
+    def read(self, graphs: WholeGraphs) -> tuple[Floats, Floats]:
+        """Reads whole graphs on the device, or on the CPU after a fault."""
+        return self._run(lambda backend: backend.read(graphs))
+
     def warm_up(self, n_streams: int, n_nodes: int) -> None:
         """Prepares the device for so many streams at once, of graphs of so many nodes."""
         if isinstance(self._backend, ResidentBackend):
@@ -66,7 +78,7 @@ class FallbackBackend:
             except Exception as error:
                 self._take_over(error)
 
-    def _run(self, compute: Callable[[InferenceBackend], Prediction]) -> Prediction:
+    def _run(self, compute: Callable[[InferenceBackend], T]) -> T:
         if self._failed:
             return compute(self._backend)
         try:

@@ -1,14 +1,14 @@
 """The network in ONNX Runtime: small, quick to start, and no torch (ours).
 
-``mmgat-train export`` writes two graphs beside a checkpoint, which say the same: NAME.dense.onnx
+``mmgat-train export`` writes three graphs beside a checkpoint. Two say the same: NAME.dense.onnx
 computes all pairs of nodes at once, which is quicker for few, NAME.sparse.onnx lists of neighbours.
-Of a checkpoint with its embedder they compute in 8 bits. Of one without it they are MMGAT alone,
-begin with the windows' rows, and refer to the weights in the safetensors file.
+They begin with log-mel where the checkpoint carries its embedder, else with the windows' rows.
+NAME.whole.onnx is MMGAT alone, for many windows of a file at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from mmgat.model.backends.base import Floats, Graphs, Prediction
+from mmgat.model.backends.base import Floats, Graphs, Prediction, WholeGraphs
 from mmgat.model.card import Card, check_hash
 from mmgat.model.errors import CheckpointError, ComputeError
 
@@ -29,13 +29,17 @@ FEW: Final = 16
 """Up to so many nodes, of all streams together, all pairs at once are quicker."""
 
 
-def graph_paths(weights: Path) -> tuple[Path, Path]:
-    """Where the graphs of a safetensors file stand: for few nodes, for many."""
-    return weights.with_suffix(".dense.onnx"), weights.with_suffix(".sparse.onnx")
+KINDS: Final = ("dense.onnx", "sparse.onnx", "whole.onnx")
+"""Graphs for few nodes and for many, which windows join one at a time; for whole graphs."""
+
+
+def graph_paths(weights: Path) -> tuple[Path, ...]:
+    """Where the graphs of a safetensors file stand, in the order of ``KINDS``."""
+    return tuple(weights.with_suffix(f".{kind}") for kind in KINDS)
 
 
 def graph_kind(path: Path) -> str:
-    """``dense.onnx`` or ``sparse.onnx``, under which a card has the hash of a graph's file."""
+    """One of ``KINDS``, under which a card has the hash of a graph's file."""
     return ".".join(path.name.split(".")[-2:])
 
 
@@ -78,9 +82,13 @@ class OnnxBackend:
         providers: list[Any] = ["CPUExecutionProvider"]
         if cuda_index is not None:
             providers.insert(0, (CUDA, {"device_id": cuda_index}))
+        dense, sparse, whole = graph_paths(weights)
         self._dense, self._sparse = (
-            _session(path, card, providers) for path in graph_paths(weights)
+            _session(path, card, providers, Graphs._fields) for path in (dense, sparse)
         )
+        self._whole = _session(whole, card, providers, WholeGraphs._fields)
+        self._path_only = onnxruntime.RunOptions()
+        self._path_only.only_execute_path_to_fetches = True
         if cuda_index is not None and self._sparse.get_providers()[0] != CUDA:
             raise ComputeError(
                 f"expected CUDA device {cuda_index} in ONNX Runtime, found none it can use: check "
@@ -102,6 +110,28 @@ class OnnxBackend:
             None, {self._first_input: windows, **arrays}
         )
         return Prediction(embeddings, scores, evidence[:, :n_nodes], row[:, :n_nodes])
+
+    def embed(self, log_mel: Floats) -> Floats:
+        """Computes the embedder's part of a graph alone."""
+        if self._embedder:
+            return self._embedder(log_mel)
+        unused = {
+            part.name: _zeros(part, len(log_mel))
+            for part in self._sparse.get_inputs()
+            if part.name != self._first_input
+        }
+        embeddings: Floats = self._sparse.run(
+            ["embeddings"], {self._first_input: log_mel, **unused}, self._path_only
+        )[0]
+        return embeddings
+
+    def read(self, graphs: WholeGraphs) -> tuple[Floats, Floats]:
+        """Reads graphs whose nodes are all there."""
+        arrays = graphs._asdict()
+        if graphs.nodes.shape[1] < FEWEST_NODES:
+            arrays = {name: _padded(name, array) for name, array in arrays.items()}
+        scores, bag_scores = self._whole.run(None, arrays)
+        return scores, bag_scores
 
 
 class OnnxEmbedder:
@@ -128,7 +158,9 @@ class OnnxEmbedder:
         return embeddings
 
 
-def _session(path: Path, card: Card, providers: list[Any]) -> onnxruntime.InferenceSession:
+def _session(
+    path: Path, card: Card, providers: list[Any], names: Sequence[str]
+) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
@@ -140,14 +172,21 @@ def _session(path: Path, card: Card, providers: list[Any]) -> onnxruntime.Infere
             f"expected the ONNX graph of {card.name!r} in {path}, found {error}: "
             "fetch it again, or delete it to run in torch"
         ) from None
-    found = [part.name for part in session.get_inputs()[1:]]
-    if sorted(found) != sorted(Graphs._fields):
+    found = [part.name for part in session.get_inputs()][-len(names) :]
+    if sorted(found) != sorted(names):
         raise CheckpointError(
-            f"expected an ONNX graph with inputs {', '.join(Graphs._fields)} in {path}, found "
+            f"expected an ONNX graph with inputs {', '.join(names)} in {path}, found "
             f"{', '.join(found) or 'none'}: it is of another version; mmgat-train export {card.name} "
             "writes it anew"
         )
     return session
+
+
+def _zeros(part: Any, n_windows: int) -> npt.NDArray[np.generic]:
+    """What a graph's input has to be given where nothing comes of it."""
+    kinds = {"tensor(bool)": np.bool_, "tensor(int64)": np.int64}
+    shape = [size if isinstance(size, int) else FEWEST_NODES for size in part.shape[1:]]
+    return np.zeros((n_windows, *shape), kinds.get(part.type, np.float32))
 
 
 def _padded(name: str, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

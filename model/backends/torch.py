@@ -11,7 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mmgat.model.backends.base import Floats, Graphs, HeldGraph, InferenceBackend, Prediction
+from mmgat.model.backends.base import (
+    Floats,
+    Graphs,
+    HeldGraph,
+    InferenceBackend,
+    Prediction,
+    WholeGraphs,
+)
 from mmgat.model.backends.compute import compute_device
 from mmgat.model.backends.onnx import OnnxBackend, has_graphs
 from mmgat.model.backends.resident import ResidentNetwork
@@ -21,7 +28,7 @@ from mmgat.model.embedders.base import FrontEnd
 from mmgat.model.embedders.registry import spec_of
 from mmgat.model.embedders.vggish import VGGishEmbedder
 from mmgat.model.mmgat import MMGAT
-from mmgat.model.streaming_model import StreamingModel
+from mmgat.model.streaming_model import StreamingModel, WholeGraphModel
 
 HALF_FROM: Final = (7, 0)
 """CUDA's compute capability from which half precision is faster: cards with tensor cores."""
@@ -41,6 +48,7 @@ class TorchBackend:
         self._device = device or torch.device("cpu")
         self.device = str(self._device)
         self._network = StreamingModel(embedder, mmgat).to(self._device)
+        self._whole = WholeGraphModel(mmgat).to(self._device)
 
     @torch.inference_mode()
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
@@ -53,6 +61,18 @@ class TorchBackend:
         return Prediction(
             *(part.reshape(out.shape) for part, out in zip(parts, outputs, strict=True))
         )
+
+    @torch.inference_mode()
+    def embed(self, log_mel: Floats) -> Floats:
+        """Computes embeddings on the device."""
+        embeddings: Floats = self._network.embedder(self._sent(log_mel)).cpu().numpy()
+        return embeddings
+
+    @torch.inference_mode()
+    def read(self, graphs: WholeGraphs) -> tuple[Floats, Floats]:
+        """Reads whole graphs on the device."""
+        scores, bag_scores = self._whole(*map(self._sent, graphs))
+        return scores.cpu().numpy(), bag_scores.cpu().numpy()
 
     def _sent(self, array: npt.NDArray[np.generic]) -> Tensor:
         tensor = torch.from_numpy(array)

@@ -43,7 +43,14 @@ class ChannelMeter:
         self._bins: deque[tuple[int, npt.NDArray[np.float64], float]] = deque(maxlen=N_BINS)
 
     def push(self, samples: Samples) -> Samples:
-        """Measures float32 [frames, channels]; returns them finite and limited.
+        """Measures float32 [frames, channels]; returns them finite and limited."""
+        samples = self.limit(samples)
+        if len(samples):
+            self._add(samples)
+        return samples
+
+    def limit(self, samples: Samples) -> Samples:
+        """Counts faults, and does no more: returns samples finite and limited.
 
         NaN and infinite samples become zero.
         """
@@ -51,9 +58,7 @@ class ChannelMeter:
         silent = low == high == 0.0  # NaN equals nothing
         self.zeros_s = self.zeros_s + len(samples) / self._rate if silent else 0.0
         if not (low > -FULL_SCALE and high < FULL_SCALE):  # so with NaN
-            samples = self._repaired(samples)
-        if len(samples):
-            self._add(samples)
+            return self._repaired(samples)
         return samples
 
     @property

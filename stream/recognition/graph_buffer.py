@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.model.backends.base import Graphs, collated
+from mmgat.model.backends.base import Graphs, WholeGraphs, collated
 
 
 class GraphBuffer:
@@ -90,6 +90,16 @@ class GraphBuffer:
         self.nodes[self._slot] = embedding
         self.similarity[self._slot] = row
         self.similarity[:, self._slot] = row
+
+    def whole(self, embedding: npt.NDArray[np.float32]) -> WholeGraphs:
+        """Stores the embedding alone, and copies the graph; its edges are the network's to compute.
+
+        Args:
+            embedding: float32 [D], of the node that ``begin_node`` made.
+        """
+        self.nodes[self._slot] = embedding
+        parts = self.nodes, self.mask, self.steps, self.newest
+        return WholeGraphs(*(part.copy() for part in parts))
 
     def edges(self) -> npt.NDArray[np.float32]:
         """Similarities of the nodes there are, float32 [n, n], oldest first; a copy."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.model.backends.base import ResidentBackend
+from mmgat.model.backends.base import ResidentBackend, WholeGraphs
 from mmgat.model.backends.loading import LoadedModel, load_model
 from mmgat.model.embedders.base import EmbedderSpec
 from mmgat.stream.audio.windows import Window
@@ -93,6 +93,32 @@ class Recognizer:
         """Lets a device prepare for so many streams, so that their first windows do not wait."""
         if isinstance(self.model.backend, ResidentBackend):
             self.model.backend.warm_up(n_streams, self._settings.nodes)
+
+    def ahead(
+        self, windows: Sequence[tuple[StreamState, Window]], silent: Sequence[bool]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Adds any number of windows to each stream's graphs, as where files are read ahead.
+
+        Nothing but rounding distinguishes it from one call after the other. A stream whose windows
+        were added in this way can go on in no other.
+
+        Args:
+            windows: those of one stream come in order of their starts.
+            silent: of each window, whether its node is dropped once it was read.
+
+        Returns:
+            Scores and bag scores, float32 [B, 20], see ``Recognition``.
+        """
+        backend = self.model.backend
+        embeddings = backend.embed(np.array([state.front_end(w) for state, w in windows]))
+        wholes = []
+        for (state, window), embedding, drop in zip(windows, embeddings, silent, strict=True):
+            graph = state.graph_of(window)
+            graph.begin_node(window.start)
+            wholes.append(graph.whole(embedding))
+            if drop:
+                graph.drop_newest()
+        return backend.read(WholeGraphs(*map(np.array, zip(*wholes, strict=True))))
 
     def __call__(self, windows: Sequence[tuple[StreamState, Window]]) -> list[Recognition]:
         """Adds each window to its stream's graph and reads these graphs.

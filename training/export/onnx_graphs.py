@@ -16,14 +16,14 @@ import onnxscript.optimizer
 import torch
 from torch import nn
 
-from mmgat.model.backends.base import Graphs, Prediction
+from mmgat.model.backends.base import Graphs, Prediction, WholeGraphs
 from mmgat.model.backends.onnx import FEWEST_NODES, graph_kind, graph_paths
 from mmgat.model.card import checkpoint_path, sha256_of, write_card
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.model.embedders.registry import spec_of
 from mmgat.model.graph.instance_graph import GraphLayout
-from mmgat.model.streaming_model import StreamingModel
+from mmgat.model.streaming_model import StreamingModel, WholeGraphModel
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.export.eight_bit import calibration_clips, in_eight_bits
 
@@ -33,10 +33,11 @@ SMALL_BYTES: Final = 1024
 """Smaller tensors are stored in the graph itself."""
 
 
-def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
-    """Writes the dense and the sparse graph beside a checkpoint and returns their paths.
+def export(model: str | Path, data: Path | None = None) -> tuple[Path, ...]:
+    """Writes the graphs beside a checkpoint and returns their paths.
 
-    Both have the inputs and outputs of ``StreamingModel``, for any number of streams and 5 to 64 nodes.
+    The dense and the sparse one have the inputs and outputs of ``StreamingModel``, the third one those
+    of ``WholeGraphModel``, for any number of windows and 5 to 64 nodes.
     Graphs of a checkpoint with its embedder compute in 8 bits and contain their weights. Graphs of a
     checkpoint without it take the windows' embeddings in place of their log-mel, and refer to the
     weights in the safetensors file.
@@ -64,13 +65,17 @@ def export(model: str | Path, data: Path | None = None) -> tuple[Path, Path]:
     front_end = spec_of(checkpoint.card).front_end
     window = (front_end.n_frames, front_end.n_bands)
     layouts = (GraphLayout.DENSE, GraphLayout.SPARSE)
-    for written, layout in zip(graph_paths(path), layouts, strict=True):
+    *streaming, whole = graph_paths(path)
+    for written, layout in zip(streaming, layouts, strict=True):
         graph = traced(StreamingModel(embedder, checkpoint.mmgat, layout), window)
         if clips is None:
             _refer(graph, path)
         else:
             graph = in_eight_bits(graph, clips)
         onnx.save(graph, written)
+    graph = traced_whole(WholeGraphModel(checkpoint.mmgat, GraphLayout.SPARSE))
+    _refer(graph, path)
+    onnx.save(graph, whole)
     hashes = {graph_kind(written): sha256_of(written) for written in graph_paths(path)}
     write_card(path, msgspec.structs.replace(checkpoint.card, graphs=hashes))
     return graph_paths(path)
@@ -83,7 +88,6 @@ def traced(network: StreamingModel, window: tuple[int, int] = (96, 64)) -> onnx.
         network: embedder and MMGAT; the embedder may be the identity.
         window: frames and bands of what the embedder reads.
     """
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     n_bags, n_nodes = 2, 2 * FEWEST_NODES + 1
     steps = torch.arange(n_nodes).repeat(n_bags, 1)
     embeds = not isinstance(network.embedder, nn.Identity)
@@ -96,18 +100,57 @@ def traced(network: StreamingModel, window: tuple[int, int] = (96, 64)) -> onnx.
         steps == 0,
         torch.zeros(n_bags, n_nodes, n_nodes),
     )
-    bags = torch.export.Dim("B", min=1, max=MOST_STREAMS)
-    nodes = torch.export.Dim("N", min=FEWEST_NODES, max=MOST_NODES)
+    bags, nodes = _sizes()
     of_graph = {0: bags, 1: nodes}
+    return _traced(
+        network,
+        example,
+        ({0: bags}, *[of_graph] * 4, {0: bags, 1: nodes, 2: nodes}),
+        ["log_mel" if embeds else "embeddings", *Graphs._fields],
+        list(Prediction._fields),
+    )
+
+
+def traced_whole(network: WholeGraphModel) -> onnx.ModelProto:
+    """Traces a network for whole graphs, with a given layout."""
+    n_bags, n_nodes = 2, 2 * FEWEST_NODES + 1
+    steps = torch.arange(n_nodes).repeat(n_bags, 1)
+    example = (
+        torch.zeros(n_bags, n_nodes, network.mmgat.config.input_size),
+        torch.ones(n_bags, n_nodes, dtype=torch.bool),
+        steps,
+        steps == 0,
+    )
+    bags, nodes = _sizes()
+    shapes = ({0: bags, 1: nodes},) * len(example)
+    return _traced(network, example, shapes, list(WholeGraphs._fields), ["scores", "bag_scores"])
+
+
+def _sizes() -> tuple[Any, Any]:
+    """The sizes that are left open, of batches and of graphs."""
+    return (
+        torch.export.Dim("B", min=1, max=MOST_STREAMS),
+        torch.export.Dim("N", min=FEWEST_NODES, max=MOST_NODES),
+    )
+
+
+def _traced(
+    network: nn.Module,
+    example: tuple[torch.Tensor, ...],
+    dynamic_shapes: tuple[dict[int, Any], ...],
+    input_names: list[str],
+    output_names: list[str],
+) -> onnx.ModelProto:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     program = torch.onnx.export(
         network,
         example,
         dynamo=True,
         optimize=False,
         verbose=False,
-        dynamic_shapes=({0: bags}, *[of_graph] * 4, {0: bags, 1: nodes, 2: nodes}),
-        input_names=["log_mel" if embeds else "embeddings", *Graphs._fields],
-        output_names=list(Prediction._fields),
+        dynamic_shapes=dynamic_shapes,
+        input_names=input_names,
+        output_names=output_names,
     )
     assert program is not None
     # Weights keep their names and bytes: only what is smaller is computed in advance.
