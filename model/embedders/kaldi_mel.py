@@ -7,6 +7,7 @@ depends on nothing but the samples under it, so that every frame of a stream is 
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import Final
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.embedders.base import FrontEnd
+from mmgat.model.embedders.log_mel import MelPart, mel_parts
 
 SAMPLE_RATE_HZ: Final = 32_000
 WINDOW_SAMPLES: Final = 800
@@ -26,6 +28,12 @@ N_MELS: Final = 128
 MEL_HIGH_HZ: Final = 15_000.0
 PRE_EMPHASIS: Final = 0.97
 POWER_OFFSET: Final = 1e-5
+N_PARTS: Final = 4
+"""Into so many parts the mel matrix is cut."""
+
+N_AT_ONCE: Final = 50
+"""Frames of a block, which stays in the cache."""
+
 N_FRAMES: Final = 200
 """Frames the embedder reads at once: the two seconds that end with a node's second."""
 
@@ -46,15 +54,13 @@ def _mel(hz: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 
 
 @cache
-def _mel_bins() -> npt.NDArray[np.float32]:
-    """The rows of the matrix that are not zero."""
-    weights = mel_matrix()
-    return np.ascontiguousarray(weights[: int(np.flatnonzero(weights.any(axis=1))[-1]) + 1])
+def _mel_parts() -> list[MelPart]:
+    return mel_parts(mel_matrix(), N_PARTS)
 
 
 @cache
-def _hann() -> npt.NDArray[np.float32]:
-    return np.hanning(WINDOW_SAMPLES).astype(np.float32)
+def _hann() -> npt.NDArray[np.float64]:
+    return np.hanning(WINDOW_SAMPLES)
 
 
 def kaldi_log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -62,7 +68,8 @@ def kaldi_log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
     Shapes: float32 [..., T] mono at 32 kHz -> float32 [..., 1 + (T - 801) // 320, 128]. Frame k is
     of the samples 320 k + 1 to 320 k + 800, pre-emphasised with the one before each. Nothing is
-    padded: samples that do not fill a frame are left out. Digital silence gives -1.40.
+    padded: samples that do not fill a frame are left out. Digital silence gives -1.40. The transform
+    runs in float64: numpy's is five times as fast as that in float32.
 
     Raises:
         ValueError: T is below one frame (801 samples).
@@ -75,16 +82,52 @@ def kaldi_log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     emphasised = np.ascontiguousarray(
         samples[..., 1:] - np.float32(PRE_EMPHASIS) * samples[..., :-1]
     )
-    windows = np.lib.stride_tricks.sliding_window_view(emphasised, WINDOW_SAMPLES, axis=-1)
-    spectrum = np.fft.rfft(windows[..., ::FRAME_HOP_SAMPLES, :] * _hann(), FFT_SIZE)
-    spectrum = spectrum[..., : len(_mel_bins())]
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
-    mel = power.astype(np.float32) @ _mel_bins()
+    *batch, length = emphasised.shape
+    shape = (*batch, 1 + (length - WINDOW_SAMPLES) // FRAME_HOP_SAMPLES)
+    strides = (
+        *emphasised.strides[:-1],
+        FRAME_HOP_SAMPLES * emphasised.itemsize,
+        emphasised.itemsize,
+    )
+    frames = np.ndarray((*shape, WINDOW_SAMPLES), np.float32, emphasised, strides=strides)  # a view
+    mel = np.empty((*shape, N_MELS), np.float32)
+    for index in np.ndindex(*batch):
+        for first in range(0, shape[-1], N_AT_ONCE):
+            block = slice(first, first + N_AT_ONCE)
+            _into_mel(frames[(*index, block)], mel[(*index, block)])
     mel += np.float32(POWER_OFFSET)
     np.log(mel, out=mel)
     mel += np.float32(4.5)
     mel /= np.float32(5.0)
     return mel
+
+
+class _Workspace(threading.local):
+    """Arrays of one thread for a block of frames: fresh ones cost more than the transform."""
+
+    def __init__(self) -> None:
+        n_bins = FFT_SIZE // 2 + 1
+        self.padded = np.zeros((N_AT_ONCE, FFT_SIZE))
+        self.spectrum = np.empty((N_AT_ONCE, n_bins), np.complex128)
+        self.power = np.empty((N_AT_ONCE, n_bins), np.float32)
+
+
+_WORKSPACE: Final = _Workspace()
+
+
+def _into_mel(frames: npt.NDArray[np.float32], mel: npt.NDArray[np.float32]) -> None:
+    """Power in the mel bands of up to ``N_AT_ONCE`` frames: float32 [n, 800] -> [n, 128]."""
+    n = len(frames)
+    padded, spectrum, power = (
+        array[:n] for array in (_WORKSPACE.padded, _WORKSPACE.spectrum, _WORKSPACE.power)
+    )
+    np.multiply(frames, _hann(), out=padded[:, :WINDOW_SAMPLES])
+    np.fft.rfft(padded, out=spectrum)
+    parts = spectrum.view(np.float64)  # real and imaginary ones in turns
+    np.square(parts, out=parts)
+    np.add(parts[:, 0::2], parts[:, 1::2], out=power, casting="same_kind")
+    for part in _mel_parts():
+        np.matmul(power[:, part.bins], part.weights, out=mel[:, part.bands])
 
 
 KALDI_LOG_MEL: Final = FrontEnd(

@@ -183,19 +183,19 @@ class FileSource(AudioSource):
         """Up to so many frames, fewer only at the end or where the file is damaged."""
         import soundfile
 
-        parts: list[npt.NDArray[np.float32]] = []
-        while n_frames and self.complete:
-            n_step = min(n_frames, STEP_FRAMES)
+        samples = np.empty((n_frames, self.channels), np.float32)
+        n_read = 0
+        while n_read < n_frames and self.complete:
+            step = samples[n_read : n_read + STEP_FRAMES]
             try:
-                part = file.read(n_step, dtype="float32", always_2d=True)
+                n_step = file.buffer_read_into(step, "float32")
             except soundfile.LibsndfileError:
                 self.complete = False
                 break
-            parts.append(part)
-            n_frames -= len(part)
-            if len(part) < n_step:
+            n_read += n_step
+            if n_step < len(step):
                 break
-        return np.concatenate(parts) if parts else np.zeros((0, self.channels), np.float32)
+        return samples[:n_read]
 
     def _end(self) -> None:
         """Compares what was read with what the file declares."""
