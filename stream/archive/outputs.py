@@ -209,7 +209,7 @@ class FolderOutput(Output):
 
     def add(self, result: FileResult) -> None:
         """Writes a file's own file, which is there as a whole or not at all."""
-        form, path = self._target.form, self._path(Path(result.file))
+        form, path = self._target.form, self._path(result.file)
         header = b""
         if isinstance(form, RowFormat):
             header = form.header(self._origin, self._target.windows)
@@ -225,14 +225,14 @@ class FolderOutput(Output):
         self._journal.add((file, 0) for file in self._to_name)
         self._to_name.clear()
 
-    def _stem(self, path: Path) -> Path:
-        return self._inputs.relative(path).with_suffix("")
+    def _stem(self, file: str) -> Path:
+        return self._inputs.relative(file).with_suffix("")
 
-    def _path(self, path: Path) -> Path:
+    def _path(self, file: str) -> Path:
         assert self._target.out is not None
-        stem, suffix = self._stem(path), self._target.form.suffix
+        stem, suffix = self._stem(file), self._target.form.suffix
         if self._n_with[stem] > 1:
-            stem = self._inputs.relative(path)
+            stem = self._inputs.relative(file)
         return self._target.out / stem.with_name(stem.name + suffix)
 
 

@@ -71,7 +71,7 @@ def annotate(
     summary = Summary(faults=list(inputs.faults), failed=bool(inputs.faults))
     with WorkerPool(job, max(1, min(n_jobs, len(inputs.files)))) as pool:
         output = target.open(inputs, pool.origin)
-        left = [path for path in inputs.files if str(path) not in output.done]
+        left = [Path(file) for file in inputs.files if file not in output.done]
         summary.n_before = len(inputs.files) - len(left)
         try:
             _run(left, pool, output, summary, progress, interrupted)

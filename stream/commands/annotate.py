@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from mmgat.stream.archive.inputs import SUFFIXES, find_inputs
@@ -68,7 +70,7 @@ def main(
     from mmgat.stream.archive.workers import Job
 
     found = find_inputs([path for path in paths if not is_address(path)], recursive=True)
-    files = [str(path.absolute()) for path in found.files]
+    files = list(map(os.path.abspath, found.files))
     for path in filter(is_address, paths):
         files += list_files(path, SUFFIXES)
     for fault in found.faults:

@@ -98,8 +98,9 @@ class GraphBuffer:
             embedding: float32 [D], of the node that ``begin_node`` made.
         """
         self.nodes[self._slot] = embedding
-        parts = self.nodes, self.mask, self.steps, self.newest
-        return WholeGraphs(*(part.copy() for part in parts))
+        return WholeGraphs(
+            self.nodes.copy(), self.mask.copy(), self.steps.copy(), self.newest.copy()
+        )
 
     def edges(self) -> npt.NDArray[np.float32]:
         """Similarities of the nodes there are, float32 [n, n], oldest first; a copy."""

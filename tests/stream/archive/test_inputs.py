@@ -21,11 +21,18 @@ def music(tmp_path: Path) -> Path:
 
 
 def names(*arguments: object, recursive: bool = False) -> list[str]:
-    return [path.name for path in find_inputs(map(str, arguments), recursive).files]
+    return [Path(file).name for file in find_inputs(map(str, arguments), recursive).files]
 
 
 def test_a_folder_gives_its_visible_sound_files_once(music: Path) -> None:
     assert names(music, music / "a.flac", recursive=True) == ["a.flac", "b.MP3", "c.wav"]
+
+
+def test_names_below_the_working_folder_are_short(
+    music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(music)
+    assert find_inputs([".", "./a.flac"], True).files == ["a.flac", "b.MP3", "sub/c.wav"]
 
 
 def test_a_folder_without_r_is_a_fault_that_says_so(music: Path) -> None:
@@ -47,7 +54,7 @@ def test_a_playlist_gives_files_beside_it_and_names_what_is_none(music: Path) ->
     lines = ["#EXTM3U", "a.flac", "", f"file://{music}/sub/c.wav", "http://radio/stream"]
     playlist.write_text("\ufeff" + "\r\n".join(lines), "utf-8")
     found = find_inputs([str(playlist)])
-    assert [path.relative_to(music).as_posix() for path in found.files] == ["a.flac", "sub/c.wav"]
+    assert found.files == [f"{music}/a.flac", f"{music}/sub/c.wav"]
     assert "http://radio/stream" in found.faults[0]
     old = music / "old.m3u"
     old.write_bytes("Bl\xe4ser.wav\n".encode("latin-1"))
