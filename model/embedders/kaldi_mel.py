@@ -118,9 +118,8 @@ _WORKSPACE: Final = _Workspace()
 def _into_mel(frames: npt.NDArray[np.float32], mel: npt.NDArray[np.float32]) -> None:
     """Power in the mel bands of up to ``N_AT_ONCE`` frames: float32 [n, 800] -> [n, 128]."""
     n = len(frames)
-    padded, spectrum, power = (
-        array[:n] for array in (_WORKSPACE.padded, _WORKSPACE.spectrum, _WORKSPACE.power)
-    )
+    padded, power = _WORKSPACE.padded[:n], _WORKSPACE.power[:n]
+    spectrum = _WORKSPACE.spectrum[:n]
     np.multiply(frames, _hann(), out=padded[:, :WINDOW_SAMPLES])
     np.fft.rfft(padded, out=spectrum)
     parts = spectrum.view(np.float64)  # real and imaginary ones in turns

@@ -1,7 +1,8 @@
 """What collections cost: real-time factor, processes, memory, short files, and a local Ray.
 
     python -m tools.benchmark.archive speed               Ogg and FLAC of 5 minutes, one job and two
-    python -m tools.benchmark.archive lanes               files at a time in one process
+    python -m tools.benchmark.archive stages              where the time of one process goes
+    python -m tools.benchmark.archive batches             windows at a time in one process
     python -m tools.benchmark.archive memory --hours 10   one long file
     python -m tools.benchmark.archive short               files of a second, and the same in long files
     python -m tools.benchmark.archive resume              a run over 100,000 files that goes on
@@ -112,36 +113,49 @@ def speed(files: int, minutes: float, hops: tuple[float, ...]) -> None:
 
 
 @main.command()
-@click.option("--turns", default=6, show_default=True)
-def lanes(turns: int) -> None:
-    """Files at a time in one process, side by side: milliseconds of processor a second of sound."""
+@click.option("--turns", default=4, show_default=True)
+@click.option("--hop", default=0.5, show_default=True)
+def batches(turns: int, hop: float) -> None:
+    """Windows at a time in one process, side by side: milliseconds of processor a second of sound."""
     from mmgat.model.backends.threads import limit_threads
-    from mmgat.stream.archive.annotator import FileLane
-    from mmgat.stream.recognition.pipeline import recognize_batch
+    from mmgat.stream.archive.annotator import Annotator
     from mmgat.stream.recognition.recognizer import load_recognizer
     from mmgat.stream.settings import StreamSettings
 
-    recognizer, settings = load_recognizer(), StreamSettings()
+    settings, seconds = StreamSettings(hop_s=hop), 60
+    recognizer = load_recognizer(settings=settings)
     limit_threads(recognizer.model.embedder)
-    times: dict[int, list[float]] = {n: [] for n in (1, 2, 4, 8, 16)}
+    times: dict[int, list[float]] = {n: [] for n in (1, 2, 4, 8, 16, 32)}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "song.flac"
-        write(path, music(60))
+        write(path, music(seconds))
         for _ in range(turns):
             for n, found in times.items():
-                files = [FileLane(path, recognizer, settings) for _ in range(n)]
-                n_steps = 80 // n
                 begun = time.process_time()
-                for _ in range(n_steps):
-                    for lane in files:
-                        lane.advance()
-                    recognize_batch(recognizer, [lane.pipeline for lane in files])
-                used = time.process_time() - begun
-                found.append(1000 * used / (n * n_steps * settings.hop_s))
-                for lane in files:
-                    lane.close()
+                list(Annotator(recognizer, settings, n_windows=n)([path]))
+                found.append(1000 * (time.process_time() - begun) / seconds)
     for n, found in times.items():
         click.echo(f"{n} at a time: median {np.median(found):.2f} ms, least {min(found):.2f} ms")
+
+
+@main.command()
+@click.option("--turns", default=5, show_default=True)
+@click.option("--hop", "hops", multiple=True, default=(0.5, 1.0))
+def stages(turns: int, hops: tuple[float, ...]) -> None:
+    """Where the time goes: each stage alone, least of some turns, in milliseconds a second of sound."""
+    from tools.benchmark.archive_stages import stage_times
+
+    with tempfile.TemporaryDirectory() as folder:
+        for form in ("ogg", "flac"):
+            path = Path(folder) / f"song.{form}"
+            write(path, music(60))
+            for hop in hops:
+                times = stage_times(path, 60, hop, turns)
+                whole = times.pop("whole")
+                total = sum(times.values())
+                click.echo(f"{form}, hop {hop:g}: {whole:.2f} ms, {1000 / whole:.0f} x real time")
+                for name, found in times.items():
+                    click.echo(f"  {name:<12} {found:.2f} ms, {100 * found / total:.0f} %")
 
 
 @main.command()

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import soxr
 
-from mmgat.model.backends.base import Floats, Graphs, InferenceBackend, Prediction
+from mmgat.model.backends.base import Floats, Graphs, InferenceBackend, Prediction, WholeGraphs
 from mmgat.model.backends.loading import load_model
 from mmgat.model.backends.onnx import OnnxBackend, graph_paths
 from mmgat.model.backends.torch import TorchBackend, load_torch_backend
@@ -75,6 +75,25 @@ def test_onnx_runtime_gives_the_scores_of_torch_on_real_sound(
     np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=2e-3)
     np.testing.assert_allclose(found.scores, expected.scores, atol=5e-4)
     np.testing.assert_allclose(found.evidence, expected.evidence, atol=5e-4)
+
+
+@pytest.mark.parametrize("n_nodes", [3, 10, 20])
+def test_whole_graphs_have_the_scores_of_those_that_windows_join(
+    n_nodes: int, examples_of_demo: Floats
+) -> None:
+    in_onnx, in_torch = (
+        load_model("compact").backend,
+        load_torch_backend(*checked_card("compact"), "cpu")[0],
+    )
+    rows = in_onnx.embed(examples_of_demo[: n_nodes + 4])
+    graphs = sliding(rows, n_nodes)
+    joined = in_onnx(examples_of_demo[n_nodes - 1 : n_nodes + 4], graphs)
+    np.testing.assert_allclose(rows[n_nodes - 1 :], joined.embeddings, atol=1e-4)
+    whole = WholeGraphs(graphs.nodes, graphs.mask, graphs.steps, graphs.newest)
+    for network in (in_onnx, in_torch):
+        scores, bag_scores = network.read(whole)
+        np.testing.assert_allclose(scores, joined.scores, atol=2e-5)
+        np.testing.assert_allclose(bag_scores, joined.evidence.sum(axis=1), atol=2e-5)
 
 
 @pytest.mark.parametrize("n_nodes", [4, 10, 20])

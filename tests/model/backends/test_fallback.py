@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmgat.model.backends.base import Floats, Graphs, HeldGraph, Prediction
+from mmgat.model.backends.base import Floats, Graphs, HeldGraph, Prediction, WholeGraphs
 from mmgat.model.backends.fallback import FallbackBackend
 from mmgat.model.backends.torch import DeviceBackend
 from mmgat.model.embedders.convnet import ConvNetEmbedder
@@ -20,7 +20,13 @@ from mmgat.stream.engine.engine import Engine
 from mmgat.stream.recognition.pipeline import Pipeline
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import StreamSettings
-from tests.conftest import melody, untrained_mmgat, untrained_model
+from tests.conftest import (
+    log_mel_of,
+    melody,
+    random_graphs,
+    untrained_mmgat,
+    untrained_model,
+)
 
 SHAPE = StreamSettings(hop_s=0.5, nodes=5)
 FAULTS = {
@@ -95,6 +101,21 @@ def test_the_status_of_every_stream_says_what_has_failed(wav: Callable[..., Path
     (status,) = engine.statuses()
     assert (status.state, status.dropped) == ("ended", 0)
     assert status.message.startswith("cuda:0 failed, the CPU took over")
+
+
+def test_the_cpu_takes_over_what_is_read_ahead() -> None:
+    class Blind(Failing):
+        def embed(self, log_mel: Floats) -> Floats:
+            raise self._fault
+
+    on_cpu = untrained_model().backend
+    backend = FallbackBackend(Blind(FAULTS["lost"], 0), lambda: on_cpu)
+    log_mel = log_mel_of(3)
+    np.testing.assert_array_equal(backend.embed(log_mel), on_cpu.embed(log_mel))
+    assert backend.device == "cpu"
+    whole = WholeGraphs(*random_graphs(2, 5)[:4])
+    for found, expected in zip(backend.read(whole), on_cpu.read(whole), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_fault_of_the_cpu_is_not_hidden() -> None:
