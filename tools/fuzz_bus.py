@@ -35,14 +35,9 @@ from mmgat.stream.bridges.ws import text_of
 from mmgat.stream.bus.protocol import PREFIX, Event, Message, to_frames, to_json
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
+from mmgat.stream.control.answers import Result, SourceState
 from mmgat.stream.control.client import ControlClient
-from mmgat.stream.control.requests import (
-    Describe,
-    Request,
-    Result,
-    SourceState,
-    encode_request,
-)
+from mmgat.stream.control.requests import Describe, Request, encode_request
 from mmgat.stream.control.server import ControlServer
 from mmgat.stream.dashboard.state.dashboard import DashboardState, advance
 from mmgat.stream.errors import StreamError

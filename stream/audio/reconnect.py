@@ -18,7 +18,19 @@ from mmgat.stream.settings import LivenessSettings
 
 LOOK_S: Final = 0.1
 
+SWITCH_TIMEOUT_S: Final = 8.0
+"""Within it another device has to open (seconds)."""
+
 log = logging.getLogger(__name__)
+
+
+class _HandOver:
+    """A source that is to take another's place."""
+
+    def __init__(self, source: AudioSource) -> None:
+        self.source, self.done = source, threading.Event()
+        self.error: SourceError | None = None
+        self.given_up = False
 
 
 class ReconnectingSource(AudioSource):
@@ -57,6 +69,7 @@ class ReconnectingSource(AudioSource):
         self._end, self._ended_at = 0, clock()
         self._ahead = 0  # of the inner source's positions
         self._returning = False
+        self._hand_over: _HandOver | None = None
         self._announced = 0  # outages that an interrupted block has told of
         self._warning = ""
         self._last_poll_at: float | None = None
@@ -80,7 +93,7 @@ class ReconnectingSource(AudioSource):
             SourceError: it cannot be used.
         """
         self._inner.probe()
-        self.info = self._inner.info
+        self.info, self.device = self._inner.info, self._inner.device
 
     def open(self) -> None:
         """Opens the inner source, and begins to watch it.
@@ -105,6 +118,7 @@ class ReconnectingSource(AudioSource):
         """
         while not self._stopped.is_set():
             self._last_poll_at = self._clock()
+            self._take_over()
             block = self._next()
             if self._liveness.poll():
                 self._reopen()
@@ -120,6 +134,28 @@ class ReconnectingSource(AudioSource):
                 self._pause(LOOK_S)
         return None
 
+    def switch(self, device: str) -> str:
+        """Listens to another device from now on, also while the one before is away.
+
+        The capturing thread opens it, and lets go of the other when that has worked; what was
+        missed in between is a jump in the positions.
+
+        Raises:
+            SourceError: see ``AudioSource``.
+        """
+        other = self._inner.another(device)
+        other.probe()
+        self._hand_over = hand_over = _HandOver(other)
+        if not hand_over.done.wait(SWITCH_TIMEOUT_S):
+            hand_over.given_up = True
+            raise SourceError(
+                f"expected {device!r} to open within {SWITCH_TIMEOUT_S:g} s, found no answer: the "
+                "source stays as it was"
+            )
+        if hand_over.error is not None:
+            raise hand_over.error
+        return self.device
+
     def stop(self) -> None:
         """Ends a waiting ``read``, also while the inner source is away."""
         self._stopped.set()
@@ -129,6 +165,23 @@ class ReconnectingSource(AudioSource):
         """Closes the inner source."""
         self._last_poll_at = None
         self._inner.close()
+
+    def _take_over(self) -> None:
+        """Opens the device that was switched to, if there is one."""
+        wanted, self._hand_over = self._hand_over, None
+        if wanted is None or wanted.given_up:
+            return
+        try:
+            wanted.source.open()
+        except SourceError as error:
+            wanted.error = error
+        else:
+            log.warning("%s listens to %s from now on", self.name, wanted.source.device)
+            self._inner.close()
+            self._inner, self.device = wanted.source, wanted.source.device
+            self._is_open = self._returning = True
+            self._liveness.on_opened()
+        wanted.done.set()
 
     def _next(self) -> Block | None:
         """The next block at its place in time, if there is one soon."""

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.stream.audio.liveness import LivenessState
+from mmgat.stream.errors import SourceError
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,13 @@ class AudioSource(ABC):
     Attributes:
         info: what it is; complete once it is probed.
         live: it does not wait: what is not taken in time is dropped, oldest first.
+        device: full name of the device that it listens to, once it is probed, or "".
         required: when it fails, the engine's other sources are to end, too.
     """
 
     live: bool
     required: bool = False
+    device: str = ""
 
     def __init__(self, name: str, kind: str, sample_rate_hz: int = 0, channels: int = 0) -> None:
         self.info = SourceInfo(source_name(name), kind, sample_rate_hz, channels)
@@ -195,6 +198,28 @@ class AudioSource(ABC):
         """
         self.close()
         self.open()
+
+    def switch(self, device: str) -> str:
+        """Listens to another device from now on; callable from any thread.
+
+        Returns:
+            The full name of the device.
+
+        Raises:
+            SourceError: this is no device, or the other one cannot be used; nothing is changed.
+        """
+        raise SourceError(
+            f"expected a source that is a device, found {self.name!r}, a {self.kind}: it cannot "
+            f"be switched to {device!r}"
+        )
+
+    def another(self, device: str) -> AudioSource:
+        """A source like this one, of another device, with its rate and as many channels.
+
+        Raises:
+            SourceError: this is no device.
+        """
+        raise SourceError(f"expected a device, found {self.name!r}, a {self.kind}, not {device!r}")
 
     def _set_info(self, sample_rate_hz: int, channels: int, name: str | None = None) -> None:
         """Completes ``info`` with what was found."""

@@ -47,6 +47,7 @@ class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         host, session: behind a proxy, the machine and the session of its engine; else "".
+        device: that it was switched to since the start, or "".
     """
 
     name: str
@@ -55,6 +56,7 @@ class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
     channels: int
     host: str = ""
     session: str = ""
+    device: str = ""
 
 
 class Hello(Message, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from mmgat.stream.connection import Connection, connection_options
 from mmgat.stream.control.client import ControlClient
 from mmgat.stream.control.requests import (
     REQUESTS,
+    Listen,
     MarkMoment,
     Mute,
     Pause,
@@ -18,6 +19,7 @@ from mmgat.stream.control.requests import (
     Resume,
     SetSensitivity,
     SetThresholds,
+    Switch,
     Unmute,
 )
 from mmgat.stream.errors import SettingsError
@@ -42,6 +44,9 @@ def main(connection: Connection, request: str, values: tuple[str, ...]) -> int:
     mute LABEL...                name these no more
     unmute LABEL...
     pause SOURCE, resume SOURCE
+    devices                      the inputs of the engine's machine
+    listen DEVICE                how loud one of them is
+    switch SOURCE DEVICE         recognise that one instead
     mark [TEXT]                  mark this moment
     The answer is printed as JSON.
     """  # fmt: skip
@@ -70,9 +75,13 @@ def request_of(name: str, values: tuple[str, ...]) -> Request:
             return Pause(source)
         case "resume", (source,):
             return Resume(source)
+        case "listen", (device,):
+            return Listen(device)
+        case "switch", (source, device):
+            return Switch(source, device)
         case "mark", values:
             return MarkMoment(" ".join(values))
-        case "describe" | "statistics", ():
+        case "describe" | "statistics" | "devices", ():
             return REQUESTS[name]()
     if name not in REQUESTS:
         raise SettingsError(f"expected a request of {', '.join(REQUESTS)}, found {name!r}")

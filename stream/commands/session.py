@@ -25,7 +25,8 @@ from mmgat.stream.errors import SettingsError, SourceError, StreamError
 from mmgat.stream.settings import ProgramSettings
 
 if TYPE_CHECKING:
-    from mmgat.stream.control.requests import Request, Result
+    from mmgat.stream.control.answers import Result
+    from mmgat.stream.control.requests import Request
     from mmgat.stream.engine.controls import EngineControls
     from mmgat.stream.engine.engine import Engine
     from mmgat.stream.engine.stream import Tap

@@ -11,7 +11,8 @@ import zmq.asyncio
 from mmgat.stream.bus import endpoint
 from mmgat.stream.bus.keys import ClientKeys
 from mmgat.stream.bus.validation import MAX_MESSAGE_BYTES
-from mmgat.stream.control.requests import Request, decode_answer, encode_request
+from mmgat.stream.control.answers import decode_answer
+from mmgat.stream.control.requests import Request, encode_request
 from mmgat.stream.errors import PublishError
 
 TIMEOUT_S: Final = 3.0

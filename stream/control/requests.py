@@ -1,4 +1,4 @@
-"""What may be asked of an engine, what it answers, and one pair of functions between both and bytes.
+"""What may be asked of an engine, and one pair of functions between that and bytes.
 
 A request is one map: ``request`` names it, its fields follow. The answer is one map, too: ``ok``,
 then ``result`` or ``error``. Both are msgpack; where a request is JSON, so is its answer.
@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from mmgat.stream.bus.messages import Hello, Mark, Status
 from mmgat.stream.bus.validation import decode, guarded, plain, printable
 from mmgat.stream.errors import ProtocolError
 
@@ -92,6 +91,32 @@ class Resume(Request, frozen=True, tag="resume"):
     source: str
 
 
+class Devices(Request, frozen=True, tag="devices"):
+    """Asks which input devices the engine's machine has; the answer is ``DeviceList``."""
+
+    changes: ClassVar[bool] = False
+
+
+class Listen(Request, frozen=True, tag="listen"):
+    """Asks how loud a device is that is not recognised; the answer is a ``DeviceLevel``.
+
+    The device is open until two seconds after the last such request; one at a time.
+    """
+
+    device: str
+    changes: ClassVar[bool] = False
+
+
+class Switch(Request, frozen=True, tag="switch"):
+    """Recognises another device in place of a source's; the answer is a ``SourceState``.
+
+    The source keeps its name, its rate and its channels; what is on ends.
+    """
+
+    source: str
+    device: str
+
+
 class MarkMoment(Request, frozen=True, tag="mark"):
     """Marks this moment: a ``Mark`` goes to the bus, the JSON lines and the log of recordings.
 
@@ -110,70 +135,11 @@ AnyRequest = (
     | Unmute
     | Pause
     | Resume
+    | Devices
+    | Listen
+    | Switch
     | MarkMoment
 )
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """How labels are named now.
-
-    Attributes:
-        sensitivity: low, normal or high.
-        thresholds: of the labels that may be named.
-        set: those that were set one by one, by a request or by settings.
-        muted: labels that are never named, by a request or by settings.
-    """
-
-    sensitivity: Literal["low", "normal", "high"]
-    thresholds: dict[str, float]
-    set: dict[str, float]
-    muted: list[str]
-
-
-class SourceState(msgspec.Struct, frozen=True, kw_only=True):
-    """One source."""
-
-    source: str
-    paused: bool
-
-
-class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """Who speaks, and how it decides now.
-
-    Attributes:
-        hello: as on the bus.
-        decision: how labels are named now.
-        sources: all of them.
-        requests: names of the requests that are understood.
-    """
-
-    hello: Hello
-    decision: Decision
-    sources: list[SourceState]
-    requests: list[str]
-
-
-class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """All counters of a run.
-
-    Attributes:
-        statuses: of all sources.
-        readers: that are connected to the publisher.
-        refused: readers whose connection was ended, or whose key is unknown.
-        published: messages handed to the publisher.
-        requests: that were answered.
-        faults: requests that were refused.
-    """
-
-    statuses: list[Status]
-    readers: int
-    refused: int
-    published: int
-    requests: int
-    faults: int
-
-
-Result = Decision | SourceState | Description | Counters | Mark
 
 
 REQUESTS: Final[dict[str, type[Request]]] = {
@@ -182,7 +148,6 @@ REQUESTS: Final[dict[str, type[Request]]] = {
 """Name of a request -> its type."""
 
 _encoder: Final = msgspec.msgpack.Encoder()
-_json: Final = msgspec.json.Encoder()
 
 
 def encode_request(request: Request) -> bytes:
@@ -227,29 +192,3 @@ def _fields_of(payload: bytes) -> dict[str, Any]:
         raise
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"expected JSON, found {printable(str(error))}") from None
-
-
-def encode_answer(result: Result | ProtocolError, *, as_json: bool = False) -> bytes:
-    """An answer as bytes: a result, or the fault in words."""
-    answer = (
-        {"ok": False, "error": str(result)}
-        if isinstance(result, ProtocolError)
-        else {"ok": True, "result": result}
-    )
-    return (_json if as_json else _encoder).encode(answer)
-
-
-def decode_answer(payload: bytes) -> dict[str, Any]:
-    """The result in an answer, as a map.
-
-    Raises:
-        ProtocolError: what the engine says against the request, or no answer at all.
-    """
-    answer = decode(payload)
-    if answer.get("ok") is not True:
-        error = answer.get("error")
-        raise ProtocolError(str(error) if error else "expected an answer, found no such map")
-    result = answer.get("result")
-    if not isinstance(result, dict):
-        raise ProtocolError("expected an answer with a result, found none")
-    return result

@@ -17,12 +17,11 @@ from mmgat.stream.bus.keys import ServerKeys
 from mmgat.stream.bus.peers import Peers
 from mmgat.stream.bus.security import Authenticator, openness
 from mmgat.stream.bus.validation import printable
+from mmgat.stream.control.answers import Result, encode_answer
 from mmgat.stream.control.requests import (
     MAX_REQUEST_BYTES,
     Request,
-    Result,
     decode_request,
-    encode_answer,
     is_json,
 )
 from mmgat.stream.errors import ProtocolError, PublishError, StreamError

@@ -21,6 +21,7 @@ from mmgat.stream.control.requests import (
     Resume,
     SetSensitivity,
     SetThresholds,
+    Switch,
     Unmute,
 )
 from mmgat.stream.dashboard.base import Base
@@ -31,6 +32,10 @@ from mmgat.stream.errors import ProtocolError, PublishError
 SENSITIVITIES: Final[tuple[Literal["low", "normal", "high"], ...]] = ("low", "normal", "high")
 MAX_UNDO: Final = 50
 TIMEOUT_S: Final = 2.0
+SWITCH_TIMEOUT_S: Final = 16.0
+"""An audio system may take so long to open a device."""
+
+NO_CONTROL: Final = "the engine takes no requests: start it with --control ADDRESS"
 
 Change = tuple[Request, Request, str]
 """What is asked, what takes it back, and what the user is told."""
@@ -115,6 +120,44 @@ class Actions(Base):
 
         self._change(change)
 
+    def action_devices(self) -> None:
+        """Chooses another device for the source, by its level."""
+        source, address = self.view.source, self.hello.control if self.hello else ""
+        if source is None or not address:
+            self.tell(NO_CONTROL)
+            return
+        name = source.name
+
+        async def choose(control: AsyncControlClient) -> str:
+            states = (await control(Describe()))["sources"]
+            current = next((one["device"] for one in states if one["source"] == name), "")
+            if not current:
+                return f"{name} is no device: there is nothing to switch"
+            self._choose_device(address, name, current)
+            return ""
+
+        self._run(choose)
+
+    def _choose_device(self, address: str, name: str, current: str) -> None:
+        from mmgat.stream.dashboard.devices import DeviceChoice
+
+        def level() -> float | None:
+            source = self.state.sources.get(name)
+            return source.estimate.level_dbfs if source and source.estimate else None
+
+        def chosen(device: str | None) -> None:
+            if not device or device == current:
+                return
+
+            def change(_: dict[str, Any]) -> Change:
+                return Switch(name, device), Switch(name, current), f"{name} listens to {device}"
+
+            self.tell(f"opening {device}")
+            self._change(change, SWITCH_TIMEOUT_S)
+
+        if len(self.screen_stack) == 1:
+            self.push_screen(DeviceChoice(address, self.keys, current, level), chosen)
+
     def action_mark(self) -> None:
         """Marks the moment: at the engine if it takes requests, or else here alone."""
 
@@ -135,21 +178,24 @@ class Actions(Base):
             self.tell("nothing to undo")
             return
         request, words = self.undo.pop()
+        patience_s = SWITCH_TIMEOUT_S if isinstance(request, Switch) else None
 
         async def ask(control: AsyncControlClient) -> str:
             self._show(await control(request))
             return f"undone: {words}"
 
-        self._run(ask)
+        self._run(ask, patience_s)
 
-    def _change(self, change: Callable[[dict[str, Any]], Change]) -> None:
+    def _change(
+        self, change: Callable[[dict[str, Any]], Change], timeout_s: float | None = None
+    ) -> None:
         async def ask(control: AsyncControlClient) -> str:
             request, back, words = change(await control(Describe()))
             self._show(await control(request))
             self.undo = [*self.undo, (back, words)][-MAX_UNDO:]
             return f"{words} (z: undo)"
 
-        self._run(ask)
+        self._run(ask, timeout_s)
 
     def _show(self, answer: dict[str, Any]) -> None:
         """Shows a ``Decision`` that the engine answered with."""
@@ -157,16 +203,22 @@ class Actions(Base):
             self.take_thresholds(dict(answer["thresholds"]))
             self.choices = replace(self.choices, muted=frozenset(answer["muted"]))
 
-    def _run(self, ask: Callable[[AsyncControlClient], Awaitable[str]]) -> None:
+    def _run(
+        self,
+        ask: Callable[[AsyncControlClient], Awaitable[str]],
+        timeout_s: float | None = None,
+    ) -> None:
         """Asks in a worker: keys and picture never wait for the engine."""
         address = self.hello.control if self.hello else ""
         if not address:
-            self.tell("the engine takes no requests: start it with --control ADDRESS")
+            self.tell(NO_CONTROL)
             return
 
         async def work() -> None:
             try:
-                async with AsyncControlClient(address, self.keys, TIMEOUT_S) as control:
+                async with AsyncControlClient(
+                    address, self.keys, timeout_s or TIMEOUT_S
+                ) as control:
                     self.tell(await ask(control))
             except (ProtocolError, PublishError, KeyError, TypeError) as error:
                 self.tell(str(error))

@@ -98,6 +98,7 @@ class DashboardApp(Navigation, Files, Actions):
         Binding("n", "mute", "mute"),
         Binding("v", "sensitivity", "sensitivity"),
         Binding("p", "pause", "pause"),
+        Binding("d", "devices", "devices"),
         Binding("z", "undo", "undo"),
     ]
 

@@ -45,6 +45,7 @@ up, down  scroll        f  filter       /  search
 < and >  threshold of the chosen instrument
 n  mute it              z  undo
 v  sensitivity          p  pause the source
+d  another device, with its level before
 
 [b]In a replay[/b]
 < and >  speed          p  pause

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "mute the instrument, or unmute it": "mute",
     "next sensitivity": "sensitivity",
     "pause the source, or go on": "pause",
+    "listen to another device": "devices",
     "undo the last change of the engine": "undo",
     "help": "help",
     "quit": "quit",

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from mmgat.model.card import Card
+from mmgat.model.errors import ModelError
 from mmgat.model.labels import LABELS
 from mmgat.stream.bus.protocol import Hello, Mark, Message
 from mmgat.stream.bus.publisher import Publisher
+from mmgat.stream.control.answers import (
+    Counters,
+    Decision,
+    Description,
+    DeviceInfo,
+    DeviceLevel,
+    DeviceList,
+    Result,
+    SourceState,
+)
 from mmgat.stream.control.requests import (
     MAX_MARK,
     REQUESTS,
-    Counters,
-    Decision,
     Describe,
-    Description,
+    Devices,
+    Listen,
     MarkMoment,
     Mute,
     Pause,
     Request,
-    Result,
     Resume,
     SetSensitivity,
     SetThresholds,
-    SourceState,
     Statistics,
+    Switch,
     Unmute,
 )
 from mmgat.stream.control.server import ControlServer
@@ -35,6 +45,9 @@ from mmgat.stream.engine.engine import Engine
 from mmgat.stream.errors import SettingsError
 from mmgat.stream.recognition.decision_thresholds import decision_thresholds, known_label
 from mmgat.stream.settings import DecisionSettings
+
+if TYPE_CHECKING:
+    from mmgat.stream.audio.devices.choice import DevicePreview
 
 _NO_REQUEST: Final = "expected a request that this engine understands, found {}"
 
@@ -67,6 +80,7 @@ class EngineControls:
         self._hello, self._announce, self._publisher = hello, announce, publisher
         self._server = server
         self._thresholds = decision_thresholds(card, decision)
+        self._devices: DevicePreview | None = None
 
     def __call__(self, request: Request) -> Result:
         """Does what is asked.
@@ -76,10 +90,7 @@ class EngineControls:
         """
         match request:
             case Describe():
-                sources = [
-                    SourceState(source=name, paused=paused)
-                    for name, paused in self._engine.paused.items()
-                ]
+                sources = [self._source_state(name) for name in self._engine.paused]
                 return Description(
                     hello=self._hello,
                     decision=self._decision(),
@@ -103,6 +114,13 @@ class EngineControls:
                 return self._pause(source, True)
             case Resume(source=source):
                 return self._pause(source, False)
+            case Devices():
+                found = self._preview().devices()
+                return DeviceList(devices=[DeviceInfo(**asdict(device)) for device in found])
+            case Listen(device=device):
+                return DeviceLevel(device=device, level_dbfs=self._preview().level(device))
+            case Switch(source=source, device=device):
+                return self._switch(source, device)
             case MarkMoment(text=text):
                 mark = Mark(text=text[:MAX_MARK], times_s=self._engine.positions_s)
                 self._announce(mark)
@@ -111,7 +129,10 @@ class EngineControls:
 
     def _decide(self, **changes: object) -> Decision:
         settings = msgspec.structs.replace(self._settings, **changes)
-        thresholds = decision_thresholds(self._card, settings)
+        try:
+            thresholds = decision_thresholds(self._card, settings)
+        except ModelError as error:
+            raise SettingsError(str(error)) from None
         self._settings, self._thresholds = settings, thresholds
         self._engine.set_thresholds(thresholds)
         model = msgspec.structs.replace(self._hello.model, thresholds=thresholds)
@@ -139,11 +160,40 @@ class EngineControls:
         return self._decide(exclude=",".join(excluded), labels=",".join(wanted))
 
     def _pause(self, source: str, paused: bool) -> SourceState:
+        self._check(source)
+        self._engine.set_paused(source, paused)
+        return self._source_state(source)
+
+    def _switch(self, source: str, device: str) -> SourceState:
+        """Another device for a source; a new hello says which."""
+        self._check(source)
+        if self._devices is not None:
+            self._devices.close()
+        switched, name = self._engine.switch(source, device), self._engine.devices[source]
+        infos = [
+            msgspec.structs.replace(info, device=name) if info.name in switched else info
+            for info in self._hello.sources
+        ]
+        self._hello = msgspec.structs.replace(self._hello, sources=infos)
+        self._announce(self._hello)
+        return self._source_state(source)
+
+    def _check(self, source: str) -> None:
         names = list(self._engine.paused)
         if source not in names:
             raise SettingsError(f"expected a source of {', '.join(names)}, found {source!r}")
-        self._engine.set_paused(source, paused)
-        return SourceState(source=source, paused=paused)
+
+    def _source_state(self, name: str) -> SourceState:
+        engine = self._engine
+        return SourceState(source=name, paused=engine.paused[name], device=engine.devices[name])
+
+    def _preview(self) -> DevicePreview:
+        """What looks at devices that are not recognised; PortAudio is loaded when it is needed."""
+        if self._devices is None:
+            from mmgat.stream.audio.devices.choice import DevicePreview
+
+            self._devices = DevicePreview()
+        return self._devices
 
     def _counters(self) -> Counters:
         publisher, server = self._publisher, self._server

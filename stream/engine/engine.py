@@ -185,6 +185,24 @@ class Engine:
                 stream.paused = paused
         self._news.set()
 
+    @property
+    def devices(self) -> dict[str, str]:
+        """Stream name -> the device that it listens to, or ""."""
+        return {stream.name: stream.source.device for stream in self._streams}
+
+    def switch(self, name: str, device: str) -> list[str]:
+        """Lets a stream's source listen to another device; callable from any thread.
+
+        Returns:
+            The streams of that source.
+
+        Raises:
+            SourceError: see ``AudioSource.switch``.
+        """
+        source = next(stream.source for stream in self._streams if stream.name == name)
+        source.switch(device)
+        return [stream.name for stream in self._streams if stream.source is source]
+
     def set_thresholds(self, thresholds: dict[str, float]) -> None:
         """Decides by other thresholds, label -> score, from now on; callable from any thread."""
         for stream in self._streams:

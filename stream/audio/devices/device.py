@@ -13,11 +13,13 @@ import numpy as np
 from mmgat.stream.audio.devices.clock import ClockDrift, LostTime
 from mmgat.stream.audio.devices.deadline import with_deadline
 from mmgat.stream.audio.devices.listing import (
+    check_channels,
     find_device,
     full_name,
     list_devices,
     listed_elsewhere,
     portaudio,
+    refused,
 )
 from mmgat.stream.audio.devices.server import ServerRecording
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
@@ -105,9 +107,14 @@ class DeviceSource(AudioSource):
         """
         with_deadline(self._settle, f"looking for the input {self.name!r}")
 
+    def another(self, device: str) -> DeviceSource:
+        """Another device, at the rate and with the channels of this one."""
+        options = self.sample_rate_hz, self.channels, self._blocksize, self._latency, self._clock
+        return DeviceSource(device, *options)
+
     def _settle(self) -> None:
         device = self._find()
-        self._wanted = full_name(portaudio(), device)
+        self.device = self._wanted = full_name(portaudio(), device)
         self._wanted_rate, self._wanted_channels = self.sample_rate_hz, self.channels
 
     def reopen(self) -> None:
@@ -145,11 +152,7 @@ class DeviceSource(AudioSource):
             self._wanted_channels or min(2, device["max_input_channels"]),
             device["name"],
         )
-        if self.channels > device["max_input_channels"]:
-            raise DeviceError(
-                f"expected at most {device['max_input_channels']} channels for "
-                f"{device['name']!r}, found {self.channels}"
-            )
+        check_channels(device, self.channels)
         return device
 
     def open(self) -> None:
@@ -192,11 +195,7 @@ class DeviceSource(AudioSource):
                 stream.close()
             if isinstance(error, DeviceError):  # the server gives another source
                 raise
-            raise DeviceError(
-                f"{device['name']!r} does not open with {self.channels} channels at "
-                f"{self.sample_rate_hz} Hz ({error}): it offers up to "
-                f"{device['max_input_channels']} channels, {device['default_samplerate']:.0f} Hz"
-            ) from None
+            raise refused(device, self.channels, self.sample_rate_hz, error) from None
         self._stream, self._capture_ms = stream, 1000 * float(stream.latency)
 
     def _close_stream(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -40,6 +41,45 @@ def list_devices() -> str:
         DeviceError: PortAudio is not installed, or the audio system does not answer.
     """
     return with_deadline(_table, "listing the audio inputs")
+
+
+@dataclass(frozen=True)
+class InputDevice:
+    """One input of the audio system.
+
+    Attributes:
+        name: in full, as ``find_device`` takes it.
+        channels: that it offers.
+        sample_rate_hz: its own.
+        loopback: it records what the machine itself plays.
+    """
+
+    name: str
+    channels: int
+    sample_rate_hz: int
+    loopback: bool
+
+
+def input_devices() -> list[InputDevice]:
+    """The input devices, as PortAudio knew them when it began or last looked.
+
+    Raises:
+        DeviceError: PortAudio is not installed, or the audio system does not answer.
+    """
+
+    def look() -> list[InputDevice]:
+        sd = portaudio()
+        return [
+            InputDevice(
+                full_name(sd, device),
+                device["max_input_channels"],
+                round(device["default_samplerate"]),
+                is_loopback(device["name"]),
+            )
+            for device in _inputs(sd)
+        ]
+
+    return with_deadline(look, "listing the audio inputs")
 
 
 def _table() -> str:
@@ -104,6 +144,26 @@ def find_device(wanted: str | None) -> dict[str, Any]:
     raise DeviceError(
         f"expected one input device, found {len(matches)} for {wanted!r}:\n{lines}\n"
         "name it in full, as 'name, host API', or by number"
+    )
+
+
+def check_channels(device: dict[str, Any], n_channels: int) -> None:
+    """Raises ``DeviceError`` where a device has fewer channels."""
+    if n_channels > device["max_input_channels"]:
+        raise DeviceError(
+            f"expected at most {device['max_input_channels']} channels for {device['name']!r}, found "
+            f"{n_channels}"
+        )
+
+
+def refused(
+    device: dict[str, Any], n_channels: int, sample_rate_hz: int, error: Exception
+) -> DeviceError:
+    """What is said of a device that does not open, and what it offers."""
+    return DeviceError(
+        f"{device['name']!r} does not open with {n_channels} channels at {sample_rate_hz} Hz "
+        f"({error}): it offers up to {device['max_input_channels']} channels, "
+        f"{device['default_samplerate']:.0f} Hz"
     )
 
 

@@ -104,6 +104,7 @@ def connection_word(connection: Connection) -> str:
     return {
         Connection.WAITING: "waiting",
         Connection.LIVE: "live",
+        Connection.PAUSED: "paused",
         Connection.STALE: "no estimates",
         Connection.GONE: "engine gone",
         Connection.ENDED: "ended",
@@ -120,6 +121,8 @@ def connection_text(state: DashboardState, source: SourceState | None, now: floa
             return "waiting for the first window"
         case Connection.LIVE:
             return "LIVE"
+        case Connection.PAUSED:
+            return "PAUSED"
         case Connection.STALE:
             since = source.first_at if source.estimate_at is None else source.estimate_at
             liveness = source.status.liveness if source.status else LivenessState.HEALTHY

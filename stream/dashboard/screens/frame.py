@@ -48,6 +48,7 @@ HIGH: Final = 22
 CONNECTION_ROLES: Final = {
     Connection.WAITING: NOTICE,
     Connection.LIVE: OK,
+    Connection.PAUSED: NOTICE,
     Connection.STALE: WARNING,
     Connection.GONE: WARNING,
     Connection.ENDED: NOTICE,
@@ -56,6 +57,7 @@ CONNECTION_ROLES: Final = {
 CONNECTION_MARKS: Final = {
     Connection.WAITING: "○",
     Connection.LIVE: "●",
+    Connection.PAUSED: "‖",
     Connection.STALE: "▲",
     Connection.GONE: "▲",
     Connection.ENDED: "■",
@@ -103,7 +105,9 @@ def header(view: View, width: int) -> Line:
         left.append(Span("  FROZEN", NOTICE))
     names = [one.name for one in view.state.heard()]
     if source:
-        left.append(Span(f"  {source.name}", TEXT))
+        info = view.state.info(source.name)
+        device = f" (from {info.device})" if info and info.device else ""
+        left.append(Span(f"  {source.name}{device}", TEXT))
         if len(names) > 1:
             left.append(Span(f"  {names.index(source.name) + 1} of {len(names)}", MUTED))
     right: Line = []

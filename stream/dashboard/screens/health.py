@@ -94,6 +94,8 @@ def verdict(view: View, source: SourceState, status: Status) -> tuple[ColorRole,
             )
         case Connection.STALE:
             return WARNING, f"The engine runs, but gives no estimates. {status.message}".strip()
+        case Connection.PAUSED:
+            return TEXT, f"Paused: nothing is recognised. p goes on. Before: {heard} of sound."
         case Connection.FAILED:
             return ERROR, f"The source has failed: {status.message or 'it did not say why'}"
     if status.real_time_factor > 1:
@@ -252,7 +254,8 @@ def _identity(view: View, source: SourceState, width: int) -> list[Line]:
     state, hello = view.state, view.state.hello
     lines = [heading("who", "", width)]
     if info := state.info(source.name):
-        lines += wrapped(f"{source.name}: {input_text(info)}", TEXT, width)
+        device = f", from {info.device}" if info.device else ""
+        lines += wrapped(f"{source.name}: {input_text(info)}{device}", TEXT, width)
     if hello:
         rate = counted(round(1 / hello.hop_s), "time") if hello.hop_s else ""
         text = (

@@ -49,6 +49,7 @@ CONTROL_KEYS: Final[Keys] = (
     ("n", "mute"),
     ("v", "sensitivity"),
     ("p", "pause"),
+    ("d", "device"),
     ("m", "mark"),
     ("z", "undo"),
 )

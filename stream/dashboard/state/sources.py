@@ -26,6 +26,7 @@ class Connection(Enum):
 
     WAITING: nobody has spoken yet, or the first window is not full.
     LIVE: estimates arrive.
+    PAUSED: somebody paused it by the control endpoint.
     STALE: the engine speaks and says it is running, yet no estimate for ``STALE_AFTER_S``.
     GONE: nothing at all for ``STALE_AFTER_S``; the engine stopped or the network did.
     ENDED: the source is at its end.
@@ -34,6 +35,7 @@ class Connection(Enum):
 
     WAITING = "waiting"
     LIVE = "live"
+    PAUSED = "paused"
     STALE = "stale"
     GONE = "gone"
     ENDED = "ended"
@@ -136,6 +138,8 @@ class SourceState:
             return Connection(self.status.state)
         if now - self.heard_at > STALE_AFTER_S:
             return Connection.GONE
+        if self.status is not None and self.status.paused:
+            return Connection.PAUSED
         if now - (self.first_at if self.estimate_at is None else self.estimate_at) > STALE_AFTER_S:
             return Connection.STALE
         return Connection.WAITING if self.estimate_at is None else Connection.LIVE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -201,3 +202,62 @@ def test_a_pipe_is_watched_too_and_loses_nothing() -> None:
     assert second.position == first.end
     assert guard.health.liveness is LivenessState.HEALTHY
     assert guard.read() is None  # the end of the pipe
+
+
+def switched(guard: ReconnectingSource, other: ScriptedDevice) -> str:
+    """Switches on another thread, as the control endpoint does, while this one reads."""
+    names: list[str] = []
+
+    def another(device: str) -> ScriptedDevice:
+        other.device = device
+        return other
+
+    guard._inner.another = another  # type: ignore[method-assign]
+
+    def switch() -> None:
+        try:
+            names.append(guard.switch("line, ALSA"))
+        except SourceError as error:
+            names.append(str(error))
+
+    thread = threading.Thread(target=switch)
+    thread.start()
+    while guard._hand_over is None:
+        pass
+    heard(guard)
+    thread.join()
+    return names[0]
+
+
+@pytest.mark.parametrize("reads", [["audio"] * 3, ["audio", "gone"]], ids=["there", "away"])
+def test_another_device_takes_the_place_at_its_place_in_time(reads: list[str]) -> None:
+    guard, device = guarded(reads, [False] * 9)
+    first = heard(guard)
+    if "gone" in reads:
+        guard.read()  # its loss
+    other = ScriptedDevice(Script(iter(["audio"] * 9)), guard._clock)  # type: ignore[arg-type]
+    assert switched(guard, other) == guard.device == "line, ALSA"
+    assert (other.opened, device.closed > 0) == (1, True)
+    block = heard(guard)
+    assert block.position == round((guard._clock() - 50.0 - 2 * BLOCK_S) * RATE_HZ) + first.end
+    assert guard.health.liveness is LivenessState.HEALTHY
+
+
+def test_a_device_that_does_not_open_leaves_everything_as_it_was() -> None:
+    guard, device = guarded(["audio"] * 3, [])
+    heard(guard)
+    other = ScriptedDevice(Script(iter([])), guard._clock)  # type: ignore[arg-type]
+    other.open = lambda: fail("'line' is busy")  # type: ignore[method-assign]
+    assert switched(guard, other) == "'line' is busy"
+    assert (device.closed, guard.device) == (0, "")
+    assert heard(guard).position == 200
+
+
+def fail(why: str) -> None:
+    raise DeviceError(why)
+
+
+def test_a_file_cannot_be_switched() -> None:
+    guard, _ = guarded(["audio"], [])
+    with pytest.raises(SourceError, match="expected a device, found 'mic'"):
+        guard.switch("line")

@@ -13,24 +13,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmgat.stream.control import requests
+from mmgat.stream.control import answers
+from mmgat.stream.control.answers import (
+    Counters,
+    Decision,
+    Description,
+    DeviceInfo,
+    DeviceLevel,
+    DeviceList,
+    SourceState,
+    decode_answer,
+    encode_answer,
+)
 from mmgat.stream.control.requests import (
     MAX_REQUEST_BYTES,
     REQUESTS,
-    Counters,
-    Decision,
     Describe,
-    Description,
     MarkMoment,
     Mute,
     Pause,
     Request,
     SetSensitivity,
     SetThresholds,
-    SourceState,
-    decode_answer,
     decode_request,
-    encode_answer,
     encode_request,
 )
 from mmgat.stream.errors import ProtocolError
@@ -89,10 +94,10 @@ def test_whatever_comes_is_a_request_or_a_protocol_error(payload: bytes) -> None
 
 def test_an_answer_is_a_result_or_a_fault() -> None:
     state = SourceState(source="mic", paused=True)
-    assert decode_answer(encode_answer(state)) == {"source": "mic", "paused": True}
+    assert decode_answer(encode_answer(state)) == {"source": "mic", "paused": True, "device": ""}
     assert json.loads(encode_answer(state, as_json=True)) == {
         "ok": True,
-        "result": {"source": "mic", "paused": True},
+        "result": {"source": "mic", "paused": True, "device": ""},
     }
     with pytest.raises(ProtocolError, match="^no such label$"):
         decode_answer(encode_answer(ProtocolError("no such label")))
@@ -109,9 +114,12 @@ def test_the_page_names_every_request_with_its_fields() -> None:
         assert re.findall(r"`(\w+)`:", table[name]) == fields
 
 
-@pytest.mark.parametrize("kind", [Description, Decision, SourceState, Counters])
+@pytest.mark.parametrize(
+    "kind",
+    [Description, Decision, SourceState, DeviceList, DeviceInfo, DeviceLevel, Counters],
+)
 def test_the_page_names_every_field_of_the_answers(kind: type[msgspec.Struct]) -> None:
     section = PAGE.split(f"\n### {kind.__name__}\n")[1].split("\n#")[0]
     found = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     assert found == list(kind.__struct_fields__)
-    assert requests.Result
+    assert answers.Result

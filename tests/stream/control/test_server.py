@@ -13,15 +13,13 @@ import zmq
 
 from mmgat.stream.bus.keys import ClientKeys, ServerKeys, make_pair
 from mmgat.stream.commands.process.logging import MAX_LINES, RateLimit
+from mmgat.stream.control.answers import Counters, Result, SourceState
 from mmgat.stream.control.client import AsyncControlClient, ControlClient
 from mmgat.stream.control.requests import (
-    Counters,
     Describe,
     Mute,
     Pause,
     Request,
-    Result,
-    SourceState,
     Statistics,
 )
 from mmgat.stream.control.server import BURST, ControlServer
@@ -61,10 +59,10 @@ def raw(server: ControlServer) -> Iterator[zmq.Socket[bytes]]:
 
 def test_a_request_has_its_answer(server: ControlServer) -> None:
     with ControlClient(server.address) as control:
-        assert control(Pause("mic")) == {"source": "mic", "paused": True}
+        assert control(Pause("mic")) == {"source": "mic", "paused": True, "device": ""}
         with pytest.raises(ProtocolError, match="^expected a pause, found another request$"):
             control(Describe())
-        assert control(Pause("line")) == {"source": "line", "paused": True}
+        assert control(Pause("line")) == {"source": "line", "paused": True, "device": ""}
     assert (server.requests, server.faults) == (2, 1)
 
 
@@ -73,14 +71,18 @@ async def test_so_it_has_for_asyncio(server: ControlServer) -> None:
         assert await asyncio.wait_for(control(Pause("mic")), 20) == {
             "source": "mic",
             "paused": True,
+            "device": "",
         }
 
 
 def test_a_client_without_this_package_speaks_msgpack_or_json(raw: zmq.Socket[bytes]) -> None:
     raw.send(msgpack.packb({"request": "pause", "source": "mic"}))
-    assert msgpack.unpackb(raw.recv()) == {"ok": True, "result": {"source": "mic", "paused": True}}
+    assert msgpack.unpackb(raw.recv()) == {
+        "ok": True,
+        "result": {"source": "mic", "paused": True, "device": ""},
+    }
     raw.send(b' {"request": "pause", "source": "mic"}')
-    assert json.loads(raw.recv())["result"] == {"source": "mic", "paused": True}
+    assert json.loads(raw.recv())["result"] == {"source": "mic", "paused": True, "device": ""}
     raw.send(b'{"request": "dance"}')
     refusal = json.loads(raw.recv())
     assert refusal["ok"] is False
