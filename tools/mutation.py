@@ -17,6 +17,7 @@ PulseAudio and those of overload.
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -49,7 +50,7 @@ ROOMS: Final = {
 SETTINGS: Final = """
 [tool.pytest.ini_options]
 asyncio_mode = "auto"
-timeout = 60
+timeout = 240
 addopts = "--strict-markers -p no:cacheprovider"
 markers = ["gpu: needs a CUDA device"]
 
@@ -68,12 +69,15 @@ process_isolation = "forkserver"
 timeout_multiplier = 4.0
 timeout_constant = 5.0
 use_git_change_detection = false
+debug = true
 """
+_SPINNER: Final = re.compile(r"[\u2800-\u28ff]")
 NO_SHRINKING: Final = """
 import hypothesis
 
 hypothesis.settings.register_profile(
-    "mutation", phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate], database=None
+    "mutation", phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate], database=None,
+    deadline=None
 )
 hypothesis.settings.load_profile("mutation")
 """
@@ -152,7 +156,8 @@ def call(*command: str, text: str | None = None) -> str:
     ) as process:  # fmt: skip
         said, _ = process.communicate(text)
     if process.returncode:
-        raise click.ClickException(f"{command[0]} failed:\n{said[-3000:]}")
+        lines = [line for line in said.splitlines() if not _SPINNER.match(line)]
+        raise click.ClickException(f"{command[0]} failed:\n" + "\n".join(lines[-60:]))
     return said
 
 
@@ -161,6 +166,16 @@ def changed_lines(difference: str) -> tuple[str, str]:
     lines = difference.splitlines()[2:]
     before = " ".join(line[1:].strip() for line in lines if line.startswith("-"))
     return before, " ".join(line[1:].strip() for line in lines if line.startswith("+"))
+
+
+def interval(n: int, of: int) -> tuple[float, float]:
+    """Wilson's interval of 95 % for a share of which ``n`` of so many were seen."""
+    z, share = 1.96, n / of
+    centre, spread = (
+        share + z * z / 2 / of,
+        z * math.sqrt((share - share * share + z * z / 4 / of) / of),
+    )
+    return (centre - spread) / (1 + z * z / of), (centre + spread) / (1 + z * z / of)
 
 
 def report(tried: list[Mutant]) -> float:
@@ -183,10 +198,12 @@ def report(tried: list[Mutant]) -> float:
         note = f", {explained[module]} explained" if explained[module] else ""
         click.echo(f"{module}: {total - alive[module]} of {total} killed{note}")
     n_killed = len(tried) - len(survivors)
+    low, high = interval(n_killed, len(tried))
     n_timed_out = sum(m.exit_code in TIMED_OUT for m in tried)
     click.echo(
-        f"{n_killed} of {len(tried)} mutants killed ({n_killed / len(tried):.0%}; {n_timed_out} by "
-        f"a time-out); {sum(explained.values())} of {len(survivors)} survivors have a reason"
+        f"{n_killed} of {len(tried)} mutants killed ({n_killed / len(tried):.0%}, 95 % interval "
+        f"{low:.0%} to {high:.0%}; {n_timed_out} by a time-out); {sum(explained.values())} of "
+        f"{len(survivors)} survivors have a reason"
     )
     return n_killed / len(tried)
 

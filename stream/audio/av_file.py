@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -10,12 +11,15 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from mmgat.stream.audio.container import inspect
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import SourceError
 
 BLOCK_S: Final = 0.5
 TOLERANCE_S: Final = 0.5
 """Lengths in headers are rounded, and count an encoder's padding."""
+
+_DURATION: Final = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 
 class AvSource(AudioSource):
@@ -89,8 +93,7 @@ class AvSource(AudioSource):
                 f"expected sound in {str(self.path)!r}, found a stream without a rate"
             )
         self._set_info(rate_hz, channels)
-        duration_s = stream.duration * stream.time_base if stream.duration else 0
-        self.expected_frames = round(duration_s * rate_hz) or None
+        self.expected_frames = round(self._duration_s(stream) * rate_hz) or None
         self._resampler = av.AudioResampler("flt", stream.codec_context.layout, rate_hz)
         self._frames = self._container.decode(stream)
 
@@ -125,6 +128,16 @@ class AvSource(AudioSource):
             self._container.close()
             self._container = None
 
+    def _duration_s(self, stream: Any) -> float:
+        """What the header declares for a stream, or for the file if nothing else is in it; or 0."""
+        if stream.duration:
+            return float(stream.duration * stream.time_base)
+        if match := _DURATION.fullmatch(stream.metadata.get("DURATION", "")):  # Matroska's, WebM's
+            hours, minutes, seconds = match.groups()
+            return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+        is_alone = len(self._container.streams) == 1
+        return (self._container.duration or 0) / 1e6 if is_alone else 0.0
+
     def _decode(self) -> npt.NDArray[np.float32] | None:
         """Some frames, float32 [frames, channels]; None at the end, or where the file is damaged."""
         if not self.complete:
@@ -146,7 +159,7 @@ class AvSource(AudioSource):
         if not self.read_frames:
             raise SourceError(f"expected sound in {str(self.path)!r}, found only damaged data")
         missing = (self.expected_frames or 0) - self.read_frames
-        if missing > TOLERANCE_S * self.sample_rate_hz:
+        if missing > TOLERANCE_S * self.sample_rate_hz or inspect(self.path).cut:
             self.complete = False
         if not self.complete:
             found_s = self.read_frames / self.sample_rate_hz

@@ -4,7 +4,8 @@ libsndfile reads as many frames as the header declares. Recorders that were kill
 pipes leave no length or a false one, so the header is corrected on the way to libsndfile; and a
 file that is cut has less than it declares, which libsndfile passes over in silence.
 
-Layouts: RIFF (Microsoft, 1991), AIFF (Apple, 1989), FLAC (RFC 9639), Ogg (RFC 3533), and the Xing,
+Layouts: RIFF (Microsoft, 1991), RF64 (EBU Tech 3306), AIFF (Apple, 1989), CAF (Apple, 2005), AU (Sun),
+FLAC (RFC 9639), Ogg (RFC 3533), and the Xing,
 Info and VBRI headers of MP3.
 """
 
@@ -12,10 +13,11 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Literal
 
 HEAD_BYTES: Final = 65_536
 TAIL_BYTES: Final = 65_536
@@ -28,6 +30,9 @@ estimate from the first frame. MP3's bit rates differ by a factor of 40."""
 
 MP3_EXTRA_SHARE: Final = 0.1
 """An MP3 that is longer by this share than its Xing header says has more sound behind it."""
+
+SLOPPY_BYTES: Final = 64
+"""Some writers count the header, or a part of it, in the sizes."""
 
 _PCM_TAGS: Final = (1, 3, 0xFFFE)
 _OGG_LAST_PAGE: Final = 0x04
@@ -130,6 +135,14 @@ def inspect(path: Path) -> Container:
             return _wav(file, size)
         if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
             return _aiff(file, size)
+        if head[:4] == b"RF64":
+            return _rf64(file, size)
+        if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+            return Container(None, cut=_is_cut(int.from_bytes(head[4:8], "little"), size - 8))
+        if head[:4] in (b".snd", b"dns."):
+            return _au(head, size)
+        if head[:4] == b"caff":
+            return _caf(file, size)
         if head[:4] == b"OggS":
             return _ogg(file, size)
         if head[:3] == b"ID3":  # tags before FLAC or MP3, whose length is in seven bits a byte
@@ -155,7 +168,8 @@ def _wav(file: BinaryIO, size: int) -> Container:
                 frame_bytes = int.from_bytes(form[12:14], "little")
         if name == b"data":
             if start + length > size and length < NO_LENGTH:
-                return Container(length // frame_bytes if frame_bytes else None)
+                frames = length // frame_bytes if frame_bytes else None
+                return Container(frames, cut=frames is None)
             left = size - start - length
             lies = left > length and not _chunks_follow(file, start + length, size)
             if lies or length >= NO_LENGTH:
@@ -165,14 +179,56 @@ def _wav(file: BinaryIO, size: int) -> Container:
     return Container(None)
 
 
+def _rf64(file: BinaryIO, size: int) -> Container:
+    """A WAV whose sizes are of 64 bits, in its first chunk; a recorder fills them in at its end."""
+    n_bytes, at = -1, 0
+    for name, start, length in _chunks(file, size, "little"):
+        if name == b"ds64":
+            file.seek(start + 8)
+            n_bytes, at = int.from_bytes(file.read(8), "little"), start + 8
+        elif name == b"data":
+            if length == 0xFFFF_FFFF and not n_bytes and size > start:
+                left = (size - start).to_bytes(8, "little")
+                return Container(None, no_length=True, patches={at: left})
+            break
+    return Container(None)
+
+
+def _au(head: bytes, size: int) -> Container:
+    """The size of the sound in bytes follows the offset of the sound."""
+    order: Literal["big", "little"] = "big" if head[:4] == b".snd" else "little"
+    if head[8:12] == bytes(4) and size > int.from_bytes(head[4:8], order):
+        return Container(None, no_length=True, patches={8: b"\xff" * 4})
+    return Container(None)
+
+
+def _caf(file: BinaryIO, size: int) -> Container:
+    """libsndfile refuses a size beyond the file; -1 means to its end."""
+    at = 8
+    while at + 12 <= size:
+        file.seek(at)
+        header = file.read(12)
+        length = int.from_bytes(header[4:], "big", signed=True)
+        if header[:4] == b"data":
+            if at + 12 + length > size:
+                left = (size - at - 12).to_bytes(8, "big")
+                return Container(None, cut=True, patches={at + 4: left})
+            break
+        at += 12 + max(0, length)
+    return Container(None)
+
+
 def _aiff(file: BinaryIO, size: int) -> Container:
-    frames, cut = None, False
+    frames = None
     for name, start, length in _chunks(file, size, "big"):
         if name == b"COMM":
             file.seek(start + 2)
             frames = int.from_bytes(file.read(4), "big")
-        cut |= name == b"SSND" and start + length > size
-    return Container(frames if cut else None)
+        if name == b"SSND":
+            if not length and size > start + 8:  # libsndfile reads on by itself
+                return Container(None, no_length=True)
+            return Container(frames if start + length > size else None)
+    return Container(None)
 
 
 def _flac(head: bytes, start: int, size: int) -> Container:
@@ -206,6 +262,18 @@ def _mp3(file: BinaryIO, head: bytes, start: int, size: int) -> Container:
         patches = {start + tag: bytes(4)}
         return Container(None, patches=patches, length=STRETCH * size, end=end)
     return Container(None)
+
+
+def is_cut(logged: str) -> bool:
+    """Whether libsndfile's log of a header says that there is less than the header declares."""
+    sizes = re.findall(r": (\d+) \(should be (\d+)\)", logged)
+    return "truncated" in logged or any(_is_cut(int(says), int(has)) for says, has in sizes)
+
+
+def _is_cut(declared: int, found: int) -> bool:
+    """Not where the writer did not know the size, or counted parts of the header."""
+    top = declared >> 16
+    return declared > found + SLOPPY_BYTES and top not in (0x7FFF, 0xFFFF) and declared < 1 << 62
 
 
 def _before_tags(file: BinaryIO, size: int) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import stat
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.stream.audio.container import Container, PatchedFile, inspect
+from mmgat.stream.audio.container import Container, PatchedFile, inspect, is_cut
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import SourceError
 
@@ -29,6 +30,9 @@ TOLERANCE_FRAMES: Final = 2304
 DIRECT_SUFFIXES: Final = (".wav", ".aif", ".aiff")
 """libsndfile opens these by path, which is quicker. It takes other suffixes for more than a hint, and
 so refuses files that it could read, or gives a false reason."""
+
+OWN_SIZES: Final = ("WAV", "WAVEX", "AIFF")
+"""Formats whose sizes ``inspect`` compares more exactly than libsndfile does."""
 
 UNKNOWN_FRAMES: Final = 1 << 62
 """libsndfile gives a number of frames beyond it where it knows none."""
@@ -152,6 +156,8 @@ class FileSource(AudioSource):
         if file.frames == 0:
             file.close()
             raise SourceError(f"expected audio in {str(self.path)!r}, found zero samples")
+        if file.format not in OWN_SIZES and is_cut(file.extra_info):
+            self._container = replace(self._container, cut=True)
         self.expected_frames = self._container.frames
         if self.expected_frames is None and self._container.length is None:
             self.expected_frames = file.frames if file.frames < UNKNOWN_FRAMES else None

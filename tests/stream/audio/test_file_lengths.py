@@ -29,6 +29,15 @@ def wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+OPTIONS = {
+    "vbr.mp3": "-write_xing 0 -q:a 4",
+    "opus": "-ar 48000",
+    "au": "-c:a pcm_s16be",
+    "64.wav": "-rf64 always",
+    "ms.wav": "-c:a adpcm_ms",
+}
+
+
 def converted(wav: Path, path: Path, *options: str) -> Path:
     command = ["ffmpeg", "-v", "error", "-y", "-i", str(wav), *options, str(path)]
     subprocess.run(command, check=True, timeout=60)
@@ -77,6 +86,38 @@ def test_a_wav_that_declares_far_less_than_it_has_is_read_to_its_end(
 ) -> None:
     stale = with_sizes(wav, tmp_path / "stale.wav", bytes(4), (8820).to_bytes(4, "little"))
     assert assert_whole(stale).health.warning
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("suffix", "mark", "behind", "n_bytes"),
+    [("aiff", b"SSND", 4, 4), ("au", b".snd", 8, 4), ("64.wav", b"ds64", 16, 8)],
+)
+def test_other_files_of_a_killed_recorder_are_read_to_their_end_too(
+    wav: Path, tmp_path: Path, suffix: str, mark: bytes, behind: int, n_bytes: int
+) -> None:
+    path = converted(wav, tmp_path / f"clip.{suffix}", *OPTIONS.get(suffix, "").split())
+    content = bytearray(path.read_bytes())
+    at = content.index(mark) + behind
+    content[at : at + n_bytes] = bytes(n_bytes)
+    path.write_bytes(content)
+    source = assert_whole(path)
+    np.testing.assert_array_equal(read(path)[1], read(wav)[1])
+    assert "has no length in its header" in source.health.warning
+
+
+def test_a_header_that_counts_a_few_bytes_too_many_is_no_cut(wav: Path, tmp_path: Path) -> None:
+    path = tmp_path / "clip.au"
+    samples, _ = soundfile.read(wav)
+    soundfile.write(path, samples, RATE_HZ, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    size = int.from_bytes(content[8:12], "big")
+    for extra, cut in ((64, False), (65, True)):
+        content[8:12] = (size + extra).to_bytes(4, "big")
+        path.write_bytes(content)
+        source, found = read(path)
+        assert len(found) == len(samples)
+        assert source.complete is not cut
 
 
 def test_a_wav_from_a_pipe_has_no_length_and_needs_no_warning(wav: Path, tmp_path: Path) -> None:
@@ -139,13 +180,27 @@ def test_mp3s_behind_each_other_are_read_to_the_end_of_the_last(wav: Path, tmp_p
 
 
 @needs_ffmpeg
-@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3", "ogg", "opus", "aiff", "vbr.mp3"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "wav",
+        "flac",
+        "mp3",
+        "ogg",
+        "opus",
+        "aiff",
+        "vbr.mp3",
+        "au",
+        "caf",
+        "w64",
+        "64.wav",
+        "ms.wav",
+    ],
+)
 def test_a_whole_file_is_complete_and_one_cut_in_the_middle_says_what_is_missing(
     wav: Path, tmp_path: Path, suffix: str
 ) -> None:
-    options = ["-write_xing", "0", "-q:a", "4"] if suffix == "vbr.mp3" else []
-    options += ["-ar", "48000"] if suffix == "opus" else []
-    path = converted(wav, tmp_path / f"clip.{suffix}", *options)
+    path = converted(wav, tmp_path / f"clip.{suffix}", *OPTIONS.get(suffix, "").split())
     source, _ = read(path)
     assert source.complete
     assert source.health.warning == ""

@@ -9,27 +9,11 @@ import numpy as np
 import pytest
 
 from mmgat.stream.audio.source import Block
-from mmgat.stream.bus.protocol import Event, Message
+from mmgat.stream.bus.protocol import Message
 from mmgat.stream.sinks.base import Sink
 from mmgat.stream.sinks.group import SinkGroup
 from mmgat.stream.sinks.own_files import OwnFiles
 from mmgat.stream.sinks.session_log import SessionLog
-from mmgat.stream.sinks.summary import Summary
-
-
-def off(label: str, onset_s: float, time_s: float) -> Event:
-    return Event(
-        source="lab", event="off", id=f"{label}{onset_s}", label=label, time_s=time_s,
-        onset_s=onset_s, score=0.9,
-    )  # fmt: skip
-
-
-def test_the_summary_names_instruments_by_how_long_they_sounded() -> None:
-    summary = Summary()
-    assert summary.instruments("lab") == "no instrument"
-    for event in (off("flute", 0.0, 1.5), off("piano", 2.0, 5.0), off("flute", 4.0, 4.5)):
-        summary.handle(event)
-    assert summary.instruments("lab") == "piano 3.0 s, flute 2.0 s"
 
 
 def test_a_sink_that_wants_audio_gets_each_block_with_its_stream_and_rate() -> None:

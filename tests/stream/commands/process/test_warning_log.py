@@ -1,4 +1,4 @@
-"""A warning is one line when it begins and one when it is over; the closing line counts faults."""
+"""A warning is one line when it begins and one when it is over."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from mmgat.stream.bus.protocol import Event, Status
+from mmgat.stream.bus.protocol import Status
 from mmgat.stream.commands.process.warning_log import WarningLog
-from mmgat.stream.sinks.summary import Summary
 
 FINE = Status(
     source="mic", state="running", sample_rate_hz=16_000, captured=32_000, analysed=32_000,
@@ -58,19 +57,6 @@ def test_what_is_logged_elsewhere_or_has_failed_is_left_out(
     warnings.update([status(message="output jsonl fails: x")], "output jsonl fails: x")
     warnings.update([status(message="the cable is out", state="failed")])
     assert caplog.records == []
-
-
-def test_the_closing_line_has_the_account_the_instruments_and_the_faults() -> None:
-    summary = Summary()
-    summary.handle(
-        Event(source="mic", event="off", id="1", label="piano", time_s=3, onset_s=1, score=0.1)
-    )
-    assert summary.closing_line(status()).endswith("0.0 discarded; heard piano 2.0 s")
-    faulty = status(nonfinite=2, clipped=1, outages=1, sinks_dropped={"jsonl": 4})
-    assert summary.closing_line(faulty).endswith(
-        "heard piano 2.0 s; faults: 1 outage, 2 NaN or infinite samples, 1 clipped sample, "
-        "4 messages lost by output jsonl"
-    )
 
 
 def test_a_wrong_sample_format_is_told_without_a_dashboard() -> None:
