@@ -29,7 +29,7 @@ from mmgat.stream.bus.protocol import Status
 from mmgat.stream.engine.block_queue import SampleAccount
 from mmgat.stream.engine.stream import Stream, Tap
 from mmgat.stream.errors import StreamError
-from mmgat.stream.recognition.pipeline import recognize_batch
+from mmgat.stream.recognition.pipeline import Pipeline, recognize_batch
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import StreamSettings
 from mmgat.stream.sinks.base import Sink
@@ -37,6 +37,9 @@ from mmgat.stream.sinks.group import Handler, SinkGroup
 
 RTF_TIME_S: Final = 2.0
 """Time constant over which the real-time factor is averaged."""
+
+MAX_FAILED_ROUNDS: Final = 10
+"""So many rounds that fail one after another end the engine: it does not work here."""
 
 SHUTDOWN_TIMEOUT_S: Final = 0.5
 """After a stop, a device that does not close within this time (seconds) is left behind."""
@@ -99,6 +102,7 @@ class Engine:
         self._started_at = self._clock()
         self._round_began: float | None = None
         self._real_time_factor = 0.0
+        self._n_failed = 0
         self._asking = threading.Lock()
         self._captures = [
             threading.Thread(target=self._run_capture, args=[source], name="capture", daemon=True)
@@ -250,7 +254,7 @@ class Engine:
             stream.pipeline.wants_graph = wants_graph
             stream.advance()
         pipelines = [stream.pipeline for stream in self._streams]
-        n_windows = recognize_batch(self._recognizer, pipelines)
+        n_windows, failed = self._recognize(pipelines)
         messages = [message for stream in self._streams for message in stream.pipeline.drain()]
         if n_windows:
             audio_s = n_windows * self._hop_s / len(self._streams)
@@ -263,7 +267,26 @@ class Engine:
         for pipeline in pipelines:
             for graph in pipeline.take_graphs():
                 self._sinks.put(graph)
-        return bool(messages)
+        return bool(messages) or failed
+
+    def _recognize(self, pipelines: list[Pipeline]) -> tuple[int, bool]:
+        """How many windows were recognised, and whether they were lost to a fault instead.
+
+        Raises:
+            Exception: that of the last of many rounds in a row that failed.
+        """
+        try:
+            n_windows = recognize_batch(self._recognizer, pipelines)
+        except Exception as error:
+            self._n_failed += 1
+            if self._n_failed >= MAX_FAILED_ROUNDS:
+                raise
+            for stream in self._streams:
+                stream.lose_window(error)
+            return 0, True
+        if n_windows:
+            self._n_failed = 0
+        return n_windows, False
 
     def _put_audio(self, stream: str, rate_hz: int, live: bool, block: Block) -> None:
         self._sinks.put_audio(stream, rate_hz, live, block, self._waits_for_sinks)

@@ -50,6 +50,7 @@ class Stream:
         error: the fault that ended the stream, or None.
         done: nothing is left to analyse.
         paused: nothing is analysed until it is False again.
+        fault: why a window was lost, or "".
     """
 
     def __init__(
@@ -70,9 +71,10 @@ class Stream:
         self.pipeline = Pipeline(recognizer, self.name, rate, settings, self.source.live, clock)
         self.error: Exception | None = None
         self.done = self.paused = False
+        self.fault = ""
         self._closing = self._rests = False
         self._portion = round(PORTION_S * rate)
-        self._n_skipped = 0
+        self._n_skipped = self._n_lost = 0
         self._drop_rate = DropRate()
         self._taps = taps
 
@@ -113,10 +115,21 @@ class Stream:
             self.done = self.pipeline.window() is None
         return self._rests
 
+    def lose_window(self, error: Exception) -> None:
+        """Goes on without the window that is due, if one is; it counts as a hop of dropped frames."""
+        if self.pipeline.window() is not None:
+            self.pipeline.lose_window()
+            self.fault = f"{type(error).__name__}: {error}"
+            self._n_lost += 1
+            self._count_as_dropped(1)
+
     def _skip_overdue(self) -> None:
+        self._count_as_dropped(self.pipeline.skip_overdue(self._max_due))
+
+    def _count_as_dropped(self, n_windows: int) -> None:
         hop_frames = self._hop_s * self.source.sample_rate_hz
         before = round(self._n_skipped * hop_frames)
-        self._n_skipped += self.pipeline.skip_overdue(self._max_due)
+        self._n_skipped += n_windows
         self.queue.count_skipped(round(self._n_skipped * hop_frames) - before)
 
     def status(self, now: float, uptime_s: float, real_time_factor: float) -> Status:
@@ -169,6 +182,8 @@ class Stream:
             return f"the audio system has not answered for {now - polled_at:.0f} s"
         if health.warning:
             return health.warning
+        if self._n_lost:
+            return f"{self._n_lost} windows could not be recognised and are lost: {self.fault}"
         if drop_rate > self._settings.warn_dropped:
             return (
                 f"{drop_rate:.0%} of the last 5 minutes was dropped: this machine is too slow or "

@@ -164,6 +164,10 @@ class Pipeline:
         self._due = kept
         return n_skipped
 
+    def lose_window(self) -> None:
+        """Goes on without the window that ``window`` returns, which could not be recognised."""
+        self._due.popleft()
+
     def complete(self, recognition: Recognition, began_at: float | None = None) -> None:
         """Takes the recognition of the window that is due, and makes messages of it.
 

@@ -125,16 +125,24 @@ class Recognizer:
 
         Args:
             windows: at most one of each stream; those of one stream come in order of their starts.
+
+        Raises:
+            Exception: what the computing raises; the graphs are then without these windows.
         """
         log_mel = np.array([state.front_end(window) for state, window in windows])
         graphs = [state.graph_of(window) for state, window in windows]
         for graph, (_, window) in zip(graphs, windows, strict=True):
             graph.begin_node(window.start)
         backend = self.model.backend
-        if isinstance(backend, ResidentBackend):
-            prediction = backend.advance(log_mel, graphs)
-        else:
-            prediction = backend(log_mel, GraphBuffer.collate(graphs))
+        try:
+            if isinstance(backend, ResidentBackend):
+                prediction = backend.advance(log_mel, graphs)
+            else:
+                prediction = backend(log_mel, GraphBuffer.collate(graphs))
+        except Exception:
+            for graph in graphs:
+                graph.drop_newest()
+            raise
         embeddings, scores, evidence, rows = prediction
         for graph, embedding, row in zip(graphs, embeddings, rows, strict=True):
             graph.set_node(embedding, row)
