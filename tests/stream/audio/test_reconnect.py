@@ -41,7 +41,7 @@ class ScriptedDevice(AudioSource):
     def __init__(self, script: Script, clock: Clock) -> None:
         super().__init__("mic", "device")
         self._script, self._clock = script, clock
-        self._position = 0
+        self._position = self.first_position = 0
         self.opened = self.closed = 0
 
     def probe(self) -> None:
@@ -50,7 +50,7 @@ class ScriptedDevice(AudioSource):
     def open(self) -> None:
         self.probe()
         self.opened += 1
-        self._position = 0
+        self._position = self.first_position
 
     def reopen(self) -> None:
         self._clock.now += 1.0
@@ -112,6 +112,14 @@ def test_what_was_missed_is_a_jump_in_the_positions_as_long_as_it_took() -> None
     assert third.position == second.end
     assert (guard.health.outages, device.opened) == (1, 2)
     assert guard.health.liveness is LivenessState.HEALTHY
+
+
+def test_behind_an_outage_the_positions_go_on_wherever_the_device_begins_to_count() -> None:
+    guard, device = guarded(["audio", "gone", "audio", "audio"], [True])
+    first = heard(guard)
+    device.first_position = 70_000
+    second, third = heard(guard), heard(guard)
+    assert (first.end, second.position, third.position) == (100, 1200, 1300)
 
 
 def test_a_device_that_falls_silent_without_a_word_is_opened_again() -> None:

@@ -80,12 +80,13 @@ def test_closing_sends_what_waits(publisher: Publisher, subscriber: zmq.Socket) 
     for t in range(100):
         publisher(event(t))
     publisher.close()
-    times = []
-    while len(times) < 100:
-        topic, message = receive(subscriber)
+    times, last = [], {}
+    while last.get("state") != "ended":
+        topic, last = receive(subscriber)
         if topic.startswith("mmgat/v2/event/"):
-            times.append(message["time_s"])
+            times.append(last["time_s"])
     assert times == list(range(100))
+    assert topic == "mmgat/v2/lifecycle/"
 
 
 def test_an_address_in_use_is_refused_with_the_flag(publisher: Publisher) -> None:
@@ -210,3 +211,9 @@ def test_without_evidence_an_estimate_is_small() -> None:
     estimate = msgpack.unpackb(payload)
     assert estimate["scores"] == full.scores
     assert estimate["evidence"] == estimate["bag_scores"] == {}
+
+
+def test_a_reader_that_no_longer_answers_is_let_go(publisher: Publisher) -> None:
+    """A pulled cable says no word, and what waits for it costs memory."""
+    ask = publisher._socket.getsockopt
+    assert (ask(zmq.HEARTBEAT_IVL), ask(zmq.HEARTBEAT_TIMEOUT)) == (2000, 4000)

@@ -319,3 +319,10 @@ def test_a_subscriber_imports_pyzmq_and_msgspec_only() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "['mmgat', 'msgspec', 'zmq']"
+
+
+def test_a_subscriber_looks_every_three_seconds_whether_the_engine_is_there(
+    publisher: Publisher,
+) -> None:
+    with Subscriber(publisher.address) as subscriber:
+        assert subscriber._socket.getsockopt(zmq.HEARTBEAT_IVL) == 3000
