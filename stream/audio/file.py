@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.stream.audio.container import Container, PatchedFile, inspect, is_cut
+from mmgat.stream.audio.container import Container, inspect, is_cut
+from mmgat.stream.audio.patched_file import PatchedFile
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import SourceError
 
