@@ -83,7 +83,7 @@ def attack_readers(n_messages: int, seed: int) -> Outcome:
     """Hostile messages through a socket to a subscriber, its JSON, the dashboard and the bridges."""
     hostile = hostile_frames(random.Random(seed))
     outcome, memory = Outcome(), _Memory(n_messages)
-    state, bridges = DashboardState(address=""), _Bridges()
+    state, bridges = DashboardState(address=""), Bridges()
     with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
         publisher.setsockopt(zmq.LINGER, 0)
         port = publisher.bind_to_random_port("tcp://127.0.0.1")
@@ -156,7 +156,7 @@ def attack_publisher(n_messages: int, seed: int) -> Outcome:
     return outcome
 
 
-class _Bridges:
+class Bridges:
     """What every bridge makes of a message, without its receiver."""
 
     def __init__(self) -> None:

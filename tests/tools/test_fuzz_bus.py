@@ -14,9 +14,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc"
 
 
 def test_readers_survive_hostile_messages() -> None:
-    outcome = attack_readers(3000, seed=1)
+    outcome = attack_readers(1500, seed=1)
     assert outcome.faults == []
-    assert outcome.refused > 1000
+    assert outcome.refused > 500
 
 
 def test_the_publisher_and_an_honest_reader_survive_hostile_peers() -> None:

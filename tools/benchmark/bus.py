@@ -60,7 +60,8 @@ def bus() -> Iterator[str]:
         f"{stuck['grown_mb'] - alone['grown_mb']:+.2f} MB over {STUCK_S:g} s, "
         f"at most {stuck['peak_mb'] - alone['peak_mb']:+.2f} MB at a time"
     )
-    yield f"{N_IDLE} idle connections cost the engine {_idle_mb():.1f} MB"
+    ours, bare = _idle_mb(), _idle_mb("bare")
+    yield f"{N_IDLE} idle connections cost the engine {ours:.1f} MB, bare ZeroMQ {bare:.1f} MB"
 
 
 def _bytes() -> Iterator[str]:
@@ -120,8 +121,8 @@ def _measure(
     return figures
 
 
-def _idle_mb() -> float:
-    with _publisher() as (pipe, address):
+def _idle_mb(kind: str = "ours") -> float:
+    with _publisher(kind) as (pipe, address):
         pipe.send(("memory", 0))
         before = pipe.recv()
         others = _others(address, N_IDLE)
@@ -146,12 +147,15 @@ def _publisher(kind: str = "ours") -> Iterator[tuple[Connection, str]]:
 class _Bare:
     """A socket without anything of ours but the bytes."""
 
-    readers = 0
-
     def __init__(self) -> None:
         self._socket = zmq.Context.instance().socket(zmq.PUB)
         self._socket.bind("tcp://127.0.0.1:*")
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        self._files = _open_files()
+
+    @property
+    def readers(self) -> int:
+        return _open_files() - self._files
 
     def __call__(self, message: Estimate) -> None:
         self._socket.send_multipart(to_frames(msgspec.structs.replace(message, time=time.time())))
@@ -241,6 +245,10 @@ def _stuck(context: zmq.Context[Any], address: str) -> zmq.Socket[Any]:
     sock.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/")
     sock.connect(address)
     return sock
+
+
+def _open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
 
 
 def _resident_mb() -> float:
