@@ -1,13 +1,17 @@
-"""The MIDI bridge: its mapping, and bytes to a device."""
+"""The MIDI bridge: its mapping, bytes to a device, and a port that takes its time."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
+import mido
 import msgspec
 import pytest
 
+from mmgat.stream.bridges.midi import MidiBridge, MidiSettings
 from mmgat.stream.bridges.midi_mapping import (
     UNDEFINED_CONTROLS,
     MidiMapping,
@@ -17,7 +21,7 @@ from mmgat.stream.bridges.midi_mapping import (
 )
 from mmgat.stream.errors import BridgeError
 from tests.stream.bridges.running import bridge, publishing
-from tests.stream.bus.messages import ESTIMATE, event
+from tests.stream.bus.messages import ESTIMATE, HELLO, event
 
 MAPPING = MidiMapping(channel=3, notes={"a": 60}, controls={"a": 20})
 
@@ -93,6 +97,53 @@ def test_a_device_gets_the_bytes(tmp_path: Path) -> None:
             assert process.terminate() == 0
             while bytes([0x82, 60, 0]) not in found:  # no note hangs
                 found += reader.read(64)
+
+
+class LateBackend(ModuleType):
+    """A MIDI system that takes what was sent a period later, as JACK does; a closed port loses it.
+
+    Attributes:
+        now: seconds on its own clock.
+        taken: the bytes that it got.
+        closed: the port was given back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("mido.backends.rtmidi")
+        self.now, self.taken, self.closed = 0.0, [], False
+        self.waiting: list[tuple[float, bytes]] = []
+
+    def Output(self, name: str, **options: object) -> LateBackend:
+        assert options["virtual"]
+        return self
+
+    def send(self, message: mido.Message) -> None:
+        self.waiting.append((self.now + 0.1, bytes(message.bytes())))
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.taken += [message for at, message in self.waiting if at <= self.now]
+        self.waiting = [(at, message) for at, message in self.waiting if at > self.now]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_port_is_given_back_when_all_that_was_sent_is_on_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system = LateBackend()
+    monkeypatch.setitem(sys.modules, "mido.backends.rtmidi", system)
+    monkeypatch.setattr("mmgat.stream.bridges.midi.time.sleep", system.sleep)
+    played = MidiBridge(MidiSettings())
+    played.open()
+    played.send(msgspec.structs.replace(HELLO, labels=["a"]))
+    played.send(event())
+    system.sleep(1.0)
+    played.send(event(event="off"))
+    played.close()
+    assert [message[0] >> 4 for message in system.taken] == [9, 8]
+    assert system.closed
 
 
 def test_without_a_midi_system_it_says_what_to_do() -> None:
