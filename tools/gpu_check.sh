@@ -26,13 +26,14 @@ run() {
     [ $code -eq 0 ] || failed=1
 }
 python=$(command -v python3 || command -v python)
-run equality 90 "$python" -m tools.gpu_equality "$device"
-run tests 120 "$python" -m pytest -q -p no:cacheprovider -o addopts="" \
-    -W ignore::pytest.PytestConfigWarning -m gpu tests/model/backends tests/stream/recognition/test_recognizer.py
-[ "$device" = cpu ] && failed=0 # without a GPU its tests are skipped or have nothing to run
-run profile 60 "$python" -m tools.benchmark profile --compute "$device"
-run latency 90 "$python" -m tools.benchmark many --compute "$device"
-run streams 110 "$python" -m tools.benchmark streams --compute "$device"
+[ "$device" = cpu ] && marked="not gpu" || marked=gpu
+run equality 60 "$python" -m tools.gpu_equality "$device"
+run tests 110 "$python" -m pytest -q -p no:cacheprovider -o addopts="" \
+    -W ignore::pytest.PytestConfigWarning -m "$marked" tests/model/backends \
+    tests/model/embedders/test_torch_front_ends.py tests/stream/recognition/test_recognizer.py
+run profile 40 "$python" -m tools.benchmark profile --compute "$device"
+run latency 60 "$python" -m tools.benchmark many --compute "$device"
+run streams 200 "$python" -m tools.benchmark streams --compute "$device"
 echo
 echo "| check | result |"
 echo "| --- | --- |"

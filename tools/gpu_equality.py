@@ -1,18 +1,19 @@
 """A GPU against the CPU: the demo's windows through both, in torch and in ONNX Runtime.
 
-python -m tools.gpu_equality cuda
+python -m tools.gpu_equality cuda        or cuda:1, mps; cpu rehearses it where there is no GPU
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import soundfile
 import soxr
 
-from mmgat.model.backends.base import InferenceBackend
+from mmgat.model.backends.base import InferenceBackend, split_device
 from mmgat.model.backends.loading import LoadedModel, load_model
 from mmgat.model.backends.onnx import OnnxBackend, has_cuda_provider
 from mmgat.model.card import checked_card
@@ -54,18 +55,17 @@ def lines(device: str, seconds: int = SECONDS) -> Iterator[tuple[str, float]]:
     """What is compared, and the largest difference."""
     card = load_model("compact", "cpu")
     expected = scores(card, seconds)
-    others: dict[str, LoadedModel] = {}
-    if device == "cpu":
-        others["torch, graphs on the device"] = LoadedModel(
-            card.card, card.embedder, _rehearsed(), "rehearsed on the CPU"
+    others = {
+        f"torch, spectrograms {where}": replace(
+            card, backend=_on_device(device, hears), computes=device
         )
-    else:
-        others["torch"] = load_model("compact", device)
-        if has_cuda_provider():
-            path, about = checked_card("compact")
-            index = int(device.partition(":")[2] or 0)
-            backend = OnnxBackend(path, about, cuda_index=index)
-            others["ONNX Runtime"] = LoadedModel(card.card, card.embedder, backend, device)
+        for where, hears in (("of the CPU", False), ("on the device", True))
+        if device != "mps" or not hears
+    }
+    if device.startswith("cuda") and has_cuda_provider():
+        path, about = checked_card("compact")
+        backend = OnnxBackend(path, about, cuda_index=split_device(device)[1])
+        others["ONNX Runtime"] = replace(card, backend=backend, computes=device)
     for name, model in others.items():
         yield (
             f"compact, {name}, {model.computes}",
@@ -73,14 +73,17 @@ def lines(device: str, seconds: int = SECONDS) -> Iterator[tuple[str, float]]:
         )
 
 
-def _rehearsed() -> InferenceBackend:
+def _on_device(device: str, hears: bool) -> InferenceBackend:
+    """Graphs on the device, which is the CPU in a rehearsal."""
+    from mmgat.model.backends.compute import compute_device
     from mmgat.model.backends.torch import DeviceBackend
     from mmgat.model.checkpoint import load_checkpoint
     from mmgat.model.embedders.registry import spec_of
 
     checkpoint = load_checkpoint("compact")
     front_end = spec_of(checkpoint.card).front_end
-    return DeviceBackend(checkpoint.embedder(), checkpoint.mmgat, None, front_end)
+    place = compute_device(device)[0]
+    return DeviceBackend(checkpoint.embedder(), checkpoint.mmgat, place, front_end, hears)
 
 
 def main(device: str = "cuda") -> int:

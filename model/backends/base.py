@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -90,6 +91,25 @@ class HeldGraph(Protocol):
     similarity: Floats
 
 
+@dataclass(frozen=True)
+class HeardWindow:
+    """A window as sound, for a device that computes spectrograms itself.
+
+    Attributes:
+        stream: whose it is; the device keeps the frames of a stream's last window under it.
+        samples: float32 [T], under all frames of the window.
+        n_known: so many first frames are the last ones of the stream's window before.
+        n_unheard: so many first frames were never heard, see ``FrontEnd.fill``.
+        frames: computes all of them here, float32 [n_frames, n_bands].
+    """
+
+    stream: object
+    samples: Floats
+    n_known: int
+    n_unheard: int
+    frames: Callable[[], Floats]
+
+
 def collated(graphs: Sequence[HeldGraph]) -> Graphs:
     """Copies graphs of the same size, as the network takes them."""
     parts = zip(*((g.nodes, g.mask, g.steps, g.newest, g.similarity) for g in graphs), strict=True)
@@ -138,6 +158,26 @@ class ResidentBackend(Protocol):
         """
         ...
 
-    def warm_up(self, n_streams: int, n_nodes: int) -> None:
-        """Prepares for so many windows at once, of graphs of so many nodes."""
+    def warm_up(self, n_streams: int, n_nodes: int, hop_s: float) -> None:
+        """Prepares for so many windows at once, every ``hop_s``, of graphs of so many nodes."""
+        ...
+
+
+@runtime_checkable
+class HearingBackend(ResidentBackend, Protocol):
+    """A resident backend whose device may compute the spectrograms too.
+
+    Attributes:
+        hears: it does, so that ``advance_heard`` is to be called in place of ``advance``.
+    """
+
+    @property
+    def hears(self) -> bool:
+        """Whether the device computes the spectrograms."""
+        ...
+
+    def advance_heard(
+        self, windows: Sequence[HeardWindow], graphs: Sequence[HeldGraph]
+    ) -> Prediction:
+        """Computes the next window of each graph, see ``advance``."""
         ...

@@ -6,9 +6,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import numpy as np
+
 from mmgat.model.backends.base import (
     Floats,
     Graphs,
+    HeardWindow,
+    HearingBackend,
     HeldGraph,
     InferenceBackend,
     Prediction,
@@ -62,6 +66,23 @@ class FallbackBackend:
 
         return self._run(run)
 
+    @property
+    def hears(self) -> bool:
+        """Whether the device computes the spectrograms."""
+        return isinstance(self._backend, HearingBackend) and self._backend.hears
+
+    def advance_heard(
+        self, windows: Sequence[HeardWindow], graphs: Sequence[HeldGraph]
+    ) -> Prediction:
+        """Computes spectrograms and all else on the device, or on the CPU after a fault."""
+
+        def run(backend: InferenceBackend) -> Prediction:
+            if isinstance(backend, HearingBackend) and backend.hears:
+                return backend.advance_heard(windows, graphs)
+            return backend(np.array([window.frames() for window in windows]), collated(graphs))
+
+        return self._run(run)
+
     def embed(self, log_mel: Floats) -> Floats:
         """Embeds windows on the device, or on the CPU after a fault."""
         return self._run(lambda backend: backend.embed(log_mel))
@@ -70,11 +91,11 @@ class FallbackBackend:
         """Reads whole graphs on the device, or on the CPU after a fault."""
         return self._run(lambda backend: backend.read(graphs))
 
-    def warm_up(self, n_streams: int, n_nodes: int) -> None:
+    def warm_up(self, n_streams: int, n_nodes: int, hop_s: float) -> None:
         """Prepares the device for so many streams at once, of graphs of so many nodes."""
         if isinstance(self._backend, ResidentBackend):
             try:
-                self._backend.warm_up(n_streams, n_nodes)
+                self._backend.warm_up(n_streams, n_nodes, hop_s)
             except Exception as error:
                 self._take_over(error)
 

@@ -1,205 +1,30 @@
 """Graphs that live on the device: a hop sends the new windows and brings back what they say (ours).
 
-All that a hop sends lies in one block of pinned memory, all that comes back in another: one copy
-each way. Shapes are those of a bucket, the next power of two, so a CUDA graph is captured once a
-bucket. All but that capture is the same on the CPU, where the tests run it.
+Batches have the size of a bucket, the next power of two. Where the device computes the spectrograms
+too, it keeps the frames of every stream's last window, and only samples of new frames are sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Final
-from weakref import WeakKeyDictionary, finalize
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from mmgat.model.backends.base import Floats, HeldGraph, Prediction
-from mmgat.model.backends.twin_block import Block
+from mmgat.model.backends.base import Floats, HeardWindow, HeldGraph, Prediction
+from mmgat.model.backends.bucket import Bucket, bucket_of
+from mmgat.model.backends.hop_step import HearingStep, HopStep, ResidentFrames, ResidentGraphs
+from mmgat.model.embedders.base import FrontEnd
 from mmgat.model.streaming_model import StreamingModel
 
-FIRST_CAPACITY: Final = 64
-"""Graphs that there is room for at first; more double it."""
+MOST_WINDOWS: Final = 1024
+"""Windows of the largest bucket; more go in several. Larger ones gain nothing and need much memory."""
 
-SPARE: Final = 0
-"""The place of no stream's graph: unused windows of a bucket go there."""
-
-WARM_UPS: Final = 3
-"""Runs before a CUDA graph is captured, as torch's documentation asks for."""
-
-
-def bucket_of(n_windows: int) -> int:
-    """The next power of two."""
-    return 1 << (n_windows - 1).bit_length()
-
-
-class ResidentGraphs:
-    """Nodes, seconds and similarities of all streams and phases, in one set of tensors.
-
-    Args:
-        n_nodes, size: N nodes of D entries in a graph.
-        device: where they are.
-
-    Attributes:
-        nodes: float32 [C, N, D].
-        steps: int64 [C, N].
-        similarity: float32 [C, N, N].
-        grown: how often room was made.
-    """
-
-    def __init__(self, n_nodes: int, size: int, device: torch.device) -> None:
-        self.n_nodes, self._size, self._device = n_nodes, size, device
-        self.grown = 0
-        self._free: list[int] = []
-        self._places: WeakKeyDictionary[HeldGraph, int] = WeakKeyDictionary()
-        self._make(FIRST_CAPACITY)
-
-    @property
-    def capacity(self) -> int:
-        """Graphs there is room for, the spare one among them."""
-        return len(self.steps)
-
-    def make_room(self, n_graphs: int) -> None:
-        """Makes room for so many graphs, by doubling."""
-        while self.capacity - 1 < n_graphs:
-            self._grow()
-
-    def place_of(self, graph: HeldGraph) -> int:
-        """The place of a stream's graph; a graph that is new here is copied to the device.
-
-        Its place is free again when the stream has gone.
-        """
-        place = self._places.get(graph)
-        if place is None:
-            if not self._free:
-                self._grow()
-            place = self._places[graph] = self._free.pop()
-            finalize(graph, self._free.append, place)
-            self.nodes[place] = torch.from_numpy(graph.nodes).to(self._device)
-            self.steps[place] = torch.from_numpy(graph.steps).to(self._device)
-            self.similarity[place] = torch.from_numpy(graph.similarity).to(self._device)
-        return place
-
-    def _make(self, capacity: int) -> None:
-        n, device = self.n_nodes, self._device
-        self.nodes = torch.zeros(capacity, n, self._size, device=device)
-        self.steps = torch.zeros(capacity, n, dtype=torch.int64, device=device)
-        self.similarity = torch.zeros(capacity, n, n, device=device)
-        self._free.extend(range(capacity - 1, SPARE, -1))
-
-    def _grow(self) -> None:
-        before = self.nodes, self.steps, self.similarity
-        old = self.capacity
-        in_use = set(self._free)
-        self._free.clear()
-        self._make(2 * old)
-        self._free[:] = [place for place in self._free if place >= old or place in in_use]
-        for new, kept in zip((self.nodes, self.steps, self.similarity), before, strict=True):
-            new[:old] = kept
-        self.grown += 1
-
-
-class Bucket:
-    """The step of one bucket: its two blocks, and a CUDA graph of it where there is CUDA.
-
-    Args:
-        n_windows: B.
-        window: shape of one window's log-mel.
-        graphs: that the windows join.
-        network: embedder and MMGAT.
-    """
-
-    def __init__(
-        self,
-        n_windows: int,
-        window: tuple[int, ...],
-        graphs: ResidentGraphs,
-        network: StreamingModel,
-    ) -> None:
-        self._graphs, self._network = graphs, network
-        n, device = graphs.n_nodes, graphs.nodes.device
-        self._inbound = Block(
-            {
-                "log_mel": (torch.float32, (n_windows, *window)),
-                "place": (torch.int64, (n_windows,)),
-                "slot": (torch.int64, (n_windows,)),
-                "step": (torch.int64, (n_windows,)),
-                "mask": (torch.bool, (n_windows, n)),
-            },
-            device,
-        )
-        self.inputs: dict[str, npt.NDArray[np.generic]] = {
-            name: tensor.numpy() for name, tensor in self._inbound.on_host.items()
-        }
-        self.clear(0)
-        outputs = self._step()
-        self._outbound = Block(
-            {
-                name: (torch.float32, tuple(part.shape))
-                for name, part in zip(Prediction._fields, outputs, strict=True)
-            },
-            device,
-        )
-        self._replay = self._captured() if device.type == "cuda" else self._compute
-
-    def clear(self, n_used: int) -> None:
-        """Lets all windows behind the first ``n_used`` be of the spare graph."""
-        for name in ("place", "slot", "step"):
-            self.inputs[name][n_used:] = SPARE
-        self.inputs["mask"][n_used:] = True
-
-    def run(self, n_used: int) -> Prediction:
-        """Sends, computes, fetches, and waits once; returns copies of what came back."""
-        self._inbound.send()
-        self._replay()
-        self._outbound.fetch()
-        if self._inbound.device.is_cuda:
-            torch.cuda.current_stream(self._inbound.device.device).synchronize()
-        elif self._inbound.device.device.type == "mps":
-            torch.mps.synchronize()
-        return Prediction(
-            *(self._outbound.on_host[name][:n_used].numpy().copy() for name in Prediction._fields)
-        )
-
-    def _compute(self) -> None:
-        for name, part in zip(Prediction._fields, self._step(), strict=True):
-            self._outbound.on_device[name].copy_(part)
-
-    def _step(self) -> tuple[Tensor, ...]:
-        """Reads the graphs of the windows, recognises, and stores the new nodes and edges."""
-        given, graphs = self._inbound.on_device, self._graphs
-        place, slot = given["place"], given["slot"]
-        newest = torch.arange(graphs.n_nodes, device=slot.device) == slot.unsqueeze(1)
-        graphs.steps[place, slot] = given["step"]
-        embeddings, scores, evidence, row = self._network(
-            given["log_mel"],
-            graphs.nodes[place],
-            given["mask"],
-            graphs.steps[place],
-            newest,
-            graphs.similarity[place],
-        )
-        graphs.nodes[place, slot] = embeddings
-        graphs.similarity[place, slot] = row
-        graphs.similarity[place, :, slot] = row
-        return embeddings, scores, evidence, row
-
-    def _captured(self) -> Callable[[], None]:
-        """A CUDA graph of ``_compute``, after runs that let libraries choose their kernels."""
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UPS):
-                self._compute()
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._compute()
-        replay: Callable[[], None] = graph.replay
-        return replay
+MEASURED: Final = 3
+"""Runs of which the fastest counts."""
 
 
 class ResidentNetwork:
@@ -208,52 +33,127 @@ class ResidentNetwork:
     Args:
         network: embedder and MMGAT, on the device.
         device: that one.
+        front_end: whose windows the embedder reads; needed to compute them on the device.
     """
 
-    def __init__(self, network: StreamingModel, device: torch.device) -> None:
-        self._network, self._device = network, device
+    def __init__(
+        self, network: StreamingModel, device: torch.device, front_end: FrontEnd | None = None
+    ) -> None:
+        self._network, self._device, self._front_end = network, device, front_end
         self._graphs: dict[int, ResidentGraphs] = {}  # nodes of a graph -> graphs
-        self._buckets: dict[tuple[int, ...], Bucket] = {}
-
-    def _here(self) -> AbstractContextManager[object]:
-        """Lets a thread's CUDA calls go to this device."""
-        if self._device.type == "cuda":
-            return torch.cuda.device(self._device)
-        return nullcontext()
+        self._frames: ResidentFrames | None = None
+        self._n_new = front_end.n_frames if front_end else 0
+        self._buckets: dict[tuple[int, int, int], tuple[int, Bucket]] = {}
+        self._pool: Any = None  # CUDA's memory for what all buckets compute in between
 
     @torch.inference_mode()
     def advance(self, log_mel: Floats, graphs: Sequence[HeldGraph]) -> Prediction:
         """Computes the next window of each graph; see ``ResidentBackend``."""
-        with self._here():
-            return self._advance(log_mel, graphs)
 
-    def _advance(self, log_mel: Floats, graphs: Sequence[HeldGraph]) -> Prediction:
-        n_windows = len(graphs)
-        held = self._held(len(graphs[0].mask))
-        places = [held.place_of(graph) for graph in graphs]
-        bucket = self._bucket(bucket_of(n_windows), log_mel.shape[1:], held)
-        given = bucket.inputs
-        given["log_mel"][:n_windows] = log_mel
-        given["place"][:n_windows] = places
-        masks = np.array([graph.mask for graph in graphs])
-        slots = np.array([graph.newest for graph in graphs]).argmax(axis=1)
-        steps = np.array([graph.steps for graph in graphs])
-        given["mask"][:n_windows] = masks
-        given["slot"][:n_windows] = slots
-        given["step"][:n_windows] = steps[np.arange(n_windows), slots]
-        bucket.clear(n_windows)
-        return bucket.run(n_windows)
+        def fill(bucket: Bucket, part: Sequence[int]) -> None:
+            bucket.inputs["log_mel"][: len(part)] = log_mel[part]
+
+        with self._here():
+            return self._run(graphs, [(0, list(range(len(graphs))))], fill, log_mel.shape[1:])
 
     @torch.inference_mode()
-    def warm_up(self, n_graphs: int, n_windows: int, n_nodes: int, window: tuple[int, ...]) -> None:
-        """Makes room for graphs, and prepares every bucket up to that of ``n_windows``."""
+    def advance_heard(
+        self, windows: Sequence[HeardWindow], graphs: Sequence[HeldGraph]
+    ) -> Prediction:
+        """The same of windows as sound. Where a stream goes on, only its new frames are computed."""
         with self._here():
-            held = self._held(n_nodes)
-            held.make_room(n_graphs)
-            size = 1
-            while size <= bucket_of(n_windows):
-                self._bucket(size, window, held).run(0)
-                size *= 2
+            held = self._held_frames()
+            places = [held.place_of(window.stream) for window in windows]
+            n_frames, n_new = held.front_end.n_frames, self._n_new
+            kinds: dict[int, list[int]] = {}  # frames to compute -> windows
+            for i, (window, (_, first)) in enumerate(zip(windows, places, strict=True)):
+                goes_on = not first and window.n_known == n_frames - n_new
+                kinds.setdefault(n_new if goes_on else n_frames, []).append(i)
+
+            def fill(bucket: Bucket, part: Sequence[int]) -> None:
+                assert isinstance(bucket.step, HearingStep)
+                streams = [places[i][0] for i in part]
+                bucket.step.fill_sound(bucket.inputs, [windows[i] for i in part], streams)
+
+            return self._run(graphs, list(kinds.items()), fill)
+
+    @torch.inference_mode()
+    def warm_up(self, n_graphs: int, n_windows: int, n_nodes: int, n_new: int, hears: bool) -> None:
+        """Makes room for graphs, and prepares every bucket up to that of ``n_windows``.
+
+        Args:
+            n_graphs, n_windows: that there may be in all, and in one hop.
+            n_nodes: of a graph.
+            n_new: frames of a window that the one before does not have.
+            hears: prepares for windows as sound.
+        """
+        self._n_new = n_new
+        with self._here():
+            self._held(n_nodes).make_room(n_graphs)
+            if hears:
+                self._held_frames().make_room(n_windows)
+            assert self._front_end
+            window = (self._front_end.n_frames, self._front_end.n_bands)
+            kinds = {n_new, self._front_end.n_frames} if hears else {0}
+            for key in [k for k in self._buckets if k[1] not in kinds]:
+                del self._buckets[key]  # of the way that was measured and not chosen
+            for kind in kinds:
+                for size in _sizes(n_windows):
+                    self._bucket(size, kind, n_nodes, window).run(0)
+
+    @torch.inference_mode()
+    def seconds_of(self, n_windows: int, n_nodes: int, n_new: int) -> float:
+        """Time of a hop of so many windows: as sound of so many new frames, as spectrograms if 0."""
+        assert self._front_end
+        window = (self._front_end.n_frames, self._front_end.n_bands)
+        with self._here():
+            bucket = self._bucket(_sizes(n_windows)[-1], n_new, n_nodes, window)
+            given = bucket.inputs["samples" if n_new else "log_mel"]
+            one = np.zeros(given.shape[1:], np.float32)
+
+            def hop() -> None:
+                for row in given:
+                    row[:] = one
+                bucket.run(0)
+
+            hops = -(-n_windows // len(given))
+            return hops * fastest_s(hop)
+
+    def _run(
+        self,
+        graphs: Sequence[HeldGraph],
+        kinds: list[tuple[int, list[int]]],
+        fill: Callable[[Bucket, Sequence[int]], None],
+        window: tuple[int, ...] = (),
+    ) -> Prediction:
+        """Windows of several kinds, in portions of the largest bucket, in the graphs' order again."""
+        held = self._held(len(graphs[0].mask))
+        places = [held.place_of_graph(graph) for graph in graphs]
+        order: list[int] = []
+        found: list[Prediction] = []
+        for kind, members in kinds:
+            for first in range(0, len(members), MOST_WINDOWS):
+                part = members[first : first + MOST_WINDOWS]
+                bucket = self._bucket(bucket_of(len(part)), kind, held.n_nodes, window)
+                fill(bucket, part)
+                bucket.step.fill_graphs(
+                    bucket.inputs, [graphs[i] for i in part], [places[i] for i in part]
+                )
+                found.append(bucket.run(len(part)))
+                order += part
+        if len(found) == 1:
+            return found[0]
+        back = np.argsort(order)
+        return Prediction(*(np.concatenate(parts)[back] for parts in zip(*found, strict=True)))
+
+    @contextmanager
+    def _here(self) -> Iterator[None]:
+        """Lets a thread's CUDA calls go to this device, with convolutions in whole single precision."""
+        with ExitStack() as stack:
+            if self._device.type == "cuda":
+                stack.enter_context(torch.cuda.device(self._device))
+                stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
+            yield
 
     def _held(self, n_nodes: int) -> ResidentGraphs:
         if n_nodes not in self._graphs:
@@ -261,11 +161,45 @@ class ResidentNetwork:
             self._graphs[n_nodes] = ResidentGraphs(n_nodes, size, self._device)
         return self._graphs[n_nodes]
 
-    def _bucket(self, size: int, window: tuple[int, ...], held: ResidentGraphs) -> Bucket:
-        """The bucket; one that was captured before its graphs grew has their old addresses."""
-        key = (size, *window, held.n_nodes, held.grown)
-        if key not in self._buckets:
-            for other in [k for k in self._buckets if k[-2] == held.n_nodes and k[-1] != key[-1]]:
-                del self._buckets[other]
-            self._buckets[key] = Bucket(size, window, held, self._network)
-        return self._buckets[key]
+    def _held_frames(self) -> ResidentFrames:
+        assert self._front_end
+        if self._frames is None:
+            self._frames = ResidentFrames(self._front_end, self._device)
+        return self._frames
+
+    def _bucket(self, size: int, kind: int, n_nodes: int, window: tuple[int, ...]) -> Bucket:
+        """The bucket of so many windows, of a kind: frames to compute of each, or 0 for spectrograms.
+
+        One that was captured before its graphs grew has their old addresses, and is made anew.
+        """
+        held, key = self._held(n_nodes), (size, kind, n_nodes)
+        grown = held.grown + (self._held_frames().grown if kind else 0)
+        before, bucket = self._buckets.get(key, (-1, None))
+        if bucket is None or before != grown:
+            self._buckets.pop(key, None)
+            if self._device.type == "cuda" and self._pool is None:
+                self._pool = torch.cuda.graph_pool_handle()
+            step = (
+                HearingStep(held, self._network, self._held_frames(), kind)
+                if kind
+                else HopStep(held, self._network, window)
+            )
+            bucket = Bucket(size, step, self._device, self._pool)
+            self._buckets[key] = grown, bucket
+        return bucket
+
+
+def fastest_s(run: Callable[[], object]) -> float:
+    """Seconds of the fastest of some runs."""
+    times = []
+    for _ in range(MEASURED):
+        begun = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
+def _sizes(n_windows: int) -> list[int]:
+    """Sizes of the buckets that up to so many windows need, smallest first."""
+    largest = bucket_of(min(n_windows, MOST_WINDOWS))
+    return [1 << power for power in range(largest.bit_length())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from mmgat.model.backends.base import (
     Floats,
     Graphs,
+    HeardWindow,
     HeldGraph,
     InferenceBackend,
     Prediction,
@@ -21,7 +23,7 @@ from mmgat.model.backends.base import (
 )
 from mmgat.model.backends.compute import compute_device
 from mmgat.model.backends.onnx import OnnxBackend, has_graphs
-from mmgat.model.backends.resident import ResidentNetwork
+from mmgat.model.backends.resident import ResidentNetwork, fastest_s
 from mmgat.model.card import Card
 from mmgat.model.checkpoint import read_checkpoint
 from mmgat.model.embedders.base import FrontEnd
@@ -29,6 +31,8 @@ from mmgat.model.embedders.registry import spec_of
 from mmgat.model.embedders.vggish import VGGishEmbedder
 from mmgat.model.mmgat import MMGAT
 from mmgat.model.streaming_model import StreamingModel, WholeGraphModel
+
+log = logging.getLogger(__name__)
 
 HALF_FROM: Final = (7, 0)
 """CUDA's compute capability from which half precision is faster: cards with tensor cores."""
@@ -82,12 +86,18 @@ class TorchBackend:
 
 
 class DeviceBackend(TorchBackend):
-    """A ``ResidentBackend`` on a torch device: the graphs stay there.
+    """A ``HearingBackend`` on a torch device: the graphs stay there.
+
+    The device computes the spectrograms too where that is faster: a CUDA device is measured when it is
+    prepared, both ways with as many windows as there are streams.
 
     Args:
         embedder, mmgat, device: as for ``TorchBackend``.
         front_end: whose windows the embedder reads; needed to prepare for them.
-        n_phases: graphs that a stream may have.
+        hears: computes the spectrograms there, or does not; by default it is measured.
+
+    Attributes:
+        hears: the device computes the spectrograms.
     """
 
     def __init__(
@@ -96,21 +106,55 @@ class DeviceBackend(TorchBackend):
         mmgat: MMGAT,
         device: torch.device | None = None,
         front_end: FrontEnd | None = None,
-        n_phases: int = 4,
+        hears: bool | None = None,
     ) -> None:
         super().__init__(embedder, mmgat, device)
-        self._front_end, self._n_phases = front_end, n_phases
-        self._resident = ResidentNetwork(self._network, self._device)
+        self._front_end = front_end
+        self._resident = ResidentNetwork(self._network, self._device, front_end)
+        may_hear = bool(front_end and front_end.in_torch)
+        self._measures = hears is None and may_hear and self._device.type == "cuda"
+        self.hears = bool(hears) and may_hear
 
     def advance(self, log_mel: Floats, graphs: Sequence[HeldGraph]) -> Prediction:
         """Computes the next window of each graph, which the device keeps."""
         return self._resident.advance(log_mel, graphs)
 
-    def warm_up(self, n_streams: int, n_nodes: int) -> None:
-        """Makes room, and captures a CUDA graph a bucket."""
-        if self._front_end:
-            window = (self._front_end.n_frames, self._front_end.n_bands)
-            self._resident.warm_up(n_streams * self._n_phases, n_streams, n_nodes, window)
+    def advance_heard(
+        self, windows: Sequence[HeardWindow], graphs: Sequence[HeldGraph]
+    ) -> Prediction:
+        """Computes the next window of each graph from its sound."""
+        return self._resident.advance_heard(windows, graphs)
+
+    def warm_up(self, n_streams: int, n_nodes: int, hop_s: float) -> None:
+        """Makes room, chooses where spectrograms are computed, captures a CUDA graph a bucket."""
+        front_end = self._front_end
+        if front_end is None:
+            return
+        n_new = front_end.new_frames(hop_s)
+        if self._measures:
+            self.hears = self._gains_by_hearing(front_end, n_streams, n_nodes, n_new)
+        n_graphs = n_streams * max(1, round(1 / hop_s))
+        self._resident.warm_up(n_graphs, n_streams, n_nodes, n_new, self.hears)
+
+    def _gains_by_hearing(
+        self, front_end: FrontEnd, n_streams: int, n_nodes: int, n_new: int
+    ) -> bool:
+        """Whether a hop is faster with spectrograms on the device; a device that cannot is left."""
+        sound = np.zeros(front_end.samples_of(n_new), np.float32)
+        try:
+            there = self._resident.seconds_of(n_streams, n_nodes, n_new)
+        except (
+            Exception
+        ) as error:  # a driver's faults share no base; the network may still run there
+            log.info("spectrograms are computed on the CPU: %s", error)
+            return False
+        here = n_streams * fastest_s(lambda: front_end.compute(sound))
+        here += self._resident.seconds_of(n_streams, n_nodes, 0)
+        log.info(
+            "a hop of %d streams: %.1f ms with spectrograms on %s, %.1f ms with those of the CPU",
+            n_streams, 1000 * there, self.device, 1000 * here,
+        )  # fmt: skip
+        return there < here
 
 
 class TorchEmbedder:

@@ -35,6 +35,8 @@ class FrontEnd:
             that were never heard; otherwise those are of silence.
         compute: float32 [..., T] mono -> float32 [..., 1 + (T - frame_samples) // hop_samples,
             n_bands].
+        in_torch: ``module:class`` of the same function as a torch module, float32 [B, T] -> float32
+            [B, frames, n_bands], for devices that compute it themselves; or "".
     """
 
     sample_rate_hz: int
@@ -44,16 +46,36 @@ class FrontEnd:
     n_bands: int
     compute: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     repeats: bool = False
+    in_torch: str = ""
 
     @property
     def window_samples(self) -> int:
         """Samples under all frames that an embedder reads at once."""
-        return self.frame_samples + (self.n_frames - 1) * self.hop_samples
+        return self.samples_of(self.n_frames)
+
+    def samples_of(self, n_frames: int) -> int:
+        """Samples under so many frames."""
+        return self.frame_samples + (n_frames - 1) * self.hop_samples
+
+    def new_frames(self, hop_s: float) -> int:
+        """How many last frames of a window the one a hop before does not have."""
+        shift = round(hop_s * self.sample_rate_hz)
+        overlaps = shift % self.hop_samples == 0 and shift < self.window_samples
+        return min(self.n_frames, shift // self.hop_samples) if overlaps else self.n_frames
+
+    def torch_module(self) -> nn.Module:
+        """The same function in torch, where ``in_torch`` names it."""
+        module: nn.Module = _function(self.in_torch)()
+        return module
 
     @property
     def lead_samples(self) -> int:
         """Samples that an embedder hears before the second its node stands for."""
         return max(0, self.window_samples - self.sample_rate_hz)
+
+    def unheard(self, n_missing: int) -> int:
+        """How many first frames of a window were never heard, of its first samples that were not."""
+        return -(-n_missing // self.hop_samples)
 
     def fill(self, frames: npt.NDArray[np.float32], n_missing: int) -> npt.NDArray[np.float32]:
         """Frames [n_frames, n_bands] with the first samples never heard, as ``repeats`` wants them.
@@ -61,7 +83,7 @@ class FrontEnd:
         Args:
             n_missing: samples at the window's start that were never heard.
         """
-        n_unheard = -(-n_missing // self.hop_samples)
+        n_unheard = self.unheard(n_missing)
         n_heard = len(frames) - n_unheard
         if not self.repeats or not n_unheard or n_heard <= 0:
             return frames

@@ -113,6 +113,7 @@ VGGISH_LOG_MEL: Final = FrontEnd(
     n_frames=EXAMPLE_FRAMES,
     n_bands=N_MELS,
     compute=log_mel,
+    in_torch="mmgat.model.embedders.torch_front_ends:VGGishLogMel",
 )
 """0.975 s, 96 frames of 64 bands: what VGGish reads, and the compact embedder."""
 

@@ -97,8 +97,12 @@ class ChannelMeter:
         return np.clip(repaired, -MAX_MAGNITUDE, MAX_MAGNITUDE)
 
     def _add(self, samples: Samples) -> None:
-        products = (samples.T @ samples).astype(np.float64)  # of every channel with every other
-        energies, mix_energy = products.diagonal(), float(products.mean())
+        if samples.shape[1] == 1:
+            mix_energy = float(np.vdot(samples, samples))
+            energies = np.array([mix_energy])
+        else:
+            products = (samples.T @ samples).astype(np.float64)  # of every channel with every other
+            energies, mix_energy = products.diagonal(), float(products.mean())
         n_frames = len(samples)
         if self._bins and self._bins[-1][0] < BIN_S * self._rate:
             before, energies_before, mix_before = self._bins.pop()
@@ -123,5 +127,4 @@ def power_dbfs(power: float) -> float:
 
 def level_dbfs(samples: Samples) -> float:
     """Returns the RMS level in dBFS of float32 [frames]; -200 for digital silence."""
-    exact = samples.astype(np.float64)
-    return power_dbfs(float(exact @ exact) / len(exact) if len(exact) else 0.0)
+    return power_dbfs(float(np.vdot(samples, samples)) / len(samples) if len(samples) else 0.0)

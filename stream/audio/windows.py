@@ -87,7 +87,8 @@ class WindowAssembler:
 
     def restart(self, position: int) -> None:
         """Continues at another position after a gap; what was held is forgotten."""
-        self._held = np.zeros(self._lead, np.float32)
+        self._kept = np.zeros(self._lead + 2 * self._size, np.float32)
+        self._first, self._last = 0, self._lead  # of what is held, in what is kept
         self._held_start = position - self._lead
         self._start = position  # of the next window's second
         self._began = position
@@ -96,12 +97,12 @@ class WindowAssembler:
 
     def push(self, samples: npt.NDArray[np.float32]) -> list[Window]:
         """The windows that these samples complete."""
-        self._held = np.concatenate([self._held, samples])
+        self._keep(samples)
         windows = []
         while self.n_lacking <= 0:
             windows.append(self._next(self._in_second))
-        passed = min(self._start - self._lead - self._held_start, len(self._held))
-        self._held, self._held_start = self._held[passed:], self._held_start + passed
+        passed = min(self._start - self._lead - self._held_start, self._last - self._first)
+        self._first, self._held_start = self._first + passed, self._held_start + passed
         return windows
 
     def flush(self) -> list[Window]:
@@ -118,13 +119,25 @@ class WindowAssembler:
 
     @property
     def _held_end(self) -> int:
-        return self._held_start + len(self._held)
+        return self._held_start + self._last - self._first
+
+    def _keep(self, samples: npt.NDArray[np.float32]) -> None:
+        """Appends samples; what has passed makes room for them, so nearly all are copied once."""
+        if self._last + len(samples) > len(self._kept):
+            held = self._kept[self._first : self._last]
+            if len(held) + len(samples) > len(self._kept):
+                self._kept = np.empty(2 * (len(held) + len(samples)), np.float32)
+            self._kept[: len(held)] = held
+            self._first, self._last = 0, len(held)
+        self._kept[self._last : self._last + len(samples)] = samples
+        self._last += len(samples)
 
     def _next(self, n_valid: int) -> Window:
-        first = self._start - self._lead - self._held_start
+        first = self._first + self._start - self._lead - self._held_start
         n_heard = self._lead + n_valid
-        samples = np.zeros(self._size, np.float32)
-        samples[:n_heard] = self._held[first : first + n_heard]
+        samples = np.empty(self._size, np.float32)
+        samples[:n_heard] = self._kept[first : first + n_heard]
+        samples[n_heard:] = 0.0
         n_missing = max(0, self._began - (self._start - self._lead))
         window = Window(
             index=self._index,

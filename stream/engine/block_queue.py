@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mmgat.stream.audio.source import Block
 
@@ -59,7 +59,7 @@ class BlockQueue:
         self.overflowed = 0
         self._blocks: deque[Block] = deque()
         self._changed = threading.Condition()
-        self._account = SampleAccount()
+        self._counts = dict.fromkeys(("captured", "analysed", "dropped", "discarded", "queued"), 0)
         self._expected = 0
         self._closed = False
 
@@ -67,7 +67,7 @@ class BlockQueue:
     def account(self) -> SampleAccount:
         """The account now; balanced at every moment."""
         with self._changed:
-            return self._account
+            return SampleAccount(**self._counts)
 
     def put(self, block: Block) -> None:
         """Adds a block; a closed queue counts it as discarded."""
@@ -113,10 +113,16 @@ class BlockQueue:
             self._changed.notify_all()
             return block
 
+    def may_gather(self, n_frames: int) -> bool:
+        """Whether what waits may wait for more: fewer frames, behind which the stream goes on."""
+        with self._changed:
+            waits_for_none = self._closed or (self._blocks and self._blocks[-1].interrupted)
+            return not waits_for_none and self._counts["queued"] < n_frames
+
     def count_skipped(self, n_frames: int) -> None:
         """Counts frames that were taken as dropped: the window that stands for them is skipped."""
         with self._changed:
-            skipped = min(n_frames, self._account.analysed)
+            skipped = min(n_frames, self._counts["analysed"])
             self._add(analysed=-skipped, dropped=skipped)
             self.overflowed += skipped
 
@@ -129,7 +135,7 @@ class BlockQueue:
     def discard_waiting(self) -> None:
         """Counts what waits as discarded."""
         with self._changed:
-            self._add(queued=-self._account.queued, discarded=self._account.queued)
+            self._add(queued=-self._counts["queued"], discarded=self._counts["queued"])
             self._blocks.clear()
             self._changed.notify_all()
 
@@ -144,14 +150,14 @@ class BlockQueue:
         with self._changed:
             self._closed = True
             if discard:
-                self._add(queued=-self._account.queued, discarded=self._account.queued)
+                self._add(queued=-self._counts["queued"], discarded=self._counts["queued"])
                 self._blocks.clear()
             self._changed.notify_all()
         self._tell()
 
     def _has_room(self, size: int) -> bool:
-        return not self._blocks or self._account.queued + size <= self._capacity
+        return not self._blocks or self._counts["queued"] + size <= self._capacity
 
     def _add(self, **changes: int) -> None:
-        now = {name: getattr(self._account, name) + change for name, change in changes.items()}
-        self._account = replace(self._account, **now)
+        for name, change in changes.items():
+            self._counts[name] += change

@@ -41,6 +41,9 @@ RTF_TIME_S: Final = 2.0
 MAX_FAILED_ROUNDS: Final = 10
 """So many rounds that fail one after another end the engine: it does not work here."""
 
+FEW_STREAMS: Final = 8
+"""More live streams gather blocks before they are analysed."""
+
 SHUTDOWN_TIMEOUT_S: Final = 0.5
 """After a stop, a device that does not close within this time (seconds) is left behind."""
 
@@ -93,8 +96,10 @@ class Engine:
         self._news = threading.Event()
         shape = settings or StreamSettings()
         self._hop_s = shape.hop_s
+        items = streams_of(inputs)
+        many = len(items) > FEW_STREAMS
         self._streams = [
-            Stream(item, recognizer, shape, self._news, taps, clock) for item in streams_of(inputs)
+            Stream(item, recognizer, shape, self._news, taps, clock, many) for item in items
         ]
         self._sources = [item.source for item in inputs]
         self._stopping = threading.Event()

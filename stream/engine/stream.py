@@ -43,6 +43,8 @@ class Stream:
         news: set when a block has come, or the end.
         taps: receive the blocks that are analysed.
         clock: seconds, monotonic.
+        gathers: of a live source, blocks wait until there are ``PORTION_S`` of them or a window may be
+            due: what a block costs, whatever its length, is most of what many streams cost.
 
     Attributes:
         queue: where the capturing thread puts blocks.
@@ -61,6 +63,7 @@ class Stream:
         news: threading.Event,
         taps: Sequence[Tap],
         clock: Callable[[], float],
+        gathers: bool = False,
     ) -> None:
         self.input, self.name, self.source = item, item.name, item.source
         rate = self.source.sample_rate_hz
@@ -74,6 +77,7 @@ class Stream:
         self.fault = ""
         self._closing = self._rests = False
         self._portion = round(PORTION_S * rate)
+        self._gathers = gathers and self.source.live
         self._n_skipped = self._n_lost = 0
         self._drop_rate = DropRate()
         self._taps = taps
@@ -85,6 +89,9 @@ class Stream:
         stream stays unbroken, and each skipped window counts as a hop of dropped frames.
         """
         if self._pass_by():
+            return
+        most = min(self._portion, self.pipeline.n_until_window)
+        if self._gathers and self.pipeline.window() is None and self.queue.may_gather(most):
             return
         waiting, taken = self.queue.account.queued if self.source.live else 0, 0
         while self.pipeline.window() is None or taken < waiting:

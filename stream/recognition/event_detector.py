@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -28,10 +29,10 @@ def log_odds(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 class _Track:
     """One label's state; times are seconds in the stream."""
 
-    misses: int = 1
+    hit_at: int = -1  # number of the window of the last hit, counted from 1
     on_id: str = ""
     onset_s: float = 0.0
-    last_hit: float = 0.0
+    last_hit_s: float = 0.0
 
 
 class EventDetector:
@@ -64,6 +65,8 @@ class EventDetector:
         self._begins: deque[float] = deque(maxlen=self.settings.n_windows)
         self._hop_s, self._source = hop_s, source
         self._tracks = [_Track() for _ in LABELS]
+        self._on: set[int] = set()  # places of the labels that are on
+        self._hits: list[int] = []  # of those with a hit in the last window
         self._n_windows = 0
         self._n_events = 0
         self._end_s = 0.0
@@ -85,16 +88,12 @@ class EventDetector:
     @property
     def active(self) -> list[str]:
         """The labels that are on, in label order."""
-        return [label for label, t in zip(LABELS, self._tracks, strict=True) if t.on_id]
+        return [LABELS[index] for index in sorted(self._on)]
 
     @property
     def near_misses(self) -> list[str]:
         """Labels that are not on and had a hit in the last window, in label order."""
-        return [
-            label
-            for label, t in zip(LABELS, self._tracks, strict=True)
-            if not t.on_id and not t.misses
-        ]
+        return [LABELS[index] for index in self._hits if index not in self._on]
 
     def update(
         self, window: Window, scores: npt.NDArray[np.float32], silent: bool = False
@@ -115,35 +114,38 @@ class EventDetector:
         self._begins.append(starts if first else max(starts, centre - self._hop_s / 2))
         self._end_s = window.end_s
         self._last.append(log_odds(scores))
-        complete = len(self._last) == n_windows and not silent
         on_level, off_level = self._levels
-        reached = (np.mean(self._last, axis=0) >= on_level) & complete
+        reached: list[int] = []
+        if len(self._last) == n_windows and not silent:
+            mean = reduce(np.add, self._last) / n_windows
+            reached = np.flatnonzero(mean >= on_level).tolist()
+        self._hits = np.flatnonzero(scores >= off_level).tolist()
+        end_of_hit = min(centre + self._hop_s / 2, self._end_s)
+        for index in self._hits:
+            track = self._tracks[index]
+            if not track.on_id and track.hit_at < self._n_windows - 1:
+                track.onset_s = self._begins[-1]
+            track.hit_at, track.last_hit_s = self._n_windows, end_of_hit
         events = []
-        for index, track in enumerate(self._tracks):
-            score = float(scores[index])
-            if score >= off_level[index]:
-                if not track.on_id and track.misses:
-                    track.onset_s = self._begins[-1]
-                track.misses = 0
-                track.last_hit = min(centre + self._hop_s / 2, self._end_s)
-            else:
-                track.misses += 1
-            if not track.on_id and reached[index]:
+        for index in sorted(self._on.union(reached)):
+            track, score = self._tracks[index], float(scores[index])
+            if not track.on_id:
                 self._n_events += 1
+                self._on.add(index)
                 track.on_id = f"{LABELS[index]}-{self._n_events}"
                 track.onset_s = max(track.onset_s, self._begins[0])
                 events.append(self._event("on", index, track.onset_s, score))
-            elif track.on_id and track.misses >= (1 if silent else n_windows):
+            elif self._n_windows - track.hit_at >= (1 if silent else n_windows):
                 events.append(self._end(index, score))
         return events
 
     def finish(self) -> list[Event]:
         """Ends what is on, at the end of the stream or at a gap; then starts anew."""
-        for track in self._tracks:
-            if not track.misses:
-                track.last_hit = self._end_s
-        events = [self._end(i, 0.0) for i, track in enumerate(self._tracks) if track.on_id]
+        for index in self._hits:
+            self._tracks[index].last_hit_s = self._end_s
+        events = [self._end(index, 0.0) for index in sorted(self._on)]
         self._tracks = [_Track() for _ in LABELS]
+        self._hits = []
         self._last.clear()
         self._begins.clear()
         self._n_windows = 0
@@ -151,8 +153,9 @@ class EventDetector:
 
     def _end(self, index: int, score: float) -> Event:
         track = self._tracks[index]
-        event = self._event("off", index, max(track.last_hit, track.onset_s), score)
-        self._tracks[index] = _Track(misses=track.misses)
+        event = self._event("off", index, max(track.last_hit_s, track.onset_s), score)
+        self._tracks[index] = _Track(hit_at=track.hit_at)
+        self._on.discard(index)
         return event
 
     def _event(self, kind: str, index: int, t: float, score: float) -> Event:

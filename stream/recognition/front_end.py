@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
+from mmgat.model.backends.base import HeardWindow
 from mmgat.model.embedders.base import FrontEnd
 from mmgat.stream.audio.windows import Window
 
@@ -26,7 +29,7 @@ class IncrementalFrontEnd:
 
     def __call__(self, window: Window) -> npt.NDArray[np.float32]:
         """float32 [n_frames, n_bands] of a window."""
-        n_known = self._n_known(window)
+        n_known = self._n_known(window, len(self._frames))
         n_skipped = n_known or self._n_unheard(window)
         frames = self._front_end.compute(window.samples[n_skipped * self._front_end.hop_samples :])
         if n_known:
@@ -36,15 +39,31 @@ class IncrementalFrontEnd:
         self._before, self._frames = window, frames
         return self._front_end.fill(frames, window.n_missing)
 
-    def _n_known(self, window: Window) -> int:
-        """How many first frames of a window are the last ones of the window before."""
+    def hear(self, window: Window) -> HeardWindow:
+        """The window as sound, for a device that keeps the frames of the window before."""
+        n_known = self._n_known(window, self._front_end.n_frames)
+        self._before, self._frames = window, self._frames[:0]
+        return HeardWindow(
+            stream=self,
+            samples=window.samples,
+            n_known=n_known,
+            n_unheard=self._front_end.unheard(window.n_missing),
+            frames=partial(self, window),
+        )
+
+    def forget(self) -> None:
+        """The next window is computed whole: what came of the last one is not known."""
+        self._before = None
+
+    def _n_known(self, window: Window, n_before: int) -> int:
+        """How many first frames of a window are the last ones of the window before, of its last."""
         if self._before is None or self._before.partial or not window.continues:
             return 0
         shift, hop = window.start - self._before.start, self._front_end.hop_samples
         overlaps = 0 < shift < len(window.samples) and shift % hop == 0
-        return max(0, len(self._frames) - shift // hop) if overlaps else 0
+        return max(0, n_before - shift // hop) if overlaps else 0
 
     def _n_unheard(self, window: Window) -> int:
         """How many first frames others will stand in for, so that they need not be computed."""
-        n_unheard = -(-window.n_missing // self._front_end.hop_samples)
+        n_unheard = self._front_end.unheard(window.n_missing)
         return n_unheard if self._front_end.repeats and n_unheard < self._front_end.n_frames else 0

@@ -136,6 +136,12 @@ class Pipeline:
         self._due.extend(_Due(window) for window in windows)
         self._due.append(_Due(None))
 
+    @property
+    def n_until_window(self) -> int:
+        """Frames that have to come at least before another window is due."""
+        n_lacking = self._windows.n_lacking - self._resample.n_ready
+        return n_lacking * self._rate // self._model_rate
+
     def window(self) -> Window | None:
         """Returns the window to recognise next, if one is due."""
         while self._due:

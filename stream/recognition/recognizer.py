@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mmgat.model.backends.base import ResidentBackend, WholeGraphs
+from mmgat.model.backends.base import HearingBackend, Prediction, ResidentBackend, WholeGraphs
 from mmgat.model.backends.loading import LoadedModel, load_model
 from mmgat.model.embedders.base import EmbedderSpec
 from mmgat.stream.audio.windows import Window
@@ -92,7 +92,7 @@ class Recognizer:
     def warm_up(self, n_streams: int) -> None:
         """Lets a device prepare for so many streams, so that their first windows do not wait."""
         if isinstance(self.model.backend, ResidentBackend):
-            self.model.backend.warm_up(n_streams, self._settings.nodes)
+            self.model.backend.warm_up(n_streams, self._settings.nodes, self._settings.hop_s)
 
     def ahead(
         self, windows: Sequence[tuple[StreamState, Window]], silent: Sequence[bool]
@@ -129,21 +129,16 @@ class Recognizer:
         Raises:
             Exception: what the computing raises; the graphs are then without these windows.
         """
-        log_mel = np.array([state.front_end(window) for state, window in windows])
         graphs = [state.graph_of(window) for state, window in windows]
         for graph, (_, window) in zip(graphs, windows, strict=True):
             graph.begin_node(window.start)
-        backend = self.model.backend
         try:
-            if isinstance(backend, ResidentBackend):
-                prediction = backend.advance(log_mel, graphs)
-            else:
-                prediction = backend(log_mel, GraphBuffer.collate(graphs))
+            embeddings, scores, evidence, rows = self.predict(windows, graphs)
         except Exception:
-            for graph in graphs:
+            for graph, (state, _) in zip(graphs, windows, strict=True):
                 graph.drop_newest()
+                state.front_end.forget()
             raise
-        embeddings, scores, evidence, rows = prediction
         for graph, embedding, row in zip(graphs, embeddings, rows, strict=True):
             graph.set_node(embedding, row)
         bag_scores = evidence.sum(axis=1)
@@ -153,6 +148,19 @@ class Recognizer:
             )
             for i, graph in enumerate(graphs)
         ]
+
+    def predict(
+        self, windows: Sequence[tuple[StreamState, Window]], graphs: list[GraphBuffer]
+    ) -> Prediction:
+        """What the networks say of windows and the graphs that have a place for them."""
+        backend = self.model.backend
+        if isinstance(backend, HearingBackend) and backend.hears:
+            heard = [state.front_end.hear(window) for state, window in windows]
+            return backend.advance_heard(heard, graphs)
+        log_mel = np.array([state.front_end(window) for state, window in windows])
+        if isinstance(backend, ResidentBackend):
+            return backend.advance(log_mel, graphs)
+        return backend(log_mel, GraphBuffer.collate(graphs))
 
 
 def load_recognizer(

@@ -1,6 +1,6 @@
 """A device that fails in the middle of a stream."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmgat.model.backends.base import Floats, Graphs, HeldGraph, Prediction, WholeGraphs
+from mmgat.model.backends.base import (
+    Floats,
+    Graphs,
+    HeardWindow,
+    HeldGraph,
+    Prediction,
+    WholeGraphs,
+)
 from mmgat.model.backends.fallback import FallbackBackend
 from mmgat.model.backends.torch import DeviceBackend
 from mmgat.model.embedders.convnet import ConvNetEmbedder
@@ -38,17 +45,27 @@ FAULTS = {
 class Failing(DeviceBackend):
     """Computes on the CPU as a device would, and fails from some call on."""
 
-    def __init__(self, fault: Exception, good_calls: int) -> None:
+    def __init__(self, fault: Exception, good_calls: int, hears: bool = False) -> None:
+        front_end = untrained_model().embedder.front_end
         mmgat = untrained_mmgat()  # seeds the embedder too
-        super().__init__(ConvNetEmbedder(), mmgat)
+        super().__init__(ConvNetEmbedder(), mmgat, None, front_end, hears)
         self.device = "cuda:0"
         self._fault, self._left = fault, good_calls
 
-    def advance(self, log_mel: Floats, graphs: list[HeldGraph]) -> Prediction:  # type: ignore[override]
+    def advance(self, log_mel: Floats, graphs: Sequence[HeldGraph]) -> Prediction:
+        self._count()
+        return super().advance(log_mel, graphs)
+
+    def advance_heard(
+        self, windows: Sequence[HeardWindow], graphs: Sequence[HeldGraph]
+    ) -> Prediction:
+        self._count()
+        return super().advance_heard(windows, graphs)
+
+    def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
             raise self._fault
-        return super().advance(log_mel, graphs)
 
 
 def estimates(recognizer: Recognizer) -> list[Estimate]:
@@ -64,14 +81,15 @@ def estimates(recognizer: Recognizer) -> list[Estimate]:
         ("lost", "cuda:0 failed, the CPU took over (CUDA error: device-side fault"),
     ],
 )
-def test_the_cpu_takes_over_and_no_window_is_lost(fault: str, words: str) -> None:
+@pytest.mark.parametrize("hears", [False, True], ids=["spectrograms sent", "sound sent"])
+def test_the_cpu_takes_over_and_no_window_is_lost(fault: str, words: str, hears: bool) -> None:
     loaded = []
 
     def on_cpu() -> object:
         loaded.append(untrained_model().backend)
         return loaded[-1]
 
-    backend = FallbackBackend(Failing(FAULTS[fault], good_calls=4), on_cpu)  # type: ignore[arg-type]
+    backend = FallbackBackend(Failing(FAULTS[fault], 4, hears), on_cpu)  # type: ignore[arg-type]
     recognizer = Recognizer(replace(untrained_model(), backend=backend), SHAPE)
     assert (backend.device, recognizer.warning) == ("cuda:0", "")
     found = estimates(recognizer)
@@ -129,7 +147,7 @@ def test_a_fault_of_the_cpu_is_not_hidden() -> None:
 
 def test_a_device_that_fails_while_it_is_prepared_is_left_at_once() -> None:
     class Unready(Failing):
-        def warm_up(self, n_streams: int, n_nodes: int) -> None:
+        def warm_up(self, n_streams: int, n_nodes: int, hop_s: float) -> None:
             raise self._fault
 
     backend = FallbackBackend(Unready(FAULTS["memory"], 9), lambda: untrained_model().backend)

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmgat.stream.audio.windows import Window, WindowAssembler
@@ -23,6 +23,7 @@ def cut(n_samples: int, hop: int, sizes: list[int], size: int = HEARD) -> list[W
     return windows + assembler.flush()
 
 
+@settings(deadline=None)
 @given(
     n_samples=st.integers(1, 60_000),
     hop=st.sampled_from([4_000, 8_000, 16_000]),

@@ -119,7 +119,7 @@ def test_while_a_lossless_writer_waits_the_account_is_balanced() -> None:
 
     class Watched(threading.Condition):
         def wait_for(self, predicate, timeout=None):  # type: ignore[no-untyped-def]
-            seen.append(queue._account)
+            seen.append(queue.account)
             return super().wait_for(predicate, timeout)
 
     queue._changed = Watched()
