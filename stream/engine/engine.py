@@ -3,9 +3,8 @@
     source --capture--> BlockQueue --.
     source --capture--> BlockQueue ---analysis--> Pipelines, Recognizer --> sinks (publisher, ...)
 
-Sinks and the publisher have threads of their own. Capture never waits for
-analysis of a live source; windows that are not analysed in time are skipped, oldest first, and
-counted.
+Sinks and the publisher have threads of their own. Capture never waits for analysis of a live
+source; windows that are not analysed in time are skipped, oldest first, and counted.
 
 Analysis goes in rounds: it takes the next window of each stream, and all of them go through the
 networks together. So no stream waits for another's backlog, and the more wait, the cheaper is each.
@@ -27,7 +26,7 @@ from mmgat.stream.audio.inputs import Input, streams_of
 from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.bus.protocol import Status
 from mmgat.stream.engine.block_queue import SampleAccount
-from mmgat.stream.engine.stream import Stream, Tap
+from mmgat.stream.engine.stream import FEW_STREAMS, Stream, Tap
 from mmgat.stream.errors import StreamError
 from mmgat.stream.recognition.pipeline import Pipeline, recognize_batch
 from mmgat.stream.recognition.recognizer import Recognizer
@@ -40,9 +39,6 @@ RTF_TIME_S: Final = 2.0
 
 MAX_FAILED_ROUNDS: Final = 10
 """So many rounds that fail one after another end the engine: it does not work here."""
-
-FEW_STREAMS: Final = 8
-"""More live streams gather blocks before they are analysed."""
 
 SHUTDOWN_TIMEOUT_S: Final = 0.5
 """After a stop, a device that does not close within this time (seconds) is left behind."""
@@ -97,10 +93,8 @@ class Engine:
         shape = settings or StreamSettings()
         self._hop_s = shape.hop_s
         items = streams_of(inputs)
-        many = len(items) > FEW_STREAMS
-        self._streams = [
-            Stream(item, recognizer, shape, self._news, taps, clock, many) for item in items
-        ]
+        state = recognizer, shape, self._news, taps, clock, len(items) > FEW_STREAMS
+        self._streams = [Stream(item, *state) for item in items]
         self._sources = [item.source for item in inputs]
         self._stopping = threading.Event()
         self._ended = threading.Event()

@@ -22,6 +22,9 @@ and larger steps."""
 MAX_CHANNELS: Final = 64
 """Channels whose own levels are told."""
 
+FEW_STREAMS: Final = 8
+"""More live streams gather blocks before they are analysed."""
+
 CLIPPED_WARNING_RATE: Final = 0.01
 """Share of clipped samples, over all channels, in all frames that the user should know of."""
 
