@@ -70,7 +70,7 @@ def read_checkpoint(path: Path, card: Card) -> Checkpoint:
         tensors = load_file(path)
         config = MMGATConfig.from_dict(card.mmgat)
         mmgat_state = _with_prefix(tensors, MMGAT_PREFIX)
-        mmgat = MMGAT(config, mmgat_state["labels.text"])
+        mmgat = MMGAT(config, mmgat_state.get("labels.text"))
         mmgat.load_state_dict(mmgat_state)
     except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(f"{path} does not fit its card: {error}") from None

@@ -13,8 +13,10 @@ from mmgat.model.card import Card, check_embedding_space
 from mmgat.model.embedders.base import EMBEDDING_SIZE, EmbedderSpec
 from mmgat.model.embedders.kaldi_mel import KALDI_LOG_MEL
 from mmgat.model.embedders.log_mel import VGGISH_LOG_MEL
+from mmgat.model.embedders.slaney_mel import RAW_WAVEFORM, SLANEY_LOG_MEL
 from mmgat.model.embedders.tags import NODE_SIZE
 from mmgat.model.errors import CheckpointError
+from mmgat.model.labels import N_LABELS
 
 ENTRY_POINTS: Final = "mmgat.embedders"
 
@@ -34,6 +36,22 @@ BUILT_IN: Final = (
         embedding_size=EMBEDDING_SIZE,
         carried=True,
         loader="mmgat.model.embedders.convnet:load_convnet",
+    ),
+    EmbedderSpec(
+        name="windows-log-mel",
+        variants=("logits-1",),
+        front_end=SLANEY_LOG_MEL,
+        embedding_size=2 * N_LABELS,
+        carried=True,
+        loader="mmgat.training.comparators.live:load_windows",
+    ),
+    EmbedderSpec(
+        name="windows-raw",
+        variants=("logits-1",),
+        front_end=RAW_WAVEFORM,
+        embedding_size=2 * N_LABELS,
+        carried=True,
+        loader="mmgat.training.comparators.live:load_windows",
     ),
     EmbedderSpec(
         name="vggish",

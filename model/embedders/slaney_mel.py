@@ -82,7 +82,7 @@ def slaney_log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]
     windows = np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES, axis=-1)
     spectrum = np.fft.rfft(windows[..., ::FRAME_HOP_SAMPLES, :] * _hann())
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    return np.log(power @ _matrix() + np.float32(LOG_OFFSET))
+    return np.asarray(np.log(power @ _matrix() + np.float32(LOG_OFFSET)), np.float32)
 
 
 def raw_frames(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -8,6 +8,7 @@ import click
 
 from mmgat.training.commands.compact import Folder, Pipeline
 from mmgat.training.commands.compact import main as compact
+from mmgat.training.commands.comparison import compare, publish_system, yard
 from mmgat.training.commands.transfer import main as transfer
 
 TomlFile = click.Path(path_type=Path, dir_okay=False)
@@ -26,6 +27,9 @@ def main() -> None:
 
 main.add_command(compact, "compact")
 main.add_command(transfer, "transfer")
+main.add_command(compare)
+main.add_command(yard)
+main.add_command(publish_system)
 
 
 @main.command()
@@ -198,31 +202,6 @@ def mixtures(data: Path, cache: Path, out: Path, clips: int, validation_clips: i
     from mmgat.training.distillation.mixtures import make_mixtures
 
     make_mixtures(data, cache, out, clips, validation_clips)
-
-
-@main.command()
-@data_option
-@click.option(
-    "--soundfont",
-    "soundfonts",
-    type=click.Path(path_type=Path, dir_okay=False),
-    multiple=True,
-    help="A soundfont; repeat for all three. Debian's places if not given.",
-)
-@click.option("--cache", type=Folder, required=True, help="Keeps rendered stems and recordings.")
-@click.option("--out", type=Folder, required=True, help="The yard's folder.")
-@click.option(
-    "--size", type=click.Choice(["tiny", "small", "full"]), default="full", show_default=True
-)
-def yard(data: Path, soundfonts: tuple[Path, ...], cache: Path, out: Path, size: str) -> None:
-    """Make the clips on which all systems are compared: 850 (tiny), 1,800 (small) or 15,000 (full).
-
-    From recordings of the data folder and three soundfonts (Debian: fluid-soundfont-gm,
-    musescore-general-soundfont, timgm6mb-soundfont). The same command goes on where it was stopped.
-    """
-    from mmgat.training.yard.make import SIZES, run, usual_soundfonts
-
-    run(data, list(soundfonts) or usual_soundfonts(), cache, out, SIZES[size], click.echo)
 
 
 @main.command()

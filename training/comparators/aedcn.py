@@ -114,7 +114,8 @@ class ACEVAE(nn.Module):
         verdict = self.critic(torch.cat([both, labels.repeat(3, 1)], dim=1)).squeeze(1)
         is_real = torch.cat([torch.ones(len(real)), torch.zeros(2 * len(real))]).to(real.device)
         adversarial = binary_cross_entropy_with_logits(verdict, is_real)
-        return mse_loss(rebuilt, real) + 1e-3 * divergence + 0.1 * adversarial
+        total: Tensor = mse_loss(rebuilt, real) + 1e-3 * divergence + 0.1 * adversarial
+        return total
 
 
 class AEDCN(WindowModel):

@@ -90,7 +90,9 @@ def one_hot(labels: Tensor) -> Tensor:
 
 def pairs_of_one_label(labels: Tensor, n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Draws n pairs of different windows with one label, every label alike often."""
-    order = {int(label): (labels == label).nonzero().flatten().numpy() for label in labels.unique()}
+    order = {
+        int(label): (labels == label).nonzero().flatten().numpy() for label in torch.unique(labels)
+    }
     usable = [label for label, windows in order.items() if len(windows) > 1]
     first, second = np.empty(n, np.int64), np.empty(n, np.int64)
     for index in range(n):

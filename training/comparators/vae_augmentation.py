@@ -102,7 +102,7 @@ def fit_vae(windows: Tensor, labels: Tensor, epochs: int, preparation: Preparati
             z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
             error = (vae.decode(z, y) - x).square().mean()
             divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
-            loss = error + beta * divergence
+            loss: Tensor = error + beta * divergence
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -88,7 +88,7 @@ class Generator(nn.Module):
         n_layers = _n_layers(samples)
         channels = [width * 2 ** max(0, n_layers - 1 - i) for i in range(n_layers)] + [1]
         first = samples
-        strides = []
+        strides: list[int] = []
         for _ in range(n_layers):
             stride = STRIDE if first > 2 * SHORTEST else first // SHORTEST
             strides.insert(0, stride)
@@ -108,7 +108,8 @@ class Generator(nn.Module):
         h = self.dense(torch.cat([z, labels], dim=1)).view(-1, *self.shape)
         for layer in self.layers:
             h = layer(h.relu())
-        return h.tanh().squeeze(1)
+        sounds: Tensor = h.tanh().squeeze(1)
+        return sounds
 
 
 class Critic(nn.Module):
@@ -138,7 +139,8 @@ class Critic(nn.Module):
                 h = shuffle_phase(h)
         h = h.flatten(1)
         projected: Tensor = (self.of_label(labels) * h).sum(1) * self.scale
-        return projected + self.verdict(h).squeeze(1)
+        verdict: Tensor = self.verdict(h).squeeze(1)
+        return projected + verdict
 
 
 def shuffle_phase(h: Tensor) -> Tensor:
@@ -155,7 +157,8 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, labels: Tensor)
     t = torch.rand(len(real), 1)
     between = (t * real + (1 - t) * fake).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between, labels).sum(), between, create_graph=True)
-    return (gradient.norm(dim=1) - 1).square().mean()
+    penalty: Tensor = (gradient.norm(dim=1) - 1).square().mean()
+    return penalty
 
 
 def fit_gan(
@@ -208,7 +211,7 @@ def log_mel_of(sounds: Array, rate_hz: int) -> Array:
     return SLANEY_LOG_MEL.examples(padded).reshape(len(sounds), -1)
 
 
-def accepted(sounds: Array, labels: Tensor, rate_hz: int, held_out: Bags) -> npt_bool:
+def accepted(sounds: Array, labels: Tensor, rate_hz: int, held_out: Bags) -> Array:
     """Which sounds the held-out classifier accepts, bool [W].
 
     Args:
@@ -223,11 +226,8 @@ def accepted(sounds: Array, labels: Tensor, rate_hz: int, held_out: Bags) -> npt
     scores = np.full((len(sounds), N_LABELS), -np.inf)
     scores[:, judge.classes_] = judge.predict_log_proba(_summary(log_mel_of(sounds, rate_hz)))
     own = scores[np.arange(len(sounds)), labels.numpy()][:, None]
-    found: npt_bool = ((scores > own).sum(axis=1) < BEST) & np.isfinite(own[:, 0])
+    found: Array = ((scores > own).sum(axis=1) < BEST) & np.isfinite(own[:, 0])
     return found
-
-
-npt_bool = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def augmented(train: Bags, config: WaveGANConfig, preparation: Preparation) -> Bags:
@@ -241,7 +241,7 @@ def augmented(train: Bags, config: WaveGANConfig, preparation: Preparation) -> B
     sounds /= np.maximum(np.abs(sounds).max(axis=1, keepdims=True), 1e-3)
     generator = fit_gan(torch.from_numpy(sounds), labels, config, preparation)
     torch.manual_seed(preparation.seed + 1)
-    wanted = labels.unique()[torch.randint(len(labels.unique()), (config.n_generated,))]
+    wanted = torch.unique(labels)[torch.randint(len(torch.unique(labels)), (config.n_generated,))]
     with torch.no_grad():
         parts = [
             generator(torch.randn(len(y), NOISE), one_hot(y)) for y in torch.split(wanted, 256)
@@ -251,7 +251,8 @@ def augmented(train: Bags, config: WaveGANConfig, preparation: Preparation) -> B
         fakes, wanted, config.rate_hz, preparation.load("held-out", "log-mel", ("solo", "notes"))
     )
     names = ", ".join(
-        f"{LABELS[label]} {int(good[wanted.numpy() == label].sum())}" for label in labels.unique()
+        f"{LABELS[label]} {int(good[wanted.numpy() == label].sum())}"
+        for label in torch.unique(labels)
     )
     preparation.report(f"{int(good.sum())} of {len(good)} generated sounds accepted: {names}")
     if good.sum() < 10:

@@ -9,6 +9,7 @@ YARD/manifest.csv                   a row a clip, for people
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ from mmgat.training.features.registry import CLIP_S, RATE_HZ, FeatureKind, featu
 
 SHARD: Final = 50
 """Clips in a shard: what is lost when the making is stopped."""
+
+WIDE: Final = 1_000
+"""Windows with so many numbers stay in 16 bits in memory; their networks convert them."""
 
 COLUMNS: Final = ("part", "clip", "kind", "labels", "sources", "seconds")
 
@@ -112,7 +116,7 @@ class Yard:
             names = [name for name in LabelledClip._fields if name != "audio"]
             partial = target.with_suffix(".partial.npz")
             arrays = {name: np.array([getattr(clip, name) for clip in clips]) for name in names}
-            np.savez_compressed(partial, **arrays)
+            np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
             os.replace(partial, target)
         self._write_manifest()
 
@@ -199,9 +203,15 @@ class Yard:
         """
         kind, about = feature_kind(kind_name), self.labels(part)
         embeddings = torch.from_numpy(self.features(part, kind))
+        if kind.standardised:
+            heard = self.features("train", kind).astype(np.float32)
+            mean, deviation = heard.mean((0, 1)), heard.std((0, 1)) + 1e-6
+            embeddings = ((embeddings.float() - mean) / deviation).clamp(-5, 5)
         instance, weight = window_targets(about["labels"], about["known"], kind.spans)
         ends = np.array([end for _, end in kind.spans])
         lengths = np.maximum(1, (ends <= about["seconds"][:, None] + 1e-6).sum(axis=1))
+        if math.prod(kind.shape) < WIDE:
+            embeddings = embeddings.float()
         bags = Bags(
             embeddings,
             torch.from_numpy(lengths),

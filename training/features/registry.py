@@ -50,6 +50,7 @@ class FeatureKind:
         spans: first and last moment of each of the N windows, in seconds.
         compute: float32 [2, 160000] -> [N, D].
         front_end: that computes the same in a live stream, if there is one.
+        standardised: each number by its mean and deviation in the training part, within 5.
     """
 
     name: str
@@ -57,6 +58,7 @@ class FeatureKind:
     spans: tuple[tuple[float, float], ...]
     compute: Callable[[Array], Array]
     front_end: FrontEnd | None = None
+    standardised: bool = False
 
 
 def _middle(stereo: Array) -> Array:
@@ -205,7 +207,7 @@ _ALL: Final = (
     _of_front_end("log-mel-64", VGGISH_LOG_MEL),
     _of_front_end("raw", RAW_WAVEFORM),
     FeatureKind("raw-stereo", (2, 44_100), SECONDS, _raw_stereo),
-    FeatureKind("time-frequency", (158,), SECONDS, _time_frequency),
+    FeatureKind("time-frequency", (158,), SECONDS, _time_frequency, standardised=True),
     FeatureKind("time-frequency-frames", (158, N_FRAMES_158), SECONDS, _time_frequency_frames),
     FeatureKind("texture", (58,), SECONDS, lambda stereo: texture(_middle(stereo), RATE_HZ)),
     FeatureKind("handcrafted", (328,), WHOLE, lambda stereo: handcrafted(stereo, RATE_HZ)[None]),

@@ -64,4 +64,4 @@ def scalogram(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     magnitude = np.abs(coefficients(audio, HOP // OVERSAMPLING))
     n_frames = len(audio) // HOP
     grouped = magnitude[:, : n_frames * OVERSAMPLING].reshape(N_SCALES, n_frames, OVERSAMPLING)
-    return np.log(grouped.mean(axis=2) + LOG_OFFSET).T.astype(np.float32)
+    return np.asarray(np.log(grouped.mean(axis=2) + LOG_OFFSET).T, np.float32)

@@ -192,7 +192,8 @@ def _excerpt(
 ) -> npt.NDArray[np.float32]:
     wanted = int(CLIP_SAMPLES * 2 ** (shift / 12)) + 3200
     start = int(rng.random() * max(0, len(track) - wanted))
-    audio = shift_pitch(track[start : start + wanted].astype(np.float32) / 32_767, shift)
+    excerpt = track[start : start + wanted].astype(np.float32) / np.float32(32_767)
+    audio = shift_pitch(excerpt, shift)
     return np.pad(audio[:CLIP_SAMPLES], (0, max(0, CLIP_SAMPLES - len(audio))))
 
 

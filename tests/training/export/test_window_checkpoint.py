@@ -1,0 +1,66 @@
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mmgat.model.backends.base import Graphs
+from mmgat.model.backends.loading import load_model
+from mmgat.model.labels import LABELS
+from mmgat.training.errors import TrainingDataError
+from mmgat.training.export.window_checkpoint import publish_system
+from mmgat.training.fitting.fit import NETWORK
+from mmgat.training.fitting.recipe import Recipe
+from mmgat.training.fitting.run_folder import RESULT
+
+SETTINGS = {
+    "han-convnet": {"width": 0.0625},
+    "audio-dnn": {"channels": [8, 8, 8]},
+    "mtf-dnn": {},
+}
+FEATURES = {"han-convnet": "log-mel", "audio-dnn": "raw", "mtf-dnn": "texture"}
+
+
+def a_run(name: str, folder: Path) -> torch.nn.Module:
+    recipe = Recipe(
+        network=name, data="yard", tags=False, embeddings=FEATURES[name], system=SETTINGS[name]
+    )
+    network = recipe.build(0).eval()
+    save_file(network.state_dict(), folder / NETWORK)
+    description = {"recipe": name, **json.loads(msgspec.json.encode(recipe))}
+    result = {"of": description, "tags": 0, "thresholds": dict.fromkeys(LABELS, 0.3)}
+    (folder / RESULT).write_text(json.dumps(result))
+    return network
+
+
+@pytest.mark.parametrize("name", ["han-convnet"])
+def test_live_scores_are_those_of_the_network(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = a_run(name, tmp_path)
+    model = load_model(str(publish_system(tmp_path, tmp_path / "out")), compute="cpu")
+    front_end = model.embedder.front_end
+    n_nodes, size = 6, model.embedder.embedding_size
+    frames = np.random.default_rng(0).standard_normal(
+        (2, front_end.n_frames, front_end.n_bands)
+    ).astype(np.float32)  # fmt: skip
+    steps = np.arange(n_nodes)[None].repeat(2, 0)
+    graphs = Graphs(
+        nodes=np.random.default_rng(1).standard_normal((2, n_nodes, size)).astype(np.float32),
+        mask=np.ones((2, n_nodes), bool),
+        steps=steps,
+        newest=steps == n_nodes - 1,
+        similarity=np.zeros((2, n_nodes, n_nodes), np.float32),
+    )
+    found = model.backend(frames, graphs)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(frames.reshape(2, 1, -1))).bag_scores.numpy()
+    np.testing.assert_allclose(found.scores, expected, atol=1e-4)
+
+
+def test_what_needs_a_whole_clip_is_refused(tmp_path: Path) -> None:
+    a_run("mtf-dnn", tmp_path)
+    with pytest.raises(TrainingDataError, match="expected a run of audio-dnn, han-convnet"):
+        publish_system(tmp_path, tmp_path / "out")

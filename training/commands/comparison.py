@@ -1,0 +1,89 @@
+"""``mmgat-train yard`` and ``mmgat-train compare``: all systems on the same clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mmgat.training.commands.compact import Folder, SomeFile
+
+
+@click.command()
+@click.argument("configs", type=SomeFile, nargs=-1, required=True, metavar="RECIPE...")
+@click.option("--yard", type=Folder, required=True, help="The folder of mmgat-train yard.")
+@click.option("--runs", type=Folder, required=True, help="Where runs are kept; done ones are read.")
+@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="To write tables in.")
+@click.option("--figures", type=Folder, help="Where pictures are written.")
+@click.option("--only-done", is_flag=True, help="Leave out recipes without a finished run.")
+@click.option("--threads", default=2, show_default=True)
+def compare(
+    configs: tuple[Path, ...],
+    yard: Path,
+    runs: Path,
+    page: Path | None,
+    figures: Path | None,
+    only_done: bool,
+    threads: int,
+) -> None:
+    """Fit systems on the yard, evaluate them on mixtures and real playing, and write tables.
+
+    The same command goes on where it was stopped.
+    """
+    import torch
+
+    from mmgat.training.evaluation.comparison import compare
+    from mmgat.training.evaluation.comparison_page import tables, write_page
+    from mmgat.training.figures.comparison import draw_comparison
+    from mmgat.training.fitting.run_folder import RESULT
+
+    torch.set_num_threads(threads)
+    if only_done:
+        configs = tuple(c for c in configs if (runs / c.stem / "seed-0" / RESULT).is_file())
+        if not configs:
+            raise click.ClickException(f"expected finished runs in {runs}, found none")
+    rows = []
+    for config in configs:
+        click.echo(config.stem, err=True)
+        rows.append(compare(config, yard, runs, lambda line: click.echo(line, err=True)))
+    click.echo(tables(rows))
+    if page is not None:
+        write_page(page, rows)
+    if figures is not None:
+        for path in draw_comparison(rows, yard, runs, figures):
+            click.echo(path)
+
+
+@click.command()
+@click.option("--data", type=Folder, required=True, help="The local data folder.")
+@click.option(
+    "--soundfont",
+    "soundfonts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    help="A soundfont; repeat for all three. Debian's places if not given.",
+)
+@click.option("--cache", type=Folder, required=True, help="Keeps rendered stems and recordings.")
+@click.option("--out", type=Folder, required=True, help="The yard's folder.")
+@click.option(
+    "--size", type=click.Choice(["tiny", "small", "full"]), default="full", show_default=True
+)
+def yard(data: Path, soundfonts: tuple[Path, ...], cache: Path, out: Path, size: str) -> None:
+    """Make the clips on which all systems are compared: 850 (tiny), 1,800 (small) or 15,000 (full).
+
+    From recordings of the data folder and three soundfonts (Debian: fluid-soundfont-gm,
+    musescore-general-soundfont, timgm6mb-soundfont). The same command goes on where it was stopped.
+    """
+    from mmgat.training.yard.make import SIZES, run, usual_soundfonts
+
+    run(data, list(soundfonts) or usual_soundfonts(), cache, out, SIZES[size], click.echo)
+
+
+@click.command("publish-system")
+@click.argument("run", type=Folder)
+@click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
+def publish_system(run: Path, out: Path) -> None:
+    """Write a finished run of a window network for mmgat-stream --model, with its ONNX graphs."""
+    from mmgat.training.export.window_checkpoint import publish_system as write
+
+    click.echo(write(run, out))

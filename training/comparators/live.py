@@ -1,0 +1,90 @@
+"""A window network as the embedder of a checkpoint, so that it runs live (ours).
+
+Its embedding is the window's logits, twice: for similarity, and as MMGAT's prior logits. An MMGAT
+that adds nothing to them is all that follows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from mmgat.model.errors import CheckpointError
+from mmgat.model.labels import N_LABELS
+from mmgat.model.mmgat import MMGAT, MMGATConfig
+from mmgat.training.comparators.registry import SYSTEMS
+from mmgat.training.comparators.windows import WindowModel
+
+EMBEDDERS: Final = {"log-mel": "windows-log-mel", "raw": "windows-raw"}
+"""Features -> embedder of a system that runs live."""
+
+VARIANT: Final = "logits-1"
+ALONE: Final = -30.0
+"""Share of the context, before the sigmoid: none."""
+
+
+class WindowEmbedder(nn.Module):
+    """Frames float32 [B, n_frames, n_bands] -> the window's logits, twice, [B, 40].
+
+    Args:
+        name: of the system in ``SYSTEMS``.
+        settings: of its configuration.
+    """
+
+    described: Tensor
+
+    def __init__(self, name: str, settings: dict[str, Any]) -> None:
+        super().__init__()
+        system = SYSTEMS[name]
+        assert system.build is not None
+        network = system.build(msgspec.convert(settings, system.config))
+        assert isinstance(network, WindowModel)
+        self.network = network
+        text = json.dumps({"name": name, "settings": settings}).encode()
+        self.register_buffer("described", torch.tensor(list(text), dtype=torch.uint8))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Computes the logits."""
+        logits, _ = self.network.windows(frames.reshape(len(frames), *self.network.shape))
+        return torch.cat([logits, logits], dim=1)
+
+
+def load_windows(state: Mapping[str, Tensor], variant: str, weights: Path | None) -> WindowEmbedder:
+    """Loads the embedder from a checkpoint's tensors; the last two arguments change nothing.
+
+    Raises:
+        CheckpointError: the tensors are of no system that there is.
+    """
+    try:
+        described = json.loads(bytes(state["described"].tolist()))
+        embedder = WindowEmbedder(described["name"], described["settings"])
+        embedder.load_state_dict(dict(state))
+    except (KeyError, ValueError, RuntimeError, AssertionError) as error:
+        raise CheckpointError(
+            f"expected the tensors of a system of {', '.join(SYSTEMS)}, found {error!r}"
+        ) from None
+    return embedder.eval()
+
+
+def silent_mmgat() -> MMGAT:
+    """An MMGAT whose scores are those of the prior logits of each window."""
+    config = MMGATConfig(
+        n_layers=1,
+        input_size=2 * N_LABELS,
+        n_compared=N_LABELS,
+        has_prior=True,
+        hidden=16,
+        state_sizes=(8, 8),
+        text_size=0,
+        n_auxiliary=0,
+    )
+    mmgat = MMGAT(config, None)
+    assert mmgat.prior is not None
+    nn.init.constant_(mmgat.prior.share, ALONE)
+    return mmgat.eval()

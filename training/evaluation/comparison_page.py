@@ -1,0 +1,145 @@
+"""The tables of ``docs/comparison.md``, written by ``mmgat-train compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mmgat.model.labels import FAMILIES
+from mmgat.training.comparators.registry import SYSTEMS
+from mmgat.training.errors import TrainingDataError
+
+BEGIN: Final = "<!-- written by mmgat-train compare: begin -->"
+END: Final = "<!-- end -->"
+
+PUBLISHED_MMGAT: Final = "OpenMIC+IRMAS .63"
+
+
+def published(row: dict[str, Any]) -> str:
+    """What the authors report of a row's system, in the F1 of their own data."""
+    if row["name"] == "mmgat":
+        return PUBLISHED_MMGAT
+    system = SYSTEMS.get(row["network"])
+    has_variants = "-shuffled", "-mixup", "-without-acevae", "-cwt"
+    if system is None or row["name"].endswith(has_variants):
+        return "-"
+    return system.published
+
+
+def _interval(part: dict[str, Any], name: str) -> str:
+    low, high = part[f"{name}_interval"]
+    return f"{part[name]:.3f} ({low:.2f} to {high:.2f})"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def tables(rows: Sequence[dict[str, Any]]) -> str:
+    """All tables in Markdown, best on real playing first."""
+    rows = sorted(rows, key=lambda row: -row["phrases"]["map"])
+    costs = _table(
+        ("system", "features", "parameters", "GFLOP", "training", "epochs", "features", "network"),
+        [
+            (
+                row["name"],
+                row["features"],
+                f"{row['parameters']:,}",
+                "-" if row["gflop"] is None else f"{row['gflop']:.2g}",
+                f"{row['training_s'] / 60:.1f} min",
+                "-" if row["gflop"] is None else str(row["epochs"]),
+                f"{row['features_ms']:.1f} ms",
+                f"{row['network_ms']:.1f} ms",
+            )
+            for row in rows
+        ],
+    )
+    main = _table(
+        ("system", "as published, F1 micro / macro", "mixtures: mAP", "LRAP", "F1 micro", "F1 macro",
+         "real playing: mAP", "LRAP", "F1 micro", "F1 macro"),
+        [
+            (
+                row["name"],
+                published(row),
+                *(
+                    cell
+                    for part in (row["evaluation"], row["phrases"])
+                    for cell in (
+                        _interval(part, "map"),
+                        f"{part['lrap']:.3f}",
+                        _interval(part, "micro"),
+                        f"{part['macro']:.3f}",
+                    )
+                ),
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+    noise = _table(
+        ("system", "none", "10 % noise", "20 % noise"),
+        [
+            (
+                row["name"],
+                *(
+                    f"{part['map']:.3f} / {part['micro']:.3f}"
+                    for part in (
+                        row["evaluation"],
+                        row["evaluation"]["noise_0.1"],
+                        row["evaluation"]["noise_0.2"],
+                    )
+                ),
+            )
+            for row in rows
+        ],
+    )
+    families = _table(
+        ("system", *FAMILIES),
+        [
+            (
+                row["name"],
+                *(
+                    f"{value:.2f}" if (value := row["evaluation"]["per_family"].get(name)) else "-"
+                    for name in FAMILIES
+                ),
+            )
+            for row in rows
+        ],
+    )
+    n_train, n_mixtures, n_phrases = (
+        rows[0]["training_clips"], rows[0]["evaluation"]["clips"], rows[0]["phrases"]["clips"]
+    )  # fmt: skip
+    head = (
+        f"Trained on {n_train:,} clips; {n_mixtures} mixtures and {n_phrases} clips of real playing "
+        "evaluate. One seed; 95 % intervals are bootstrapped over the clips."
+    )
+    return "\n\n".join(
+        [
+            head,
+            main,
+            "What each costs; the last two columns are processor time for ten seconds; training ran beside other work:",
+            costs,
+            "Noise on the features of mixtures, mAP / micro F1:",
+            noise,
+            "Average precision of families on mixtures:",
+            families,
+        ]
+    )
+
+
+def write_page(page: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Replaces what stands between the page's markers.
+
+    Raises:
+        TrainingDataError: the page or its markers are missing.
+    """
+    try:
+        text = page.read_text("utf-8")
+        before, rest = text.split(BEGIN)
+        _, after = rest.split(END)
+    except (OSError, ValueError) as error:
+        raise TrainingDataError(
+            f"expected {page} with the lines {BEGIN!r} and {END!r}, found {error}"
+        ) from None
+    page.write_text(f"{before}{BEGIN}\n\n{tables(rows)}\n\n{END}{after}", "utf-8")

@@ -1,0 +1,51 @@
+"""A finished run of a window network as a checkpoint for ``mmgat-stream --model PATH``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmgat.model.card import Card
+from mmgat.model.checkpoint import save_checkpoint
+from mmgat.training.comparators.live import EMBEDDERS, VARIANT, WindowEmbedder, silent_mmgat
+from mmgat.training.comparators.registry import SYSTEMS
+from mmgat.training.data.registry import dataset_named
+from mmgat.training.errors import TrainingDataError
+from mmgat.training.export.onnx_graphs import export
+from mmgat.training.fitting.run_folder import load_run
+
+
+def publish_system(run: Path, out: Path) -> Path:
+    """Writes a run's network with its card and ONNX graphs and returns the checkpoint's path.
+
+    Args:
+        run: folder of a finished run.
+        out: folder; the files are named like the recipe.
+
+    Raises:
+        TrainingDataError: there is no such run, or its scores do not come a window at a time.
+    """
+    found = load_run(run)
+    recipe = found.recipe
+    live = [name for name, system in SYSTEMS.items() if system.live]
+    if recipe.network not in live or recipe.embeddings not in EMBEDDERS:
+        raise TrainingDataError(
+            f"expected a run of {', '.join(live)}, found {recipe.network}: its features need more "
+            "than a window, or its scores are of a whole clip"
+        )
+    embedder = WindowEmbedder(recipe.network, recipe.system)
+    embedder.network.load_state_dict(found.network.state_dict())
+    dataset = dataset_named(recipe.data)
+    card = Card(
+        name=found.name,
+        version="1",
+        embedder=EMBEDDERS[recipe.embeddings],
+        variant=VARIANT,
+        mmgat={},
+        thresholds=found.result["thresholds"],
+        training_data=tuple({"source": s.source, "licence": s.licence} for s in dataset.sources),
+        notes=(f"{SYSTEMS[recipe.network].title}, a system that MMGAT is compared with.",),
+    )
+    path = out / f"{found.name}.safetensors"
+    save_checkpoint(path, card, silent_mmgat(), embedder.state_dict())
+    export(path)
+    return path
