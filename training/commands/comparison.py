@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -63,17 +64,36 @@ def compare(
     multiple=True,
     help="A soundfont; repeat for all three. Debian's places if not given.",
 )
-@click.option("--cache", type=Folder, required=True, help="Keeps rendered stems and recordings.")
+@click.option("--cache", type=Folder, help="Keeps rendered stems and recordings.")
 @click.option("--out", type=Folder, required=True, help="The yard's folder.")
 @click.option(
     "--size", type=click.Choice(["tiny", "small", "full"]), default="full", show_default=True
 )
-def yard(data: Path, soundfonts: tuple[Path, ...], cache: Path, out: Path, size: str) -> None:
+@click.option(
+    "--published",
+    type=click.Choice(["openmic", "irmas", "openmic+irmas"]),
+    help="In place of clips of our own: a published set that lies in the data folder.",
+)
+def yard(
+    data: Path,
+    soundfonts: tuple[Path, ...],
+    cache: Path | None,
+    out: Path,
+    size: str,
+    published: Literal["openmic", "irmas", "openmic+irmas"] | None,
+) -> None:
     """Make the clips on which all systems are compared: 850 (tiny), 1,800 (small) or 15,000 (full).
 
     From recordings of the data folder and three soundfonts (Debian: fluid-soundfont-gm,
     musescore-general-soundfont, timgm6mb-soundfont). The same command goes on where it was stopped.
     """
+    if published is not None:
+        from mmgat.training.yard.published import run as write
+
+        write(published, data, out, click.echo)
+        return
+    if cache is None:
+        raise click.UsageError("expected --cache FOLDER, found none: rendered stems are kept there")
     from mmgat.training.yard.make import SIZES, run, usual_soundfonts
 
     run(data, list(soundfonts) or usual_soundfonts(), cache, out, SIZES[size], click.echo)

@@ -88,6 +88,20 @@ def read_openmic(folder: Path, split: Split) -> Bags:
     )
 
 
+def openmic_labels(
+    folder: Path, split: Split
+) -> tuple[list[str], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Reads the sample keys of a split, and targets and weights float32 [n, 20] of its clips.
+
+    Raises:
+        TrainingDataError: the files are missing, damaged or not as published.
+    """
+    bags = read_openmic(folder, split)
+    if (folder / "openmic-2018").is_dir():
+        folder = folder / "openmic-2018"
+    return _read_split(folder, split), bags.bag.numpy(), bags.bag_weight.numpy()
+
+
 class OpenMIC(Dataset):
     """``DATA/openmic-2018``, with ``openmic-2018.npz`` and ``partitions``."""
 

@@ -118,7 +118,8 @@ def tables(rows: Sequence[dict[str, Any]]) -> str:
         [
             head,
             main,
-            "What each costs; the last two columns are processor time for ten seconds; training ran beside other work:",
+            "What each costs; the last columns are processor time for ten seconds, training times "
+            "are those of a busy machine:",
             costs,
             "Noise on the features of mixtures, mAP / micro F1:",
             noise,
