@@ -1,8 +1,8 @@
 """OpenMIC-2018 and IRMAS as published, as yards of their own: audio, and labels of whole clips.
 
-OpenMIC: ``audio/000/000046_3840.ogg`` of the archive, its labels, mask and split. IRMAS: training clips of
-3 s, test clips of 5 to 20 s, of which the first ten are read. Every tenth recording of training is held
-out. The paper's set is both: OpenMIC's training clips with an IRMAS clip of one label behind them.
+OpenMIC: ``audio/000/000046_3840.ogg`` of the archive, its labels, mask and split. IRMAS: training clips
+of 3 s, test clips of 5 to 20 s, of which the first ten are read. Every tenth recording of training is
+held out. The paper's set is both: OpenMIC's training clips with an IRMAS clip of one label behind them.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def run(name: Published, data: Path, folder: Path, report: Callable[[str], None]
 
     Args:
         name: of the set.
-        data: the data folder, with openmic-2018/ or irmas/ or both as ``mmgat-train download`` has them.
+        data: the data folder, with openmic-2018/ or irmas/, as of ``mmgat-train download``.
         folder: of the yard.
         report: takes a line a part.
 
