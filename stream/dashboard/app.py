@@ -38,6 +38,9 @@ REDRAW_S: Final = 0.1
 CALM_REDRAW_S: Final = 1.0
 """Between two pictures with reduced motion."""
 
+BURST_S: Final = 0.02
+"""For how long a burst of messages is taken in one go."""
+
 NOTE_S: Final = 5.0
 """For how long the answer to an action is shown."""
 
@@ -144,10 +147,14 @@ class DashboardApp(Navigation, Files, Actions):
         self.set_interval(self._redraw_s, self._look)
 
     async def _receive(self) -> None:
+        since = time.perf_counter()
         while True:
             self.take(await self._feed.receive())
-            # A burst of messages leaves receive without a pause; keys and drawing get theirs here.
-            await asyncio.sleep(0)
+            # A burst of messages leaves receive without a pause; keys and drawing get theirs here, but
+            # not after each: where drawing is slow, messages would come in later and later.
+            if time.perf_counter() - since > BURST_S:
+                await asyncio.sleep(0)
+                since = time.perf_counter()
 
     def take(self, message: Message) -> None:
         """Advances the state; the next redraw shows it."""

@@ -27,7 +27,7 @@ LOOK_S: Final = 0.25
 TIMEOUT_S: Final = 16.0
 """An audio system may take so long to list its devices."""
 
-CELLS: Final = 24
+CELLS: Final = 14
 
 
 class DeviceChoice(ModalScreen[str]):
@@ -82,11 +82,11 @@ class DeviceChoice(ModalScreen[str]):
     def _fill(self, devices: list[dict[str, Any]]) -> None:
         choice = self._choice
         for device in devices:
-            text = f"{device['name']}  {device['channels']} in, {device['sample_rate_hz'] / 1000:g} kHz"
+            now = "● " if device["name"] == self._current else "  "
+            rate_khz = device["sample_rate_hz"] / 1000
+            text = f"{now}{device['name']}  {device['channels']} in, {rate_khz:g} kHz"
             if device["loopback"]:
                 text += ", what the machine plays"
-            if device["name"] == self._current:
-                text += "  ● now"
             choice.add_option(Option(self._writable(text), id=device["name"]))
         if devices:
             choice.highlighted = 0

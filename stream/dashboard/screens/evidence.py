@@ -119,7 +119,7 @@ def _strongest(source: SourceState, found: list[tuple[float, float]]) -> str:
     t0 = max(strong, key=lambda pair: pair[1])[0]
     day = time_of_day(source.history.unix_time(t0 + source.history.offset_s))
     ago = max(0.0, estimate.t1 - t0 - 1)
-    when = "the newest second" if ago < 0.3 else f"the second {ago:.0f} s ago"
+    when = "the newest second" if ago < 0.75 else f"the second {ago:.0f} s ago"
     return f"{len(strong)} of {len(found)} windows speak for it, {when} most ({clock(t0)}, {day})"
 
 

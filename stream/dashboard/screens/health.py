@@ -144,7 +144,7 @@ def _sound(view: View, source: SourceState, status: Status, width: int) -> list[
     lines = [heading("sound", "the last 10 minutes" if _cells(width) else "", width)]
     past = _past(source, lambda s: s.level_dbfs, FLOOR_DBFS, 0.0, width, OK)
     peak = max((sample.level_dbfs for sample in source.samples), default=status.level_dbfs)
-    lines.append(_figure("level", level(status.level_dbfs), width, past, f"loudest {level(peak)}"))
+    lines.append(_figure("level", level(status.level_dbfs), width, past, f"max {level(peak)}"))
     clipped = _grown(source.samples, lambda s: s.clipped)
     lines.append(
         _figure(
@@ -152,7 +152,7 @@ def _sound(view: View, source: SourceState, status: Status, width: int) -> list[
             str(status.clipped) if status.clipped else "none",
             width,
             sparkline(clipped, 0, max(1.0, max(clipped, default=1)), _cells(width), ERROR),
-            "samples at full scale" if status.clipped else "the highest peaks have room",
+            "samples at full scale" if status.clipped else "peaks have room",
             ERROR if status.clipped else TEXT,
         )
     )
@@ -163,7 +163,7 @@ def _sound(view: View, source: SourceState, status: Status, width: int) -> list[
             "yes" if status.liveness == "healthy" else str(status.liveness),
             width,
             sparkline(came, -1, 3, _cells(width), OK),
-            counted(status.outages, "outage") if status.outages else "without a break",
+            counted(status.outages, "outage") if status.outages else "no breaks",
             TEXT if status.liveness == "healthy" else WARNING,
         )
     )

@@ -165,17 +165,19 @@ def _large(view: View, labels: list[str], scale: int, width: int, height: int) -
 
 
 def _block_width(view: View, label: str, name: str, scale: int) -> int:
-    return max(width_of(name, scale), cell_len(instrument(label)) + 7)
+    return max(width_of(name, scale), cell_len(instrument(label)) + 11)
 
 
-def _caption(view: View, label: str, width: int) -> Line:
-    """Name, for how long, and since when, as far as there is room."""
+def _caption(view: View, label: str, width: int, *, scored: bool = True) -> Line:
+    """Name, score, for how long, and since when, as far as there is room."""
     source = view.source
     if source is None:
         return []
     name = instrument(label) + ("?" if label in view.state.unverified else "")
     for_s = source.sounding_s(label)
     parts = [Span(name, SOUNDING)]
+    if scored:
+        parts.append(Span(f"  {_score(view, label)}", SOUNDING))
     if for_s is None:
         return parts
     parts.append(Span(f"  {held(for_s)}", BRIGHT))
@@ -183,6 +185,11 @@ def _caption(view: View, label: str, width: int) -> Line:
     if not since.startswith("-") and len(since) + 8 <= width - sum(len(p.text) for p in parts):
         parts.append(Span(f"  since {since}", MUTED))
     return parts
+
+
+def _score(view: View, label: str) -> str:
+    estimate = view.source.estimate if view.source else None
+    return f"{100 * estimate.scores.get(label, 0.0):.0f}" if estimate else ""
 
 
 def _plain(view: View, labels: list[str], width: int, height: int) -> list[Line]:
@@ -194,13 +201,8 @@ def _plain(view: View, labels: list[str], width: int, height: int) -> list[Line]
     for column in range(columns):
         lines: list[Line] = []
         for label in labels[column * per_column : (column + 1) * per_column]:
-            score = (
-                view.source.estimate.scores.get(label, 0.0)
-                if view.source and view.source.estimate
-                else 0.0
-            )
-            tail = Span(f"{100 * score:3.0f} ", SOUNDING)
-            caption = _caption(view, label, each - 6)
+            tail = Span(f"{_score(view, label):>3} ", SOUNDING)
+            caption = _caption(view, label, each - 6, scored=False)
             lines.append([Span("● ", SOUNDING), *padded(caption, each - 6), tail])
         if len(lines) > height:
             more = len(lines) - height + 1

@@ -68,8 +68,19 @@ def _body(view: View, width: int, height: int) -> list[Line]:
     for index, source in enumerate(sources[first : first + n_shown], first):
         lines += _source_lines(view, source, width, chosen=index == row)
         if air:
-            lines.append([])
+            lines.append(_labels_line(source, width) if _cut_short(lines[-1]) else [])
     return lines[:height]
+
+
+def _cut_short(line: Line) -> bool:
+    return any(span.role == SOUNDING and span.text.endswith("…") for span in line)
+
+
+def _labels_line(source: SourceState, width: int) -> Line:
+    """All that sounds, where the source's own line has no room for it."""
+    return cut(
+        [Span("     ", TEXT), Span(", ".join(map(instrument, source.active)), SOUNDING)], width
+    )
 
 
 def _source_lines(view: View, source: SourceState, width: int, *, chosen: bool) -> list[Line]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -158,11 +156,11 @@ async def dashboard(
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str) -> None:
     """Lets the application run until ``condition`` holds."""
-    for _ in range(400):
+    for _ in range(1500):
         if condition():
             return
         await pilot.pause(0.02)
-    raise AssertionError(f"not within 8 s: {what}\n{picture(pilot.app)}")
+    raise AssertionError(f"not within 30 s: {what}\n{picture(pilot.app)}")
 
 
 async def until_shown(pilot: Pilot[None], *texts: str) -> str:
@@ -172,16 +170,10 @@ async def until_shown(pilot: Pilot[None], *texts: str) -> str:
 
 
 def picture(app: Any) -> str:
-    """The screen as lines of text, read from the exported SVG."""
-    width, height = app.size
-    rows = [[" "] * width for _ in range(height)]
-    cell = r'<text class="[^"]*-r\d+" x="([\d.]+)"[^>]*?-line-(\d+)\)">(.*?)</text>'
-    for x, line, text in re.findall(cell, app.export_screenshot()):
-        if int(line) < height:
-            shown = html.unescape(text).replace("\xa0", " ")
-            column = round(float(x) / 12.2)
-            rows[int(line)][column : column + len(shown)] = shown
-    return "\n".join("".join(row).rstrip() for row in rows)
+    """The screen as lines of text, as Textual composes it for the terminal."""
+    compositor, behind = app.screen._compositor, app._background_screens
+    update = compositor.render_update(full=True, screen_stack=behind)
+    return "\n".join("".join(part.text for part in strip).rstrip() for strip in update.strips)
 
 
 class Silence:

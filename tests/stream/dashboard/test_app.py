@@ -77,7 +77,7 @@ async def test_small_terminals_show_what_sounds_and_reach_everything(
         app.take(event("on", "piano", 9.0, 9.0))
         app.take(estimate(sounding=("piano",)))
         app.take(status())
-        await until_shown(pilot, "piano  0:01", "? help")
+        await until_shown(pilot, "piano  90  0:01", "? help")
         for key, words in zip("23456", ("piano", "piano", MIC, "lost", "piano began"), strict=True):
             await pilot.press(key)
             await pilot.pause(0.15)
