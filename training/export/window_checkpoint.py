@@ -14,12 +14,13 @@ from mmgat.training.export.onnx_graphs import export
 from mmgat.training.fitting.run_folder import load_run
 
 
-def publish_system(run: Path, out: Path) -> Path:
-    """Writes a run's network with its card and ONNX graphs and returns the checkpoint's path.
+def publish_system(run: Path, out: Path, graphs: bool = True) -> Path:
+    """Writes a run's network with its card and returns the checkpoint's path.
 
     Args:
         run: folder of a finished run.
         out: folder; the files are named like the recipe.
+        graphs: write the ONNX graphs; without them torch computes.
 
     Raises:
         TrainingDataError: there is no such run, or its scores do not come a window at a time.
@@ -47,5 +48,6 @@ def publish_system(run: Path, out: Path) -> Path:
     )
     path = out / f"{found.name}.safetensors"
     save_checkpoint(path, card, silent_mmgat(), embedder.state_dict())
-    export(path)
+    if graphs:
+        export(path)
     return path

@@ -51,7 +51,7 @@ def draw_comparison(
         figures["comparison-features"] = feature_map(sets, PERPLEXITIES)
     written = []
     for name, figure in figures.items():
-        figure.savefig(out / f"{name}.png", dpi=90)
+        figure.savefig(out / f"{name}.png", dpi=60 if name.endswith("transforms") else 90)
         written.append(out / f"{name}.png")
     return written
 
