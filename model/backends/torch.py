@@ -142,6 +142,7 @@ class DeviceBackend(TorchBackend):
         """Whether a hop is faster with spectrograms on the device; a device that cannot is left."""
         sound = np.zeros(front_end.samples_of(n_new), np.float32)
         try:
+            self._resident.seconds_of(n_streams, n_nodes, front_end.n_frames)  # memory suffices
             there = self._resident.seconds_of(n_streams, n_nodes, n_new)
         except (
             Exception

@@ -71,6 +71,7 @@ def _most(fleet: list[Connection]) -> str:
     where = speeds[0][1]
     good, told, n_channels, found = 0, "", max(1, int(0.8 * capacity)), []
     for _ in range(MOST_TRIES):
+        tried = n_channels
         shares = [len(part) for part in np.array_split(np.arange(n_channels), len(fleet))]
         answers = _ask(fleet, [("run", share) for share in shares])
         lost = sum(answer[0] for answer in answers)
@@ -88,7 +89,7 @@ def _most(fleet: list[Connection]) -> str:
     result = (
         f"{good} channels in real time in {len(fleet)} processes, {told}"
         if good
-        else (f"fewer than {n_channels} channels in real time in {len(fleet)} processes")
+        else (f"fewer than {tried} channels in real time in {len(fleet)} processes")
     )
     return f"{result}; {capacity:.0f} without a clock ({warning or where})"
 

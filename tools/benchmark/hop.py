@@ -13,9 +13,13 @@ from typing import Any
 from tools.benchmark.timing import RATE_HZ, sound
 
 MANY = 64
-HOPS = 12
-WARM_UP = 4
-PORTIONS = 10
+HOPS = 8
+WARM_UP = 3
+GATHERED_S = 0.1
+"""As the engine gathers blocks of many streams."""
+
+BLOCK_S = 0.01
+"""As a sound card gives them."""
 
 OVERALL = ("queue", "audio to windows", "front end", "networks", "graphs", "messages", "encoding")
 """Stages one after another."""
@@ -47,25 +51,38 @@ def profile(compute: str = "cpu") -> Iterator[str]:
             (Recognizer, "predict", "prediction"),
         ):
             stack.enter_context(_timed(kind, method, part, spent))
-        hops = list(_hops(recognizer, settings, spent))
-    us = {
-        part: 1e6 / MANY * statistics.median(hop[part] for hop in hops[WARM_UP:])
-        for part in sorted({part for hop in hops for part in hop})
-    }
-    us["networks"] = us.pop("prediction") - us.get("front end", 0.0)
-    us["graphs"] = us.pop("recognition") - us["networks"] - us.get("front end", 0.0)
-    whole = sum(us.get(part, 0.0) for part in OVERALL)
+        gathered = _medians(_hops(recognizer, settings, spent, 1 / GATHERED_S))
+        in_blocks = _medians(_hops(recognizer, settings, spent, 1 / BLOCK_S))
+    whole, outside = sum(gathered[part] for part in OVERALL), _outside(gathered)
     yield (
-        f"{MANY} channels at hop 1 in portions of {1000 / PORTIONS:g} ms: {whole:.0f} us a stream and "
-        f"hop, of which outside the networks {whole - us['networks']:.0f} ({recognizer.model.computes})"
+        f"{MANY} channels at hop 1, blocks gathered to {1000 * GATHERED_S:g} ms: {whole:.0f} us a "
+        f"stream and hop, {outside:.0f} of them outside the networks ({recognizer.model.computes}); "
+        f"in blocks of {1000 * BLOCK_S:g} ms {_outside(in_blocks):.0f}"
     )
     for part in OVERALL:
-        yield f"  {part}: {us.get(part, 0.0):.0f} us, {us.get(part, 0.0) / whole:.0%}"
+        yield f"  {part}: {gathered[part]:.0f} us, {gathered[part] / whole:.0%}"
     for part in ("resampling", "meters", "windows", "events"):
-        yield f"    of these, {part}: {us[part]:.0f} us"
+        yield f"    of these, {part}: {gathered[part]:.0f} us"
 
 
-def _hops(recognizer: Any, settings: Any, spent: dict[str, float]) -> Iterator[dict[str, float]]:
+def _medians(hops: Iterator[dict[str, float]]) -> dict[str, float]:
+    """Part -> microseconds a stream and hop."""
+    after = list(hops)[WARM_UP:]
+    us: dict[str, float] = defaultdict(float)
+    for part in {part for hop in after for part in hop}:
+        us[part] = 1e6 / MANY * statistics.median(hop.get(part, 0.0) for hop in after)
+    us["networks"] = us["prediction"] - us["front end"]
+    us["graphs"] = us["recognition"] - us["prediction"]
+    return us
+
+
+def _outside(us: dict[str, float]) -> float:
+    return sum(us[part] for part in OVERALL if part != "networks")
+
+
+def _hops(
+    recognizer: Any, settings: Any, spent: dict[str, float], per_second: float
+) -> Iterator[dict[str, float]]:
     """What every hop of all streams took, by stage."""
     from mmgat.stream.audio.source import Block
     from mmgat.stream.bus.protocol import to_frames
@@ -74,7 +91,7 @@ def _hops(recognizer: Any, settings: Any, spent: dict[str, float]) -> Iterator[d
 
     pipelines = [Pipeline(recognizer, str(n), RATE_HZ, settings) for n in range(MANY)]
     queues = [BlockQueue(RATE_HZ, lossy=True) for _ in pipelines]
-    second, size = sound(1.0)[:, None], RATE_HZ // PORTIONS
+    second, size = sound(1.0)[:, None], round(RATE_HZ / per_second)
     for n in range(HOPS):
         spent.clear()
         for first in range(0, RATE_HZ, size):
