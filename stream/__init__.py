@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from mmgat.stream.audio.source import AudioSource as AudioSource
     from mmgat.stream.audio.source import Block as Block
     from mmgat.stream.audio.stdin import StdinSource as StdinSource
-    from mmgat.stream.bus.keys import ClientKeys as ClientKeys
-    from mmgat.stream.bus.keys import ServerKeys as ServerKeys
+    from mmgat.stream.bus.access.keys import ClientKeys as ClientKeys
+    from mmgat.stream.bus.access.keys import ServerKeys as ServerKeys
     from mmgat.stream.bus.protocol import Estimate as Estimate
     from mmgat.stream.bus.protocol import Event as Event
     from mmgat.stream.bus.protocol import Graph as Graph
@@ -54,7 +54,7 @@ _MODULES = {
     "AsyncSubscriber": "bus.subscriber",
     "AudioSource": "audio.source",
     "Block": "audio.source",
-    "ClientKeys": "bus.keys",
+    "ClientKeys": "bus.access.keys",
     "ControlClient": "control.client",
     "DecisionSettings": "settings",
     "DeviceSource": "audio.devices.device",
@@ -71,7 +71,7 @@ _MODULES = {
     "Publisher": "bus.publisher",
     "Recognizer": "recognition.recognizer",
     "ReconnectingSource": "audio.reconnect",
-    "ServerKeys": "bus.keys",
+    "ServerKeys": "bus.access.keys",
     "Sink": "sinks.base",
     "Status": "bus.protocol",
     "StdinSource": "audio.stdin",

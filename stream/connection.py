@@ -14,7 +14,7 @@ from mmgat.stream.errors import StreamError
 from mmgat.stream.settings import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
-    from mmgat.stream.bus.keys import ClientKeys
+    from mmgat.stream.bus.access.keys import ClientKeys
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,6 @@ def keys_of(key: Path | None, server_key: Path | None) -> ClientKeys | None:
             "expected --key and --server-key together, found one: a secured engine knows you by "
             "your key, and you know it by its own"
         )
-    from mmgat.stream.bus.keys import ClientKeys
+    from mmgat.stream.bus.access.keys import ClientKeys
 
     return ClientKeys.read(key, server_key)

@@ -41,8 +41,8 @@ from mmgat.stream.control.requests import Describe, Request, encode_request
 from mmgat.stream.control.server import ControlServer
 from mmgat.stream.dashboard.state.dashboard import DashboardState, advance
 from mmgat.stream.errors import StreamError
-from tools.hostile_messages import VALID, hostile_frames
-from tools.hostile_peer import MORE, HostilePeer, frame
+from tools.hostile.messages import VALID, hostile_frames
+from tools.hostile.peer import MORE, HostilePeer, frame
 
 BATCH: Final = 200
 TIMEOUT_S: Final = 60.0

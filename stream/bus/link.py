@@ -10,8 +10,8 @@ from typing import Any, Final
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from mmgat.stream.bus import endpoint
-from mmgat.stream.bus.keys import ClientKeys
+from mmgat.stream.bus.access import endpoint
+from mmgat.stream.bus.access.keys import ClientKeys
 from mmgat.stream.bus.notices import Notice
 
 RETRY_S: Final = 5.0

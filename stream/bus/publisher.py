@@ -16,9 +16,10 @@ from typing import Final
 import msgspec
 import zmq
 
-from mmgat.stream.bus import endpoint
-from mmgat.stream.bus.keys import ServerKeys
-from mmgat.stream.bus.peers import MAX_TOPIC_BYTES, Peers
+from mmgat.stream.bus.access import endpoint
+from mmgat.stream.bus.access.keys import ServerKeys
+from mmgat.stream.bus.access.peers import MAX_TOPIC_BYTES, Peers
+from mmgat.stream.bus.access.security import Authenticator, openness
 from mmgat.stream.bus.protocol import (
     GRAPH_TOPICS,
     Estimate,
@@ -29,7 +30,6 @@ from mmgat.stream.bus.protocol import (
     without_evidence,
 )
 from mmgat.stream.bus.replay import Replay
-from mmgat.stream.bus.security import Authenticator, openness
 from mmgat.stream.bus.stamp import Stamp
 from mmgat.stream.bus.validation import MAX_MESSAGE_BYTES
 from mmgat.stream.errors import ProtocolError, PublishError

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import zmq
 import zmq.asyncio
 
-from mmgat.stream.bus.keys import ClientKeys
+from mmgat.stream.bus.access.keys import ClientKeys
 from mmgat.stream.bus.notices import OnNotice, ignore
 from mmgat.stream.bus.protocol import PREFIX, Message
 from mmgat.stream.bus.subscription import ATTEND_S, Subscription

@@ -9,7 +9,7 @@ from typing import Final
 import zmq
 import zmq.asyncio
 
-from mmgat.stream.bus.keys import ClientKeys
+from mmgat.stream.bus.access.keys import ClientKeys
 from mmgat.stream.bus.link import Link
 from mmgat.stream.bus.notices import Notice, OnNotice
 from mmgat.stream.bus.protocol import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mmgat.stream.bus.keys import make_pair
+from mmgat.stream.bus.access.keys import make_pair
 from mmgat.stream.commands.options import HELP_NAMES, report_user_errors
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from mmgat.model.labels import LABELS
 from mmgat.stream.audio.inputs import StreamInput
-from mmgat.stream.bus.keys import ServerKeys
+from mmgat.stream.bus.access.keys import ServerKeys
 from mmgat.stream.bus.protocol import Hello, ModelInfo, SourceInfo
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.control.server import ControlServer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mmgat.stream.bus.keys import ClientKeys, KeyPair, ServerKeys, read_pair, read_public
+from mmgat.stream.bus.access.keys import ClientKeys, KeyPair, ServerKeys, read_pair, read_public
 from mmgat.stream.commands.options import HELP_NAMES, report_user_errors
 from mmgat.stream.commands.process.signals import ending_signals
 from mmgat.stream.errors import SettingsError

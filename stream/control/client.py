@@ -8,8 +8,8 @@ from typing import Any, Final, cast
 import zmq
 import zmq.asyncio
 
-from mmgat.stream.bus import endpoint
-from mmgat.stream.bus.keys import ClientKeys
+from mmgat.stream.bus.access import endpoint
+from mmgat.stream.bus.access.keys import ClientKeys
 from mmgat.stream.bus.validation import MAX_MESSAGE_BYTES
 from mmgat.stream.control.answers import decode_answer
 from mmgat.stream.control.requests import Request, encode_request

@@ -12,10 +12,10 @@ from typing import Final
 import msgspec
 import zmq
 
-from mmgat.stream.bus import endpoint
-from mmgat.stream.bus.keys import ServerKeys
-from mmgat.stream.bus.peers import Peers
-from mmgat.stream.bus.security import Authenticator, openness
+from mmgat.stream.bus.access import endpoint
+from mmgat.stream.bus.access.keys import ServerKeys
+from mmgat.stream.bus.access.peers import Peers
+from mmgat.stream.bus.access.security import Authenticator, openness
 from mmgat.stream.bus.validation import printable
 from mmgat.stream.control.answers import Result, encode_answer
 from mmgat.stream.control.requests import (

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from mmgat.stream.bus.keys import ClientKeys
+from mmgat.stream.bus.access.keys import ClientKeys
 from mmgat.stream.bus.messages import Hello
 from mmgat.stream.control.client import AsyncControlClient
 from mmgat.stream.control.requests import (

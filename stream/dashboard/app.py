@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from mmgat.stream.bus.keys import ClientKeys
+from mmgat.stream.bus.access.keys import ClientKeys
 from mmgat.stream.bus.protocol import GRAPH_TOPICS, Hello, Message
 from mmgat.stream.dashboard.actions import Actions, with_thresholds
 from mmgat.stream.dashboard.feed import Feed, Standstill

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from mmgat.stream.bus.keys import ClientKeys
+from mmgat.stream.bus.access.keys import ClientKeys
 from mmgat.stream.control.client import AsyncControlClient
 from mmgat.stream.control.requests import Devices, Listen
 from mmgat.stream.dashboard.drawing.ascii import to_ascii

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mmgat.stream.bus.keys import ClientKeys, ServerKeys
+from mmgat.stream.bus.access.keys import ClientKeys, ServerKeys
 from mmgat.stream.bus.notices import Notice
 from mmgat.stream.bus.protocol import GRAPH_TOPICS, Hello, Message
 from mmgat.stream.bus.publisher import Publisher

@@ -16,7 +16,7 @@ from pythonosc.osc_bundle import OscBundle
 
 from mmgat.stream.bridges.base import SourceLost
 from mmgat.stream.bridges.osc import MAX_BUNDLE_BYTES, OscBridge, OscSettings, osc_messages
-from mmgat.stream.bus.keys import ServerKeys
+from mmgat.stream.bus.access.keys import ServerKeys
 from mmgat.stream.bus.publisher import Publisher
 from tests.stream.bridges.running import Process, bridge, free_port, publishing
 from tests.stream.bus.messages import ESTIMATE, STATUS, event

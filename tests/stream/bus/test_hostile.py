@@ -23,7 +23,7 @@ from mmgat.stream.errors import ProtocolError
 from tests.stream.bus.messages import event
 from tests.stream.bus.test_golden import MESSAGES
 from tools.fuzz_bus import Bridges
-from tools.hostile_peer import HostilePeer, frame
+from tools.hostile.peer import HostilePeer, frame
 
 PATIENCE_S = 20.0
 MARKERS = count()

@@ -11,7 +11,7 @@ import msgpack
 import pytest
 import zmq
 
-from mmgat.stream.bus.keys import ClientKeys, ServerKeys, make_pair
+from mmgat.stream.bus.access.keys import ClientKeys, ServerKeys, make_pair
 from mmgat.stream.commands.process.logging import MAX_LINES, RateLimit
 from mmgat.stream.control.answers import Counters, Result, SourceState
 from mmgat.stream.control.client import AsyncControlClient, ControlClient
@@ -24,7 +24,7 @@ from mmgat.stream.control.requests import (
 )
 from mmgat.stream.control.server import BURST, ControlServer
 from mmgat.stream.errors import ProtocolError, PublishError, SettingsError
-from tools.hostile_peer import HostilePeer, frame
+from tools.hostile.peer import HostilePeer, frame
 
 ANY = "tcp://127.0.0.1:*"
 AUDIT = "mmgat.stream.control.audit"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmgat.stream.bus.keys import ClientKeys, ServerKeys, make_pair, read_pair
+from mmgat.stream.bus.access.keys import ClientKeys, ServerKeys, make_pair, read_pair
 from mmgat.stream.bus.protocol import GRAPH_TOPICS, Event, Graph, Hello, Lifecycle, Status
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber

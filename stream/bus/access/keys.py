@@ -103,7 +103,7 @@ def make_pair(folder: Path, name: str) -> tuple[Path, Path]:
         SettingsError: the name is none, a file of that name is there, or the folder refuses.
     """
     if not name or not name.isprintable() or name != os.path.basename(name) or name[0] == ".":
-        raise SettingsError(f"expected a name such as studio, found {name!r}")
+        raise SettingsError(f"expected a name such as studio, found {name!r}: --folder says where")
     paths = folder / f"{name}{PUBLIC}", folder / f"{name}{SECRET}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

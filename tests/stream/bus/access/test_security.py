@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mmgat.stream.bus.keys import ClientKeys, ServerKeys, make_pair
+from mmgat.stream.bus.access.keys import ClientKeys, ServerKeys, make_pair
+from mmgat.stream.bus.access.security import is_loopback
 from mmgat.stream.bus.publisher import Publisher
-from mmgat.stream.bus.security import is_loopback
 from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.errors import PublishError
 from tests.stream.bus.messages import HELLO, event

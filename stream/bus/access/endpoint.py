@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import zmq
 
-from mmgat.stream.bus.keys import ClientKeys, ServerKeys
-from mmgat.stream.bus.security import openness, secure_client, secure_server
+from mmgat.stream.bus.access.keys import ClientKeys, ServerKeys
+from mmgat.stream.bus.access.security import openness, secure_client, secure_server
 from mmgat.stream.errors import PublishError
 
 EXAMPLE: Final = "tcp://127.0.0.1:5550"

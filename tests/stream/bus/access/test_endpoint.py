@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from mmgat.stream.bus import endpoint
+from mmgat.stream.bus.access import endpoint
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.errors import PublishError

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from mmgat.stream.bus.peers import MAX_FRAME_BYTES, MAX_TOPIC_BYTES, MAX_TOPICS_PER_PEER
+from mmgat.stream.bus.access.peers import MAX_FRAME_BYTES, MAX_TOPIC_BYTES, MAX_TOPICS_PER_PEER
 from mmgat.stream.bus.protocol import Event, Message
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.settings import BusSettings
 from tests.stream.bus.messages import HELLO, event
-from tools.hostile_peer import MORE, HostilePeer, frame
+from tools.hostile.peer import MORE, HostilePeer, frame
 
 
 @pytest.fixture

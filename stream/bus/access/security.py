@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import zmq
 
-from mmgat.stream.bus.keys import ClientKeys, ServerKeys
+from mmgat.stream.bus.access.keys import ClientKeys, ServerKeys
 from mmgat.stream.errors import PublishError
 
 DOMAIN: Final = "mmgat"

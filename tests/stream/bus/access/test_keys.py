@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmgat.stream.bus.keys import ClientKeys, ServerKeys, make_pair, read_pair, read_public
+from mmgat.stream.bus.access.keys import ClientKeys, ServerKeys, make_pair, read_pair, read_public
 from mmgat.stream.errors import SettingsError
 
 

@@ -1,0 +1,1 @@
+"""Peers and messages that no library would make."""
