@@ -15,15 +15,24 @@ from typing import Any, Final
 from uuid import uuid4
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to Ray's makers
+os.environ.setdefault(
+    "RAY_worker_niceness", "0"
+)  # of a local Ray; 15 would starve beside other work
 
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.fs
+import pyarrow.parquet
 import ray
 
 from mmgat.model.errors import ModelError
 
 LOCAL: Final = "local"
+
+TASKS: Final = pa.schema([("file", pa.string()), ("task", pa.int64())])
+
+TASKS_AN_ACTOR: Final = 8
+"""At least, where there are files enough: the last ones end at about the same time."""
 
 
 class ClusterError(ModelError):
@@ -38,7 +47,7 @@ class Cluster:
         address: of Ray; ``local`` starts one on this machine, ``auto`` finds one that runs.
         n_actors: processes that hold the model; 0 is one a CPU, or as many as the GPUs take.
         gpus: of each, such as 0.25.
-        files_a_task: that an actor takes at once; a killed actor's are done again.
+        files_a_task: that an actor takes at once, at most; a killed actor's are done again.
     """
 
     address: str = LOCAL
@@ -55,10 +64,11 @@ def map_files(
     cluster: Cluster,
     again: bool = False,
 ) -> tuple[int, int]:
-    """Gives files to actors and writes their tables as Parquet, a folder ``run=...`` a run.
+    """Gives files to actors, which write their tables as Parquet, a folder ``run=...`` a run.
 
-    A task whose actor is killed is done again, as Ray Data does by default. Files with a row in an
-    earlier run are left out, so a run that was ended goes on when it is started again.
+    A task whose actor is killed is done again, as Ray Data does by default, and its file has the name
+    of the task: no row is there twice. Files with a row in an earlier run are left out, so a run that
+    was ended goes on when it is started again.
 
     Args:
         files: paths or addresses.
@@ -82,21 +92,52 @@ def map_files(
     _connect(cluster)
     filesystem, folder = place_of(out)
     run = f"{folder}/run={time.strftime('%Y%m%dT%H%M%S')}-{uuid4().hex[:6]}"
-    n_blocks = -(-len(left) // cluster.files_a_task)
-    data = ray.data.from_arrow(
-        [pa.table({"file": pa.array(left[i::n_blocks], pa.string())}) for i in range(n_blocks)]
-    )
-    n_actors = min(cluster.n_actors or _room(cluster), n_blocks)
-    data.map_batches(
-        actor,
+    filesystem.create_dir(run)
+    n_actors = cluster.n_actors or _room(cluster)
+    evenly = -(-len(left) // (TASKS_AN_ACTOR * n_actors))
+    n_tasks = -(-len(left) // min(cluster.files_a_task, evenly))
+    tasks = [
+        {"file": left[i::n_tasks], "task": [i] * len(left[i::n_tasks])} for i in range(n_tasks)
+    ]
+    ray.data.from_arrow([pa.table(task, TASKS) for task in tasks]).map_batches(
+        _WritingActor,
         batch_size=None,
         batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=n_actors),
-        fn_constructor_kwargs=dict(arguments),
+        compute=ray.data.ActorPoolStrategy(size=min(n_actors, n_tasks)),
+        fn_constructor_args=(actor, dict(arguments), filesystem, run),
         num_cpus=1,
         num_gpus=cluster.gpus,
-    ).write_parquet(run, filesystem=filesystem, ray_remote_args={"num_cpus": 0})
+    ).materialize()
     return len(left), len(files) - len(left)
+
+
+class _WritingActor:
+    """Writes what an actor makes of a task: so no rows travel, and no other process is needed.
+
+    Args:
+        actor, arguments: see ``map_files``.
+        filesystem, run: where the run's folder is.
+    """
+
+    def __init__(
+        self,
+        actor: Callable[..., Callable[[pa.Table], pa.Table]],
+        arguments: Mapping[str, Any],
+        filesystem: pa.fs.FileSystem,
+        run: str,
+    ) -> None:
+        self._filesystem, self._run = filesystem, run
+        self._actor = actor(**arguments)
+
+    def __call__(self, task: pa.Table) -> pa.Table:
+        """Writes the rows of a task's files; returns its number."""
+        number = task["task"][0].as_py()
+        path = f"{self._run}/task-{number:06d}.parquet"
+        rows = self._actor(task.select(["file"]))
+        with self._filesystem.open_output_stream(f"{path}.part") as stream:
+            pyarrow.parquet.write_table(rows, stream)
+        self._filesystem.move(f"{path}.part", path)
+        return task.select(["task"]).slice(0, 1)
 
 
 def written_files(out: str, with_errors: bool = True) -> set[str]:

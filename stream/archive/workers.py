@@ -17,8 +17,11 @@ from mmgat.model.errors import ModelError
 from mmgat.stream.errors import StreamError
 from mmgat.stream.settings import ModelSettings, StreamSettings
 
-AHEAD: Final = 24
-"""Files that a worker may have been given; more than it does at a time, so that it never waits."""
+AHEAD: Final = 64
+"""Files that a worker may have been given; more than a batch's, so that it never waits."""
+
+BYTES_AHEAD: Final = 4 << 20
+"""What is given beyond two files, so that long ones are left for the worker that is free first."""
 
 TELL_EVERY_S: Final = 0.2
 
@@ -44,6 +47,7 @@ class _Worker:
     process: Any
     line: Connection
     files: dict[Path, tuple[float, float]] = field(default_factory=dict)  # share, seconds read
+    sizes: dict[Path, int] = field(default_factory=dict)  # of these files, in bytes
     ready: bool = False
     careful: bool = False  # one file at a time: another worker died over them
 
@@ -154,6 +158,7 @@ class WorkerPool:
                 yield Path(), None
             case ("done", path, found):
                 worker.files.pop(path, None)
+                worker.sizes.pop(path, None)
                 yield path, found
 
     def _give(self, left: deque[Path]) -> None:
@@ -164,6 +169,7 @@ class WorkerPool:
             worker = min(free, key=_n_files)
             path = (self._suspects if worker.careful else left).popleft()
             worker.files[path] = (0.0, 0.0)
+            worker.sizes[path] = _size(path)
             try:
                 worker.line.send(path)
             except OSError:
@@ -172,7 +178,9 @@ class WorkerPool:
     def _may_have_more(self, worker: _Worker, left: deque[Path]) -> bool:
         if worker.careful:
             return bool(self._suspects) and not worker.files
-        return bool(left) and len(worker.files) < AHEAD
+        n_files = len(worker.files)
+        small = n_files < AHEAD and sum(worker.sizes.values()) < BYTES_AHEAD
+        return bool(left) and (small or n_files < 2)
 
     def _died(self, worker: _Worker) -> Iterator[tuple[Path, Any]]:
         self._workers.remove(worker)
@@ -236,6 +244,14 @@ def serve_files(line: Connection, job: Job) -> None:
                 line.send(("underway", annotator.underway))
     except (EOFError, OSError):  # the parent has ended
         os._exit(0)
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 for a file that the worker will say is missing."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _n_files(worker: _Worker) -> int:

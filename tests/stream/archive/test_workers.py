@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from mmgat.model.errors import CheckpointError
-from mmgat.stream.archive.workers import AHEAD, Job, WorkerPool
+from mmgat.stream.archive.workers import AHEAD, BYTES_AHEAD, Job, WorkerPool
 from mmgat.stream.settings import ModelSettings, StreamSettings
 
 JOB = Job(ModelSettings(), StreamSettings())
@@ -45,6 +46,46 @@ def test_a_file_that_kills_costs_no_other(n_workers: int) -> None:
     assert len(found) == len(answers) == len(files)
     assert "ended the process that read it (SIGKILL)" in answers.pop(Path("killer"))
     assert all(said == path.name for path, said in answers.items())
+
+
+def serve_in_pairs(line: Connection, job: Job) -> None:
+    """Takes two files, answers both, and so on; a third that comes with them is an answer of 3."""
+    line.send(("ready", "origin"))
+    while True:
+        try:
+            pair = [line.recv(), line.recv()]
+        except EOFError:
+            return
+        n_files = 3 if line.poll(0.01) else 2
+        for path in pair:
+            line.send(("done", path, n_files))
+
+
+def serve_full(line: Connection, job: Job) -> None:
+    """Answers once it has as many files as a worker may have."""
+    line.send(("ready", "origin"))
+    while True:
+        try:
+            files = [line.recv() for _ in range(AHEAD)]
+        except EOFError:
+            return
+        for path in files:
+            line.send(("done", path, AHEAD))
+
+
+@pytest.mark.parametrize(
+    ("serve", "n_bytes", "expected"), [(serve_in_pairs, BYTES_AHEAD, 2), (serve_full, 0, AHEAD)]
+)
+def test_long_files_are_left_for_the_worker_that_is_free_first(
+    serve: Callable[[Connection, Job], None], n_bytes: int, expected: int, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{i}" for i in range(AHEAD)]
+    for path in files:
+        with path.open("wb") as file:
+            file.truncate(n_bytes)
+    with WorkerPool(JOB, 1, serve) as pool:
+        found = [given for _, given in pool(files) if given is not None]
+    assert found == [expected] * len(files)
 
 
 def test_a_model_that_is_not_there_is_its_own_error() -> None:
