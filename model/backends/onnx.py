@@ -9,6 +9,7 @@ NAME.whole.onnx is MMGAT alone, for many windows of a file at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,17 +80,17 @@ class OnnxBackend:
         cuda_index: int | None = None,
     ) -> None:
         self.device = "cpu" if cuda_index is None else f"cuda:{cuda_index}"
-        providers: list[Any] = ["CPUExecutionProvider"]
+        self._card = card
+        self._providers: list[Any] = ["CPUExecutionProvider"]
         if cuda_index is not None:
-            providers.insert(0, (CUDA, {"device_id": cuda_index}))
-        dense, sparse, whole = graph_paths(weights)
-        self._dense, self._sparse = (
-            _session(path, card, providers, Graphs._fields) for path in (dense, sparse)
-        )
-        self._whole = _session(whole, card, providers, WholeGraphs._fields)
+            self._providers.insert(0, (CUDA, {"device_id": cuda_index}))
+        self._paths = graph_paths(weights)
+        for path in self._paths:
+            check_hash(path, card.graphs.get(graph_kind(path), ""))
+        self._dense = _session(self._paths[0], card, self._providers, Graphs._fields)
         self._path_only = onnxruntime.RunOptions()
         self._path_only.only_execute_path_to_fetches = True
-        if cuda_index is not None and self._sparse.get_providers()[0] != CUDA:
+        if cuda_index is not None and self._dense.get_providers()[0] != CUDA:
             raise ComputeError(
                 f"expected CUDA device {cuda_index} in ONNX Runtime, found none it can use: check "
                 "the driver with nvidia-smi and that CUDA's and cuDNN's libraries are installed, or "
@@ -97,6 +98,15 @@ class OnnxBackend:
             )
         self._first_input = self._dense.get_inputs()[0].name
         self._embedder = embedder
+
+    @cached_property
+    def _sparse(self) -> onnxruntime.InferenceSession:
+        """Made when it is needed, as is the next: each takes memory, and time at the start."""
+        return _session(self._paths[1], self._card, self._providers, Graphs._fields)
+
+    @cached_property
+    def _whole(self) -> onnxruntime.InferenceSession:
+        return _session(self._paths[2], self._card, self._providers, WholeGraphs._fields)
 
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
         """Computes a batch in the graph that is faster for its size."""
@@ -117,10 +127,10 @@ class OnnxBackend:
             return self._embedder(log_mel)
         unused = {
             part.name: _zeros(part, len(log_mel))
-            for part in self._sparse.get_inputs()
+            for part in self._dense.get_inputs()
             if part.name != self._first_input
         }
-        embeddings: Floats = self._sparse.run(
+        embeddings: Floats = self._dense.run(
             ["embeddings"], {self._first_input: log_mel, **unused}, self._path_only
         )[0]
         return embeddings
@@ -164,7 +174,6 @@ def _session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
-    check_hash(path, card.graphs.get(graph_kind(path), ""))
     try:
         session = onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # onnxruntime's own exceptions share no other base

@@ -133,7 +133,7 @@ class FileLane:
         rate_hz = self._source.sample_rate_hz
         windows = None
         if self._windows is not None:
-            windows = np.array(self._windows).reshape(-1, 2 + len(LABELS))
+            windows = np.frombuffer(self._windows).reshape(-1, 2 + len(LABELS))
         return FileResult(
             file=str(self._path),
             seconds=round(self.seconds, 3),
