@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from mmgat.stream.bus.protocol import Message
 from mmgat.stream.dashboard.drawing.words import CLIP_SHOWN_S
 from mmgat.stream.dashboard.screens.health import last_scroll, render
 from mmgat.stream.dashboard.state.dashboard import DashboardState, advance
 from mmgat.stream.dashboard.state.view import Choices, View
 from tests.stream.dashboard.builders import estimate, hello, status
+from tools.benchmark.dashboard import memory
 
 
 def text(
@@ -62,3 +65,10 @@ def test_a_small_screen_says_how_much_is_below_and_reaches_it() -> None:
     end = text(status(), size=size, scroll=last)
     assert "more" not in end
     assert "tcp://127.0.0.1:5550" in end
+
+
+def test_the_memory_of_a_long_session_is_measured() -> None:
+    (line,) = memory(hours=0.1)
+    found = re.search(r"resident (\d+) MiB after a quarter, (\d+) MiB at the end", line)
+    assert found
+    assert int(found[2]) < int(found[1]) + 20
