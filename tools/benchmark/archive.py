@@ -251,7 +251,8 @@ def on_ray(files: int, seconds: float) -> None:
             (place / f"{i}.ogg").hardlink_to(place / "0.ogg")
         one = Path(folder) / "one"
         one.mkdir()
-        (one / "0.ogg").hardlink_to(place / "0.ogg")
+        for i in range(2):  # one for each process
+            (one / f"{i}.ogg").hardlink_to(place / "0.ogg")
         walls: dict[str, float] = {}
         for name, command, flags in (
             ("--jobs 2", "tag", ["-r", "--jobs", 2, "--format", "parquet"]),
