@@ -39,7 +39,7 @@ echo
 echo "| check | result |"
 echo "| --- | --- |"
 for name in equality tests profile latency streams; do
-    last=$(grep -v '^$' "$folder/$name" | grep -v '^  ' | tail -n 2 | tr '\n' ';' | cut -c 1-220)
+    last=$(grep -v -e '^$' -e '^  ' -e '%\]$' -e Warning "$folder/$name" | tail -n 2 | tr '\n' ';' | cut -c 1-220)
     echo "| $name | $last |"
 done
 exit $failed

@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,8 @@ BEHIND_MS = 1000.0
 
 SPEED_STREAMS = 32
 SPEED_HOPS = 4
-PATIENCE_S = 120.0
+PATIENCE_S = 120.0 * float(os.environ.get("PATIENCE", "1"))
+"""For an engine's answer; loading torch and a device's libraries is part of the first."""
 
 
 def many(compute: str = "cpu") -> Iterator[str]:
@@ -133,18 +134,18 @@ def _ask(fleet: list[Connection], requests: list[tuple[str, int]]) -> list[Any]:
 def _serve(connection: Connection, model: str, weights: Path | None, compute: str) -> None:
     """Answers until the other end is closed."""
     recognizer, settings = _recognizer(model, weights, compute)
-    while True:
-        try:
+    with suppress(EOFError, OSError):
+        while True:
             what, n_channels = connection.recv()
-        except EOFError:
-            return
-        recognizer.warm_up(n_channels or SPEED_STREAMS)
-        connection.send("ready")
-        connection.recv()
-        if what == "speed":
-            connection.send((_seconds_a_hop(recognizer, settings), recognizer.model.computes))
-        else:
-            connection.send(_run(n_channels, recognizer, settings) if n_channels else (0, [], ""))
+            recognizer.warm_up(n_channels or SPEED_STREAMS)
+            connection.send("ready")
+            connection.recv()
+            if what == "speed":
+                connection.send((_seconds_a_hop(recognizer, settings), recognizer.model.computes))
+            else:
+                connection.send(
+                    _run(n_channels, recognizer, settings) if n_channels else (0, [], "")
+                )
 
 
 def _recognizer(

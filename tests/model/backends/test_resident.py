@@ -147,6 +147,28 @@ def test_only_the_samples_of_new_frames_are_sent_and_behind_a_gap_all() -> None:
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
 
 
+def test_behind_a_fault_all_frames_of_a_window_are_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The device does not have those of the window that failed."""
+    recognizer, reference = resident(hears=True), Recognizer(untrained_model(), SHAPE)
+    recognizer.warm_up(1)
+    windows = WindowAssembler(8_000, 15_600, 16_000).push(melody(3.0, 16_000)[:, 0])
+    states = recognizer.new_state(), reference.new_state()
+    backend = recognizer.model.backend
+    for number, window in enumerate(windows):
+        if number == 1:
+            with monkeypatch.context() as patched:
+                patched.setattr(backend, "advance_heard", lambda windows, graphs: 1 / 0)
+                with pytest.raises(ZeroDivisionError):
+                    recognizer([(states[0], window)])
+            continue
+        (found,) = recognizer([(states[0], window)])
+        (expected,) = reference([(states[1], window)])
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
+        assert found.node_starts == expected.node_starts
+
+
 def test_the_step_of_a_hop_waits_for_nothing_and_stays_on_its_device() -> None:
     """The default model on tensors without values, which say they are of CUDA.
 
