@@ -104,7 +104,7 @@ def fit_vae(windows: Tensor, labels: Tensor, epochs: int, preparation: Preparati
             divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
             loss: Tensor = error + beta * divergence
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             total += float(error.detach()) * len(index)
         preparation.report(f"VAE, epoch {epoch}: squared error {total / len(windows):.3f}")

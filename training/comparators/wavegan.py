@@ -192,7 +192,9 @@ def fit_gan(
         (-critic(generator(torch.randn(len(y), NOISE), y), y).mean()).backward()
         slow.step()
         if iteration % 50 == 0:
-            preparation.report(f"GAN, iteration {iteration}: distance {float(distance):.3f}")
+            preparation.report(
+                f"GAN, iteration {iteration}: distance {float(distance.detach()):.3f}"
+            )
     return generator.eval()
 
 
@@ -224,7 +226,7 @@ def accepted(sounds: Array, labels: Tensor, rate_hz: int, held_out: Bags) -> Arr
     judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
     judge.fit(_summary(windows.float().numpy()), truth.numpy())
     scores = np.full((len(sounds), N_LABELS), -np.inf)
-    scores[:, judge.classes_] = judge.predict_log_proba(_summary(log_mel_of(sounds, rate_hz)))
+    scores[:, judge.classes_] = judge.predict_proba(_summary(log_mel_of(sounds, rate_hz)))
     own = scores[np.arange(len(sounds)), labels.numpy()][:, None]
     found: Array = ((scores > own).sum(axis=1) < BEST) & np.isfinite(own[:, 0])
     return found

@@ -40,7 +40,7 @@ def a_run(name: str, folder: Path) -> torch.nn.Module:
 def test_live_scores_are_those_of_the_network(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = a_run(name, tmp_path)
-    model = load_model(str(publish_system(tmp_path, tmp_path / "out", graphs=False)), compute="cpu")
+    model = load_model(str(publish_system(tmp_path, tmp_path / "out")), compute="cpu")
     front_end = model.embedder.front_end
     n_nodes, size = 6, model.embedder.embedding_size
     frames = np.random.default_rng(0).standard_normal(
