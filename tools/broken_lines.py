@@ -28,7 +28,7 @@ import pytest
 from tools.namespace import ROOT
 
 LINES: Final = Path(__file__).with_suffix(".toml")
-TIMEOUT_S: Final = 60
+TIMEOUT_S: Final = 240
 UNNOTICED, NOTICED = 0, 1
 """pytest's exit codes."""
 
@@ -111,8 +111,8 @@ def main(words: tuple[str, ...]) -> None:
     n_noticed = 0
     for one in listed:
         code = outcome([one.test], one)
-        n_noticed += code in (NOTICED, -1)
-        if code not in (NOTICED, -1):
+        n_noticed += code == NOTICED
+        if code != NOTICED:
             click.echo(
                 f"NOBODY NOTICES ({code}): {one.fact}: {one.line} -> {one.instead}", err=True
             )

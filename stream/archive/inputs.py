@@ -21,6 +21,11 @@ SUFFIXES: Final = frozenset({
 
 PLAYLISTS: Final = (".m3u", ".m3u8")
 
+DESCRIPTORS: Final = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+"""What a shell's ``<(...)`` gives."""
+
+SOUND_BEGINS: Final = (b"RIFF", b"FORM", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b".snd", b"caff")
+
 
 @dataclass
 class Inputs:
@@ -65,7 +70,7 @@ def find_inputs(arguments: Iterable[str], recursive: bool = False) -> Inputs:
 def _named(argument: str, found: Inputs) -> Iterator[str]:
     """What an argument names, before folders are searched."""
     if argument == "-":
-        yield from _from_stdin()
+        yield from _from_stdin(found)
     elif glob.has_magic(argument) and not os.path.lexists(argument):
         matches = sorted(glob.iglob(argument, recursive=True))
         if not matches:
@@ -89,7 +94,14 @@ def _below(item: str, recursive: bool, found: Inputs) -> Iterator[str]:
         for path in _from_playlist(item, found):
             found.roots.add(os.path.dirname(os.path.abspath(path)))
             yield str(Path(path))
+    elif item.startswith(DESCRIPTORS) and not os.path.isfile(item):
+        found.faults.append(
+            f"expected an audio file, found a pipe or device at {item!r}: send raw PCM to "
+            "mmgat-stream --stdin, or write the sound to a file first"
+        )
     else:
+        if item.startswith(DESCRIPTORS):  # those of this process; workers have others
+            item = os.path.realpath(item)
         found.roots.add(os.path.dirname(os.path.abspath(item)))
         yield str(Path(item))
 
@@ -105,8 +117,17 @@ def _files_in(folder: str) -> Iterator[str]:
                 yield before + name
 
 
-def _from_stdin() -> list[str]:
+def _from_stdin(found: Inputs) -> list[str]:
+    if sys.stdin is None:
+        found.faults.append("expected a list of files on standard input, found it closed")
+        return []
     data = sys.stdin.buffer.read()
+    if data.startswith(SOUND_BEGINS):
+        found.faults.append(
+            "expected a list of files on standard input, found sound: give mmgat-tag the file's "
+            "name, and mmgat-stream --stdin raw PCM"
+        )
+        return []
     separator = b"\0" if b"\0" in data else b"\n"
     lines = (os.fsdecode(line).rstrip("\r") for line in data.split(separator))
     return [line for line in lines if line]

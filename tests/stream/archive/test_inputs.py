@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,3 +75,27 @@ def test_a_list_on_standard_input_may_hold_any_name(
 def test_places_are_relative_to_what_all_arguments_have_in_common(music: Path) -> None:
     found = find_inputs([str(music / "sub"), str(music / "a.flac")], recursive=True)
     assert [found.relative(path).as_posix() for path in found.files] == ["sub/c.wav", "a.flac"]
+
+
+def test_sound_in_place_of_a_list_on_standard_input_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sound = SimpleNamespace(buffer=io.BytesIO(b"RIFF\0\0\0\0WAVEfmt \n\xff\xfe\n"))
+    for stdin, told in ((sound, "found sound: give"), (None, "found it closed")):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        found = find_inputs(["-"])
+        assert found.files == []
+        (fault,) = found.faults
+        assert told in fault
+
+
+def test_a_pipe_of_the_shell_is_named_as_one_and_an_open_file_by_its_name(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    path = tmp_path / "a.wav"
+    with path.open("wb") as file:
+        found = find_inputs([f"/dev/fd/{reading}", f"/dev/fd/{file.fileno()}"])
+    os.close(reading)
+    os.close(writing)
+    assert found.files == [str(path)]
+    (fault,) = found.faults
+    assert "found a pipe or device at '/dev/fd/" in fault
