@@ -53,6 +53,8 @@ class Target:
             raise OutputError(
                 "expected --out with --resume, found none: name where the results are"
             )
+        if self.out is None and sys.stdout is None:
+            raise OutputError("expected a standard output for results, found it closed: give --out")
         if self.resume and self.overwrite:
             raise OutputError("expected --resume or --overwrite, found both")
         if isinstance(self.form, DocumentFormat) and n_files > 1 and not self.is_folder:

@@ -158,6 +158,16 @@ def test_results_that_a_full_disk_does_not_take_are_no_success(wav: Callable[...
         assert "Traceback" not in done.stderr
 
 
+def test_without_a_standard_output_results_need_another_place() -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", *TAG, "any.wav"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        ": expected a standard output for results, found it closed: give --out\n"
+    )
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_sound_of_a_video_is_annotated(wav: Callable[..., Path], tmp_path: Path) -> None:
     clip = wav(melody(2.0, 44_100, channels=2), 44_100)
     video = tmp_path / "film.mp4"
