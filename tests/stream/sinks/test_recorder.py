@@ -88,7 +88,9 @@ def test_a_clip_reaches_from_before_the_first_instrument_to_after_the_last(tmp_p
     np.testing.assert_allclose(samples, ramp(start, start + len(samples))[:, 0], atol=1e-6)
     assert start + len(samples) >= 10 * RATE_HZ
     (line,) = [line for line in logged(tmp_path) if line["type"] == "recording"]
-    assert (line["file"], line["t0"], line["labels"]) == (name, 3.5, ["piano", "voice"])
+    assert (line["file"], line["source"], line["t0"]) == (name, "mic", 3.5)
+    assert line["labels"] == ["piano", "voice"]
+    assert line["t1"] == 3.5 + len(samples) / RATE_HZ
 
 
 def test_without_events_no_sound_is_kept(tmp_path: Path) -> None:

@@ -139,12 +139,12 @@ def test_audio_beyond_the_bound_is_dropped_and_counted() -> None:
     runner.put(estimate(0))
     assert sink.entered.wait(WAIT_S)
     half = np.zeros((MAX_AUDIO_BYTES // 8, 1), np.float32)
-    for position in range(3):
+    for position in range(4):
         runner.put_audio("lab", 48_000, True, Block(position, half, 0.0), wait=False)
     sink.gate.set()
     finish(runner)
     assert sink.taken == [0, 0, 1]
-    assert runner.dropped == 1
+    assert runner.dropped == 2
 
 
 def test_a_fault_costs_its_message_is_warned_of_once_and_heals(
