@@ -121,7 +121,8 @@ def test_embeddings_of_a_cluster_are_those_of_one_machine(
     model = load_model("compact")
     arguments = ["embed", str(clips[0].parent), "--out", str(tmp_path / "out"), "--actors", "1"]
     done = CliRunner().invoke(train, arguments)
-    assert (done.exit_code, done.output) == (0, "4 files embedded, 0 were already\n")
+    assert done.exit_code == 0
+    assert done.output.endswith("4 files embedded, 0 were already\n")  # behind Ray's log
     rows = rows_of(str(tmp_path / "out"))
     assert [row["file"] for row in rows] == [str(path) for path in clips]
     for row, path in zip(rows, clips, strict=True):
