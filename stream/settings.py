@@ -14,6 +14,8 @@ from msgspec import Meta
 from mmgat.stream.setting_types import SettingsGroup
 
 HOPS_S: Final = (0.25, 0.5, 1.0)
+LIVE_HOP_S: Final = 0.25
+"""Of ``mmgat-stream``, which names an instrument the sooner; files are tagged as well at 0.5."""
 MAX_NODES: Final = 60
 DEFAULT_ADDRESS: Final = "tcp://127.0.0.1:5550"
 
@@ -44,7 +46,7 @@ class DecisionSettings(SettingsGroup, frozen=True):
         int,
         _about(
             "Windows that decide together: their mean log-odds reach the threshold before 'on', "
-            "and as many in a row lie below the lower one before 'off'.",
+            "and at least as many in a row lie below the lower one before 'off'.",
             ge=1,
             le=100,
         ),
@@ -52,6 +54,9 @@ class DecisionSettings(SettingsGroup, frozen=True):
     off_ratio: Annotated[
         float, _about("The lower threshold, as a share of the label's threshold.", gt=0, le=1)
     ] = 0.75
+    off_s: Annotated[
+        float, _about("Seconds below the lower threshold before 'off'.", ge=0, le=60)
+    ] = 1.0
     silence_dbfs: Annotated[
         float, _about("Windows with a lower RMS level name no instrument.", ge=-200, le=0)
     ] = -60.0

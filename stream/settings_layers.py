@@ -84,8 +84,9 @@ def read_settings(
     assignments: Sequence[str] = (),
     file: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> ProgramSettings:
-    """All settings, each from the first place that has it: flags, environment, file, default.
+    """All settings, each from the first place that has it: flags, environment, file, defaults.
 
     Where one place chooses the input, what a later place says of another input is left out.
 
@@ -94,6 +95,7 @@ def read_settings(
         assignments: ``section.name=value``.
         file: in TOML.
         environment: variables by name.
+        defaults: short name -> value, in place of the settings' own.
 
     Raises:
         SettingsError: an unknown name, a value of the wrong type or outside its range.
@@ -102,6 +104,7 @@ def read_settings(
         _from_flags(flags, assignments),
         _from_environment(environment or {}),
         _from_file(file) if file else {},
+        {SHORT_NAMES[name]: Given(value, "default") for name, value in (defaults or {}).items()},
     ]
     merged: Layer = {}
     for layer in layers:

@@ -116,6 +116,7 @@ def melody(seconds: float, rate_hz: int, channels: int = 1, seed: int = 0) -> Sa
         age = np.clip(t - onset, 0, None)
         tone = 0.3 * np.sin(2 * np.pi * pitch_hz * age) * np.exp(-4 * age)
         sound += (tone * (t >= onset))[:, None]
+    sound[0] = 0.1  # heard from the first sample on
     return sound.astype(np.float32)
 
 

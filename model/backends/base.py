@@ -99,14 +99,12 @@ class HeardWindow:
         stream: whose it is; the device keeps the frames of a stream's last window under it.
         samples: float32 [T], under all frames of the window.
         n_known: so many first frames are the last ones of the stream's window before.
-        n_unheard: so many first frames were never heard, see ``FrontEnd.fill``.
         frames: computes all of them here, float32 [n_frames, n_bands].
     """
 
     stream: object
     samples: Floats
     n_known: int
-    n_unheard: int
     frames: Callable[[], Floats]
 
 

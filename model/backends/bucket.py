@@ -20,7 +20,7 @@ from mmgat.model.backends.twin_block import Block
 WARM_UPS: Final = 3
 """Runs before a CUDA graph is captured, as torch's documentation asks for."""
 
-OF_NOBODY: Final = ("place", "slot", "step", "stream", "n_unheard")
+OF_NOBODY: Final = ("place", "slot", "step", "stream")
 """Inputs that say whose a window is and where it goes."""
 
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from mmgat.model.backends.base import HeardWindow, HeldGraph
 from mmgat.model.backends.places import Places
 from mmgat.model.embedders.base import FrontEnd
-from mmgat.model.embedders.torch_front_ends import filled
 from mmgat.model.streaming_model import StreamingModel
 
 Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
@@ -143,7 +142,6 @@ class HearingStep(HopStep):
         sound: Shapes = {
             "samples": (torch.float32, (n_windows, self._n_samples)),
             "stream": (torch.int64, (n_windows,)),
-            "n_unheard": (torch.int64, (n_windows,)),
         }
         return sound | self._of_graphs(n_windows)
 
@@ -155,7 +153,6 @@ class HearingStep(HopStep):
         for row, window in zip(given["samples"], heard, strict=False):
             row[:] = window.samples[-self._n_samples :]
         given["stream"][:n_windows] = streams
-        given["n_unheard"][:n_windows] = [window.n_unheard for window in heard]
 
     def log_mel(self, given: dict[str, Tensor]) -> Tensor:
         """The windows' spectrograms, float32 [B, n_frames, n_bands]; they are kept."""
@@ -164,4 +161,4 @@ class HearingStep(HopStep):
         if self._n_new < known.shape[1]:
             frames = torch.cat([known[stream, self._n_new :], frames], dim=1)
         known[stream] = frames
-        return filled(frames, given["n_unheard"]) if self._frames.front_end.repeats else frames
+        return frames

@@ -31,8 +31,6 @@ class FrontEnd:
         hop_samples: from one frame's first sample to the next one's.
         n_frames: frames an embedder reads at once.
         n_bands: frequency bands of a frame.
-        repeats: where a stream begins within a window, its frames are repeated in place of those
-            that were never heard; otherwise those are of silence.
         compute: float32 [..., T] mono -> float32 [..., 1 + (T - frame_samples) // hop_samples,
             n_bands].
         in_torch: ``module:class`` of the same function as a torch module, float32 [B, T] -> float32
@@ -45,7 +43,6 @@ class FrontEnd:
     n_frames: int
     n_bands: int
     compute: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-    repeats: bool = False
     in_torch: str = ""
 
     @property
@@ -72,22 +69,6 @@ class FrontEnd:
     def lead_samples(self) -> int:
         """Samples that an embedder hears before the second its node stands for."""
         return max(0, self.window_samples - self.sample_rate_hz)
-
-    def unheard(self, n_missing: int) -> int:
-        """How many first frames of a window were never heard, of its first samples that were not."""
-        return -(-n_missing // self.hop_samples)
-
-    def fill(self, frames: npt.NDArray[np.float32], n_missing: int) -> npt.NDArray[np.float32]:
-        """Frames [n_frames, n_bands] with the first samples never heard, as ``repeats`` wants them.
-
-        Args:
-            n_missing: samples at the window's start that were never heard.
-        """
-        n_unheard = self.unheard(n_missing)
-        n_heard = len(frames) - n_unheard
-        if not self.repeats or not n_unheard or n_heard <= 0:
-            return frames
-        return frames[n_unheard + (np.arange(len(frames)) - n_unheard) % n_heard]
 
     def examples(self, windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Windows float32 [..., T] -> their first frames, float32 [..., n_frames, n_bands].

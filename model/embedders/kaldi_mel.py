@@ -136,6 +136,5 @@ KALDI_LOG_MEL: Final = FrontEnd(
     n_frames=N_FRAMES,
     n_bands=N_MELS,
     compute=kaldi_log_mel,
-    repeats=True,
     in_torch="mmgat.model.embedders.torch_front_ends:KaldiLogMel",
 )

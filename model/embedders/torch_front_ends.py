@@ -60,19 +60,3 @@ class KaldiLogMel(nn.Module):
         power = spectrum.real.square() + spectrum.imag.square()
         mel: Tensor = power @ self.mel
         return ((mel + kaldi_mel.POWER_OFFSET).log() + 4.5) / 5.0
-
-
-def filled(frames: Tensor, n_unheard: Tensor) -> Tensor:
-    """``FrontEnd.fill`` of many windows: what was heard stands for the first frames, never heard.
-
-    Args:
-        frames: float32 [B, n_frames, n_bands].
-        n_unheard: int64 [B], frames at a window's start that were never heard; 0 for none.
-    """
-    n_frames = frames.shape[1]
-    place = torch.arange(n_frames, device=frames.device).unsqueeze(0)
-    first = n_unheard.unsqueeze(1)
-    heard = (n_frames - first).clamp(min=1)
-    repeated = first + (place - first).remainder(heard)
-    index = torch.where((first > 0) & (first < n_frames), repeated, place)
-    return frames.gather(1, index.unsqueeze(-1).expand_as(frames))

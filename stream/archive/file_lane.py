@@ -14,11 +14,11 @@ from mmgat.stream.archive.result import FileResult, Segment
 from mmgat.stream.archive.sound import open_sound
 from mmgat.stream.audio.meter import ChannelMeter, level_dbfs
 from mmgat.stream.audio.resampler import MonoResampler
-from mmgat.stream.audio.windows import Window, WindowAssembler
+from mmgat.stream.audio.windows import Window
 from mmgat.stream.bus.protocol import Event
 from mmgat.stream.recognition.decision_thresholds import decision_thresholds
 from mmgat.stream.recognition.event_detector import EventDetector
-from mmgat.stream.recognition.recognizer import Recognizer
+from mmgat.stream.recognition.recognizer import Recognizer, windows_of
 from mmgat.stream.settings import StreamSettings
 
 Floats = npt.NDArray[np.float32]
@@ -63,10 +63,7 @@ class FileLane:
         rate_hz, embedder = self._source.sample_rate_hz, recognizer.model.embedder
         self._meter = ChannelMeter(rate_hz)
         self._resample = MonoResampler(rate_hz, embedder.sample_rate_hz)
-        hop_samples = round(settings.hop_s * embedder.sample_rate_hz)
-        self._assemble = WindowAssembler(
-            hop_samples, embedder.window_samples, embedder.sample_rate_hz
-        )
+        self._assemble = windows_of(embedder, settings)
         thresholds = decision_thresholds(recognizer.model.card, settings.decision)
         self._decide = EventDetector(thresholds, settings.hop_s, path.name, settings.decision)
         self._scores = FileScores(settings)

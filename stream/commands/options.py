@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, ParamSpec
@@ -55,17 +55,19 @@ _METAVARS: Final = {
 _PREFIX: Final = "setting_"
 
 
-def setting_option(name: str, *letters: str) -> Callable[[Any], Any]:
+def setting_option(name: str, *letters: str, default: object = None) -> Callable[[Any], Any]:
     """The option ``--name`` of the setting with that short name: its help, values and default.
 
     Args:
         name: see ``SHORT_NAMES``.
         letters: short forms such as ``-d``.
+        default: shown in place of the setting's own.
     """
     field = FIELDS[SHORT_NAMES[name]]
     help_text = setting_types.description(field)
-    if not setting_types.is_flag(field) and field.default not in (None, "", ()):
-        help_text += f"  [default: {field.default}]"
+    shown = field.default if default is None else default
+    if not setting_types.is_flag(field) and shown not in (None, "", ()):
+        help_text += f"  [default: {shown}]"
     kinds: dict[str, Any] = {"metavar": _METAVARS.get(name)}
     if setting_types.is_flag(field):
         kinds = {"is_flag": True}
@@ -77,14 +79,18 @@ def setting_option(name: str, *letters: str) -> Callable[[Any], Any]:
     return click.option(*letters, f"--{name}", destination, default=None, help=help_text, **kinds)
 
 
-def settings_options(*names: str | tuple[str, ...]) -> Callable[[Any], Any]:
+def settings_options(
+    *names: str | tuple[str, ...], defaults: Mapping[str, object] | None = None
+) -> Callable[[Any], Any]:
     """Adds options for settings, then ``--set`` and ``--config``, and hands the command all settings.
 
     The command gets them as its argument ``settings``, besides its other options.
 
     Args:
         names: short names; a tuple also has letters: ``("device", "-d")``.
+        defaults: short name -> value, in place of the settings' own.
     """
+    own = dict(defaults or {})
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
@@ -95,7 +101,7 @@ def settings_options(*names: str | tuple[str, ...]) -> Callable[[Any], Any]:
                 if name.startswith(_PREFIX) and value not in (None, ())
             }
             others = {k: v for k, v in values.items() if not k.startswith(_PREFIX)}
-            result: int | None = command(settings=_read(given, assignments, config), **others)
+            result: int | None = command(settings=_read(given, assignments, config, own), **others)
             return result
 
         wrapped = click.option(
@@ -114,17 +120,20 @@ def settings_options(*names: str | tuple[str, ...]) -> Callable[[Any], Any]:
         )(wrapped)
         for name in reversed(names):
             option, *letters = (name,) if isinstance(name, str) else name
-            wrapped = setting_option(option, *letters)(wrapped)
+            wrapped = setting_option(option, *letters, default=own.get(option))(wrapped)
         return wrapped
 
     return decorate
 
 
 def _read(
-    flags: dict[str, Any], assignments: tuple[str, ...], config: Path | None
+    flags: dict[str, Any],
+    assignments: tuple[str, ...],
+    config: Path | None,
+    defaults: dict[str, object],
 ) -> ProgramSettings:
     try:
-        return read_settings(flags, assignments, config, os.environ)
+        return read_settings(flags, assignments, config, os.environ, defaults)
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
 

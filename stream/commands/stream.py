@@ -11,7 +11,7 @@ from mmgat.stream.commands.options import (
     report_user_errors,
     settings_options,
 )
-from mmgat.stream.settings import ProgramSettings
+from mmgat.stream.settings import LIVE_HOP_S, ProgramSettings
 
 
 @click.command("mmgat-stream", context_settings=HELP_NAMES | {"max_content_width": 100})
@@ -43,6 +43,7 @@ from mmgat.stream.settings import ProgramSettings
     "monitor",
     "no-dashboard",
     "speed",
+    defaults={"hop": LIVE_HOP_S},
 )
 @click.version_option(package_name="mmgat-stream")
 @report_user_errors

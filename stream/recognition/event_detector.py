@@ -39,7 +39,8 @@ class EventDetector:
     """Turns each window's scores into the set of sounding labels and their events.
 
     A label turns on when the mean log-odds of the last ``n_windows`` windows reach its threshold. It
-    turns off after as many windows below the lower threshold, or with the first silent window. A hit
+    turns off after ``off_s``, and as many windows, below the lower threshold, or with the first
+    silent window. A hit
     is a window at or above the lower threshold. A window stands for the hop around its centre, the
     first and the last one of a stream also for its outer half: so an instrument begins half a hop
     before the centre of its first hit, among the windows that turned it on, and ends half a hop
@@ -64,6 +65,7 @@ class EventDetector:
         self._last: deque[npt.NDArray[np.float64]] = deque(maxlen=self.settings.n_windows)
         self._begins: deque[float] = deque(maxlen=self.settings.n_windows)
         self._hop_s, self._source = hop_s, source
+        self._windows_off = max(self.settings.n_windows, round(self.settings.off_s / hop_s))
         self._tracks = [_Track() for _ in LABELS]
         self._on: set[int] = set()  # places of the labels that are on
         self._hits: list[int] = []  # of those with a hit in the last window
@@ -135,7 +137,7 @@ class EventDetector:
                 track.on_id = f"{LABELS[index]}-{self._n_events}"
                 track.onset_s = max(track.onset_s, self._begins[0])
                 events.append(self._event("on", index, track.onset_s, score))
-            elif self._n_windows - track.hit_at >= (1 if silent else n_windows):
+            elif self._n_windows - track.hit_at >= (1 if silent else self._windows_off):
                 events.append(self._end(index, score))
         return events
 

@@ -30,14 +30,11 @@ class IncrementalFrontEnd:
     def __call__(self, window: Window) -> npt.NDArray[np.float32]:
         """float32 [n_frames, n_bands] of a window."""
         n_known = self._n_known(window, len(self._frames))
-        n_skipped = n_known or self._n_unheard(window)
-        frames = self._front_end.compute(window.samples[n_skipped * self._front_end.hop_samples :])
+        frames = self._front_end.compute(window.samples[n_known * self._front_end.hop_samples :])
         if n_known:
             frames = np.concatenate([self._frames[-n_known:], frames])
-        elif n_skipped:
-            frames = np.pad(frames, [(n_skipped, 0), (0, 0)])
         self._before, self._frames = window, frames
-        return self._front_end.fill(frames, window.n_missing)
+        return frames
 
     def hear(self, window: Window) -> HeardWindow:
         """The window as sound, for a device that keeps the frames of the window before."""
@@ -47,7 +44,6 @@ class IncrementalFrontEnd:
             stream=self,
             samples=window.samples,
             n_known=n_known,
-            n_unheard=self._front_end.unheard(window.n_missing),
             frames=partial(self, window),
         )
 
@@ -62,8 +58,3 @@ class IncrementalFrontEnd:
         shift, hop = window.start - self._before.start, self._front_end.hop_samples
         overlaps = 0 < shift < len(window.samples) and shift % hop == 0
         return max(0, n_before - shift // hop) if overlaps else 0
-
-    def _n_unheard(self, window: Window) -> int:
-        """How many first frames others will stand in for, so that they need not be computed."""
-        n_unheard = self._front_end.unheard(window.n_missing)
-        return n_unheard if self._front_end.repeats and n_unheard < self._front_end.n_frames else 0

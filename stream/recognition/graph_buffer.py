@@ -20,19 +20,17 @@ class GraphBuffer:
     Args:
         n_nodes: N.
         embedding_size: entries of an embedding.
-        rate_hz: of the positions of nodes; so many samples are a step.
 
     Attributes:
         nodes, mask, steps, newest, similarity: as in ``Graphs``, of this graph.
     """
 
-    def __init__(self, n_nodes: int, embedding_size: int, rate_hz: int) -> None:
+    def __init__(self, n_nodes: int, embedding_size: int) -> None:
         self.nodes = np.zeros((n_nodes, embedding_size), np.float32)
         self.mask = np.zeros(n_nodes, bool)
         self.steps = np.zeros(n_nodes, np.int64)
         self.newest = np.zeros(n_nodes, bool)
         self.similarity = np.zeros((n_nodes, n_nodes), np.float32)
-        self._rate = rate_hz
         self._slots: dict[int, int] = {}  # step -> slot, oldest first
         self._starts = [0] * n_nodes  # of the node in every slot
         self._slot = self._next = 0  # of the newest node, of the one after it
@@ -52,19 +50,19 @@ class GraphBuffer:
         """Copies of the graphs, as the network takes them."""
         return collated(buffers)
 
-    def begin_node(self, start: int) -> None:
+    def begin_node(self, step: int, start: int) -> None:
         """The slot of a new node, whose embedding and edges ``set_node`` stores.
 
         Nodes that now lie N seconds back or more, as after a gap, are forgotten. A node in the
         same second as the newest takes its place.
 
         Args:
-            start: position of its second in samples; whole seconds are its step.
+            step: its place in time, in whole seconds.
+            start: position of its second in samples.
 
         Raises:
             ValueError: it lies before the newest node.
         """
-        step = start // self._rate
         newest = next(reversed(self._slots), -1)
         if step < newest:
             raise ValueError(f"expected a node at {newest} s or later, found one at {step} s")

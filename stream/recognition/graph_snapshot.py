@@ -36,7 +36,7 @@ def graph_snapshot(
     return Graph(
         source=source,
         index=index,
-        times_s=[start / rate_hz for start in buffer.starts],
+        times_s=[max(0, start) / rate_hz for start in buffer.starts],
         similarity=matrix.astype(np.float64).round(4).clip(-1, 1).tolist(),
         neighbours={
             scale: neighbours(scale, matrix, steps)

@@ -19,12 +19,12 @@ from mmgat.model.labels import LABELS
 from mmgat.stream.audio.meter import ChannelMeter, level_dbfs
 from mmgat.stream.audio.resampler import MonoResampler
 from mmgat.stream.audio.source import Block
-from mmgat.stream.audio.windows import Window, WindowAssembler
+from mmgat.stream.audio.windows import Window
 from mmgat.stream.bus.protocol import Estimate, Event, Graph
 from mmgat.stream.recognition.decision_thresholds import decision_thresholds
 from mmgat.stream.recognition.event_detector import EventDetector
 from mmgat.stream.recognition.graph_snapshot import graph_snapshot
-from mmgat.stream.recognition.recognizer import Recognition, Recognizer
+from mmgat.stream.recognition.recognizer import Recognition, Recognizer, windows_of
 from mmgat.stream.settings import StreamSettings
 
 
@@ -86,9 +86,8 @@ class Pipeline:
         self._live, self._clock = live, clock
         embedder = recognizer.model.embedder
         self._model_rate = embedder.sample_rate_hz
-        hop_samples = round(settings.hop_s * self._model_rate)
         self._resample = MonoResampler(sample_rate_hz, self._model_rate)
-        self._windows = WindowAssembler(hop_samples, embedder.window_samples, self._model_rate)
+        self._windows = windows_of(embedder, settings)
         thresholds = decision_thresholds(recognizer.model.card, settings.decision)
         self._decide = EventDetector(thresholds, settings.hop_s, source, settings.decision)
         self._position = 0
@@ -209,7 +208,7 @@ class Pipeline:
             active=self._decide.active,
             near_misses=self._decide.near_misses,
             evidence=dict(zip(LABELS, _rounded(recognition.evidence.T), strict=True)),
-            evidence_t0=[start / self._model_rate for start in recognition.node_starts],
+            evidence_t0=[max(0, start) / self._model_rate for start in recognition.node_starts],
             level_dbfs=max(level, self.meter.level_dbfs) if self.channels_cancel else level,
             silent=silent,
             partial=window.partial,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mmgat.model.backends.base import HearingBackend, Prediction, ResidentBackend, WholeGraphs
 from mmgat.model.backends.loading import LoadedModel, load_model
 from mmgat.model.embedders.base import EmbedderSpec
-from mmgat.stream.audio.windows import Window
+from mmgat.stream.audio.windows import Window, WindowAssembler
 from mmgat.stream.recognition.front_end import IncrementalFrontEnd
 from mmgat.stream.recognition.graph_buffer import GraphBuffer
 from mmgat.stream.settings import StreamSettings
@@ -45,15 +45,33 @@ class StreamState:
     def __init__(self, embedder: EmbedderSpec, settings: StreamSettings) -> None:
         rate = embedder.sample_rate_hz
         self.front_end = IncrementalFrontEnd(embedder.front_end)
-        self._hop = round(settings.hop_s * rate)
         self._graphs = [
-            GraphBuffer(settings.nodes, embedder.embedding_size, rate)
-            for _ in range(rate // self._hop)
+            GraphBuffer(settings.nodes, embedder.embedding_size)
+            for _ in range(rate // round(settings.hop_s * rate))
         ]
 
     def graph_of(self, window: Window) -> GraphBuffer:
         """The graph of the window's phase."""
-        return self._graphs[(window.start // self._hop) % len(self._graphs)]
+        return self._graphs[window.tick % len(self._graphs)]
+
+    def begin_node(self, window: Window) -> GraphBuffer:
+        """The graph of the window's phase, with a node for the window."""
+        graph = self.graph_of(window)
+        graph.begin_node(window.tick // len(self._graphs), window.start)
+        return graph
+
+
+def windows_of(embedder: EmbedderSpec, settings: StreamSettings) -> WindowAssembler:
+    """Cuts a stream as an embedder hears it; what lies below the silence gate is silence.
+
+    Args:
+        embedder: of the model.
+        settings: hop and gate.
+    """
+    rate_hz = embedder.sample_rate_hz
+    silence = 10 ** (settings.decision.silence_dbfs / 20)
+    hop_samples = round(settings.hop_s * rate_hz)
+    return WindowAssembler(hop_samples, embedder.window_samples, rate_hz, silence)
 
 
 class Recognizer:
@@ -113,8 +131,7 @@ class Recognizer:
         embeddings = backend.embed(np.array([state.front_end(w) for state, w in windows]))
         wholes = []
         for (state, window), embedding, drop in zip(windows, embeddings, silent, strict=True):
-            graph = state.graph_of(window)
-            graph.begin_node(window.start)
+            graph = state.begin_node(window)
             wholes.append(graph.whole(embedding))
             if drop:
                 graph.drop_newest()
@@ -129,9 +146,7 @@ class Recognizer:
         Raises:
             Exception: what the computing raises; the graphs are then without these windows.
         """
-        graphs = [state.graph_of(window) for state, window in windows]
-        for graph, (_, window) in zip(graphs, windows, strict=True):
-            graph.begin_node(window.start)
+        graphs = [state.begin_node(window) for state, window in windows]
         try:
             embeddings, scores, evidence, rows = self.predict(windows, graphs)
         except Exception:

@@ -6,20 +6,22 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from mmgat.model.backends.loading import load_model
 from mmgat.model.labels import INDEX, LABELS
 from mmgat.stream.bus.protocol import Event
-from mmgat.stream.recognition.recognizer import load_recognizer
 from tools.audit.__main__ import main
 from tools.audit.listening import RATE_HZ, Heard, ModelListener, Samples, TaggerListener
 from tools.audit.live import Clip, figures, listen, per_label, report
 from tools.audit.recordings import delays, false_events
 from tools.audit.sound import trimmed
 
+DEMO = Path(__file__).parents[2] / "stream" / "demo" / "demo.ogg"
+
 PIANO, VOICE = INDEX["piano"], INDEX["voice"]
 
 
 def compact() -> ModelListener:
-    return ModelListener(load_recognizer("compact"))
+    return ModelListener(load_model("compact"))
 
 
 def test_digital_silence_causes_no_event() -> None:
@@ -68,7 +70,7 @@ def heard(active: list[list[str]], events: list[tuple[float, str]], level: float
 
 
 def clip(name: str, truth: list[str], said: Heard) -> Clip:
-    return Clip(name, np.array([label in truth for label in LABELS]), said, 1.0)
+    return Clip(name, np.array([label in truth for label in LABELS]), said, 1.0, 1.0)
 
 
 def test_figures_count_windows_labels_and_clips() -> None:
@@ -114,7 +116,18 @@ def test_agreement_is_of_the_windows_nearest_in_time(tmp_path: Path) -> None:
     (short,) = listen(tmp_path, Clockwork(), [0.1])
     assert short.agreement == 1.0  # the same places of its clock
     (long,) = listen(tmp_path, Clockwork(), [0.5])
-    assert long.agreement == 0.0  # half a second later its clock says the opposite
+    assert (
+        long.agreement == long.agreement_cut == 0.0
+    )  # half a second later its clock says the opposite
+
+
+def test_a_recording_is_named_alike_however_long_it_waits(tmp_path: Path) -> None:
+    sound, rate_hz = soundfile.read(DEMO)
+    soundfile.write(tmp_path / "a.wav", sound[: 6 * rate_hz], rate_hz)
+    (tmp_path / "manifest.csv").write_text("path,labels\na.wav,piano\n")
+    (clip_,) = listen(tmp_path, compact(), [0.1, 0.37])
+    assert clip_.heard.active.any()
+    assert clip_.agreement == 1.0
 
 
 def test_a_tagger_decides_by_one_threshold_on_the_window_it_hears() -> None:
@@ -141,8 +154,8 @@ def test_live_reports_clips_by_their_manifest(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["live", str(tmp_path), "--json"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
-    assert (found["clips"], found["audible windows"]) == (1, 3)
-    assert found["labels"]["piano"]["right"] + found["labels"]["piano"]["missed"] == 3
+    assert (found["clips"], found["audible windows"]) == (1, 7)
+    assert found["labels"]["piano"]["right"] + found["labels"]["piano"]["missed"] == 7
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Audits of a model through the live path, at hop 0.5; no sound in them may have been trained on.
+"""Audits of a model through the live path; no sound in them may have been trained on.
 
     python -m tools.audit live FOLDER            clips of playing with a manifest.csv (path, labels)
     python -m tools.audit noise                  silence and steady noise, at levels up to 0 dBFS
@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 
+from mmgat.model.backends.loading import load_model
 from mmgat.stream.recognition.recognizer import load_recognizer
 from tools.audit.listening import Listener, ModelListener, TaggerListener
 
@@ -40,7 +41,7 @@ def listener_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def listener_of(model: str, tagger: str | None, tagger_threshold: float) -> Listener:
     """Who listens."""
     if tagger is None:
-        return ModelListener(load_recognizer(model))
+        return ModelListener(load_model(model))
     from tools.teachers import load_tagger
 
     name, _, path = tagger.partition("=")
@@ -60,7 +61,7 @@ class Audit(click.Group):
 
 @click.group(cls=Audit)
 def main() -> None:
-    """Audits of a model through the live path, at hop 0.5."""
+    """Audits of a model through the live path, as mmgat-stream is set."""
 
 
 @main.command()

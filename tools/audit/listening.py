@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mmgat.model.backends.loading import LoadedModel
 from mmgat.model.labels import LABELS
 from mmgat.stream.audio.meter import level_dbfs
 from mmgat.stream.audio.source import Block
@@ -17,14 +18,12 @@ from mmgat.stream.bus.protocol import Estimate, Event
 from mmgat.stream.recognition.event_detector import EventDetector
 from mmgat.stream.recognition.pipeline import Pipeline
 from mmgat.stream.recognition.recognizer import Recognizer
-from mmgat.stream.settings import StreamSettings
+from mmgat.stream.settings import LIVE_HOP_S, DecisionSettings, StreamSettings
 
 Samples = npt.NDArray[np.float32]
 
 RATE_HZ: Final = 32_000
 """Rate of all sound in the audit: enough for every model, and a model resamples it to its own."""
-
-HOP_S: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,21 +46,22 @@ class Heard:
 
 
 class Listener(Protocol):
-    """Listens to mono sound at ``RATE_HZ``, at hop 0.5."""
+    """Listens to mono sound at ``RATE_HZ``, at the hop of ``mmgat-stream``."""
 
     def __call__(self, samples: Samples) -> Heard: ...
 
 
 class ModelListener:
-    """A model of this project, block by block through the pipeline that a microphone goes through.
+    """A model of this project, through the pipeline that a microphone goes through.
 
     Args:
-        recognizer: at the default settings.
-        settings: hop and decision.
+        model: the model.
+        settings: those of ``mmgat-stream`` if not given.
     """
 
-    def __init__(self, recognizer: Recognizer, settings: StreamSettings | None = None) -> None:
-        self._recognizer, self._settings = recognizer, settings or StreamSettings(hop_s=HOP_S)
+    def __init__(self, model: LoadedModel, settings: StreamSettings | None = None) -> None:
+        self._settings = settings or StreamSettings(hop_s=LIVE_HOP_S)
+        self._recognizer = Recognizer(model, self._settings)
 
     def __call__(self, samples: Samples) -> Heard:
         pipeline = Pipeline(self._recognizer, "audit", RATE_HZ, self._settings)
@@ -100,8 +100,11 @@ class TaggerListener:
         self._thresholds = dict.fromkeys(LABELS, threshold)
 
     def __call__(self, samples: Samples) -> Heard:
-        windows = WindowAssembler(round(HOP_S * RATE_HZ), max(self._size, RATE_HZ), RATE_HZ)
-        detector = EventDetector(self._thresholds, HOP_S, "audit")
+        silence = 10 ** (DecisionSettings().silence_dbfs / 20)
+        windows = WindowAssembler(
+            round(LIVE_HOP_S * RATE_HZ), max(self._size, RATE_HZ), RATE_HZ, silence
+        )
+        detector = EventDetector(self._thresholds, LIVE_HOP_S, "audit")
         heard = Heard(np.zeros(0), np.zeros(0), np.zeros((0, len(LABELS)), np.float32),
                       np.zeros((0, len(LABELS)), bool), [])  # fmt: skip
         ends, levels, scores, active = [], [], [], []

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score
 
 from mmgat.model.labels import INDEX, LABELS
-from tools.audit.listening import HOP_S, RATE_HZ, Heard, Listener, Samples
+from tools.audit.listening import RATE_HZ, Heard, Listener, Samples
 from tools.audit.sound import read
 
 AUDIBLE_DBFS: Final = -50.0
@@ -33,13 +33,15 @@ class Clip:
         name: of the file.
         truth: bool [20], the instruments that play.
         heard: from the clip as it is.
-        agreement: share of its windows with the same active labels when it is delayed.
+        agreement: share of its windows with the same active labels when silence comes before it.
+        agreement_cut: the same when its first tenths of a second are missing.
     """
 
     name: str
     truth: npt.NDArray[np.bool_]
     heard: Heard
     agreement: float
+    agreement_cut: float
 
     @property
     def audible(self) -> npt.NDArray[np.bool_]:
@@ -74,22 +76,30 @@ def listen(folder: Path, listener: Listener, delays_s: Sequence[float] = DELAYS_
         truth[[INDEX[label] for label in row["labels"].split("+") if label]] = True
         samples = read(folder / row["path"])
         heard = listener(samples)
-        agreement = [_agreement(heard, samples, delay, listener) for delay in delays_s]
-        clips.append(
-            Clip(row["path"], truth, heard, float(np.mean(agreement)) if agreement else 1.0)
-        )
+        late = [_agreement(heard, listener(shifted(samples, d)), d) for d in delays_s]
+        cut = [_agreement(heard, listener(shifted(samples, -d)), -d) for d in delays_s]
+        clips.append(Clip(row["path"], truth, heard, _mean(late), _mean(cut)))
     if not clips:
         raise ValueError(f"expected clips in {folder / 'manifest.csv'}, found none")
     return clips
 
 
-def _agreement(heard: Heard, samples: Samples, delay_s: float, listener: Listener) -> float:
-    """Share of audible windows whose active labels are those of the nearest delayed window."""
-    late = listener(np.concatenate([np.zeros(round(delay_s * RATE_HZ), np.float32), samples]))
-    index = np.flatnonzero(heard.levels_dbfs > AUDIBLE_DBFS)
-    nearest = np.clip(np.round(index + delay_s / HOP_S).astype(int), 0, len(late.active) - 1)
-    same = (heard.active[index] == late.active[nearest]).all(axis=1)
-    return float(same.mean()) if len(same) else 1.0
+def shifted(samples: Samples, delay_s: float) -> Samples:
+    """The sound after so many seconds of silence, or without so many of its first."""
+    n = round(delay_s * RATE_HZ)
+    return np.concatenate([np.zeros(n, np.float32), samples]) if n > 0 else samples[-n:]
+
+
+def _agreement(heard: Heard, again: Heard, delay_s: float) -> float:
+    """Share of audible windows whose active labels are those of the nearest window heard again."""
+    audible = (heard.levels_dbfs > AUDIBLE_DBFS) & (heard.ends_s + delay_s > again.ends_s[0])
+    ends = heard.ends_s[audible] + delay_s
+    nearest = np.abs(again.ends_s[None] - ends[:, None]).argmin(axis=1)
+    return _mean((heard.active[audible] == again.active[nearest]).all(axis=1))
+
+
+def _mean(shares: Sequence[float] | npt.NDArray[np.bool_]) -> float:
+    return float(np.mean(shares)) if len(shares) else 1.0
 
 
 def figures(clips: Sequence[Clip]) -> dict[str, float]:
@@ -125,6 +135,7 @@ def figures(clips: Sequence[Clip]) -> dict[str, float]:
             np.mean([not any(e.event == "on" for _, e in clip.heard.events) for clip in clips])
         ),
         "agreement when delayed": float(np.mean([clip.agreement for clip in clips])),
+        "agreement when cut": float(np.mean([clip.agreement_cut for clip in clips])),
     }
 
 

@@ -58,10 +58,7 @@ def embed_file(path: Path, model: LoadedModel) -> npt.NDArray[np.float32]:
     rows = []
     for first in range(0, n_windows, WINDOWS_A_BATCH):
         starts = range(first * second, min(first + WINDOWS_A_BATCH, n_windows) * second, second)
-        examples = front_end.compute(np.stack([padded[i : i + size] for i in starts]))
-        log_mel = np.stack(
-            [front_end.fill(e, max(0, lead - i)) for e, i in zip(examples, starts, strict=True)]
-        )
+        log_mel = front_end.compute(np.stack([padded[i : i + size] for i in starts]))
         rows.append(
             model.backend(log_mel, _alone(len(log_mel), embedder.embedding_size)).embeddings
         )

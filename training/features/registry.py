@@ -71,7 +71,7 @@ def windows_of(audio: Array, front_end: FrontEnd) -> Array:
 
     Args:
         audio: mono float32 [160000] at 16 kHz.
-        front_end: reads the windows; before the clip there was silence, or what ``repeats`` says.
+        front_end: reads the windows; before the clip there was silence.
     """
     rate_hz = front_end.sample_rate_hz
     if rate_hz != RATE_HZ:
@@ -80,12 +80,7 @@ def windows_of(audio: Array, front_end: FrontEnd) -> Array:
     lead, length = front_end.lead_samples, front_end.window_samples
     padded = np.pad(audio, (lead, 0))
     starts = rate_hz * np.arange(CLIP_S)
-    frames = front_end.examples(np.stack([padded[start : start + length] for start in starts]))
-    for second in range(CLIP_S):
-        missing = lead - second * rate_hz
-        if missing > 0:
-            frames[second] = front_end.fill(frames[second], missing)
-    return frames
+    return front_end.examples(np.stack([padded[start : start + length] for start in starts]))
 
 
 def _windows(stereo: Array, front_end: FrontEnd) -> Array:

@@ -110,7 +110,7 @@ def windows(audio: Samples, begins: bool) -> Samples:
 
     Args:
         audio: float32 [CLIP_SAMPLES].
-        begins: the stream begins with the first node; what lies before was never heard.
+        begins: sound begins with the first node, after silence.
     """
     silent = np.zeros(LEAD, np.float32)
     heard = np.concatenate([silent, audio[LEAD:]]) if begins else audio
@@ -118,7 +118,5 @@ def windows(audio: Samples, begins: bool) -> Samples:
     found = []
     for node in range(N_NODES):
         first = node * SAMPLE_RATE_HZ // KALDI_LOG_MEL.hop_samples
-        window = frames[first : first + KALDI_LOG_MEL.n_frames]
-        missing = max(0, LEAD - node * SAMPLE_RATE_HZ) if begins else 0
-        found.append(KALDI_LOG_MEL.fill(window, missing))
+        found.append(frames[first : first + KALDI_LOG_MEL.n_frames])
     return np.stack(found)

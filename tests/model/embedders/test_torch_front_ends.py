@@ -7,7 +7,6 @@ import torch
 from mmgat.model.embedders.base import FrontEnd
 from mmgat.model.embedders.kaldi_mel import KALDI_LOG_MEL
 from mmgat.model.embedders.log_mel import VGGISH_LOG_MEL
-from mmgat.model.embedders.torch_front_ends import filled
 from tests.conftest import melody
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -29,16 +28,6 @@ def test_torch_gives_the_frames_of_numpy(front_end: FrontEnd, device: str) -> No
     assert found.shape == (3, front_end.n_frames, front_end.n_bands)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, front_end.compute(windows), atol=2e-5)
-
-
-def test_what_was_never_heard_is_filled_as_in_numpy() -> None:
-    rng = np.random.default_rng(0)
-    rate = KALDI_LOG_MEL.sample_rate_hz
-    n_missing = np.array([0, 1, 320, 321, rate, 31_680, 60_000, 63_999, 64_481])
-    frames = rng.normal(size=(len(n_missing), 200, 128)).astype(np.float32)
-    expected = [KALDI_LOG_MEL.fill(f, n) for f, n in zip(frames, n_missing, strict=True)]
-    unheard = torch.tensor([KALDI_LOG_MEL.unheard(n) for n in n_missing])
-    np.testing.assert_array_equal(filled(torch.from_numpy(frames), unheard), np.array(expected))
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_file_says_what_options_would(settings: Path) -> None:
 
 
 def test_the_environment_wins_over_the_file_and_the_command_line_over_both(settings: Path) -> None:
-    half = [0.5 * i for i in range(5)]
+    half = [0.0, *(0.5 * i for i in range(5))]
     assert starts("--config", settings, MMGAT_STREAM_HOP="0.5") == half
     found = starts("--config", settings, "--hop", "1", MMGAT_STREAM_HOP="0.5")
     assert found == [0, 1, 2]

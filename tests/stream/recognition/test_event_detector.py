@@ -39,6 +39,17 @@ def test_an_instrument_is_on_from_its_first_hits_centre_until_its_last() -> None
     assert active == [[], [], [], ["piano"], ["piano"], ["piano"], [], []]
 
 
+def test_at_a_short_hop_it_takes_a_second_of_misses_to_end_and_not_two_windows() -> None:
+    decision = EventDetector(THRESHOLDS, 0.25, "lab")
+    active = []
+    for index, piano in enumerate([0.9, 0.9, 0, 0, 0, 0.9, 0, 0, 0, 0]):
+        scores = np.zeros(len(LABELS), np.float32)
+        scores[INDEX["piano"]] = piano
+        decision.update(Window(index, index * 4_000, SAMPLES, 16_000, 0, 15_600), scores)
+        active.append("piano" in decision.active)
+    assert active == [False, *[True] * 8, False]
+
+
 def test_one_hit_is_not_enough() -> None:
     assert play([0, 0.9, 0, 0.9, 0, 0])[0] == []
     assert play([0.9])[0] == []

@@ -27,13 +27,13 @@ SECOND = 16_000
 def test_the_rolling_graph_has_the_last_seconds_nodes_at_every_step(
     n_nodes: int, jumps: list[int], seed: int
 ) -> None:
-    rolling, rng = GraphBuffer(n_nodes, 128, SECOND), np.random.default_rng(seed)
+    rolling, rng = GraphBuffer(n_nodes, 128), np.random.default_rng(seed)
     rows: dict[int, np.ndarray] = {}
     step = 0
     for jump in jumps:
         step += jump  # 0 replaces the newest second, more than 1 is a gap
         rows[step] = rng.normal(size=128).astype(np.float32)
-        rolling.begin_node(step * SECOND)
+        rolling.begin_node(step, step * SECOND)
         rolling.set_node(rows[step], np.zeros(n_nodes, np.float32))
 
         kept = {s: row for s, row in rows.items() if s > step - n_nodes}
@@ -49,10 +49,10 @@ def test_the_network_says_of_the_ring_what_it_says_of_the_nodes_in_order() -> No
     network = TorchBackend(ConvNetEmbedder(), untrained_mmgat())
     rng = np.random.default_rng(3)
     log_mel = rng.normal(-2, 1, (12, 1, 96, 64)).astype(np.float32)
-    ring = GraphBuffer(5, 128, SECOND)
+    ring = GraphBuffer(5, 128)
     rows = np.zeros((12, 128), np.float32)
     for step, example in enumerate(log_mel):
-        ring.begin_node(step * SECOND)
+        ring.begin_node(step, step * SECOND)
         found = network(example, GraphBuffer.collate([ring]))
         rows[step] = found.embeddings[0]
         ring.set_node(rows[step], found.row[0])
@@ -81,12 +81,12 @@ def test_the_rolling_matrix_equals_one_built_from_its_nodes_at_every_step(
     metric: str, n_nodes: int, jumps: list[tuple[int, bool]], seed: int
 ) -> None:
     """With gaps (long jumps), seconds that come again (0), and seconds found silent afterwards."""
-    rolling, rng = GraphBuffer(n_nodes, 128, SECOND), np.random.default_rng(seed)
+    rolling, rng = GraphBuffer(n_nodes, 128), np.random.default_rng(seed)
     network = StreamingModel(torch.nn.Identity(), untrained_mmgat(similarity=metric, n_layers=0))
     step = 0
     for jump, silent in jumps:
         step += jump
-        rolling.begin_node(step * SECOND)
+        rolling.begin_node(step, step * SECOND)
         embedding = rng.normal(size=(1, 128)).astype(np.float32)
         graph = map(torch.from_numpy, GraphBuffer.collate([rolling]))
         with torch.inference_mode():
@@ -112,30 +112,30 @@ def test_every_phase_has_a_matrix_of_its_own() -> None:
 
 
 def test_the_graph_has_the_types_that_the_network_takes() -> None:
-    ring = GraphBuffer(3, 128, SECOND)
-    ring.begin_node(0)
+    ring = GraphBuffer(3, 128)
+    ring.begin_node(0, 0)
     types = [array.dtype for array in GraphBuffer.collate([ring])]
     assert types == [np.float32, bool, np.int64, bool, np.float32]
 
 
 def test_a_gap_longer_than_the_graph_forgets_all_that_was_before() -> None:
-    rolling = GraphBuffer(5, 128, SECOND)
+    rolling = GraphBuffer(5, 128)
     for step in (0, 1, 2, 9):
-        rolling.begin_node(step * SECOND)
+        rolling.begin_node(step, step * SECOND)
     assert rolling.starts == [9 * SECOND]
 
 
 def test_a_node_from_before_the_newest_is_refused() -> None:
-    rolling = GraphBuffer(5, 128, SECOND)
-    rolling.begin_node(3 * SECOND)
+    rolling = GraphBuffer(5, 128)
+    rolling.begin_node(3, 3 * SECOND)
     with pytest.raises(ValueError, match="at 3 s or later, found one at 2 s"):
-        rolling.begin_node(2 * SECOND)
+        rolling.begin_node(2, 2 * SECOND)
 
 
 def test_a_dropped_node_is_gone_and_its_slot_is_the_next_one() -> None:
-    ring = GraphBuffer(3, 128, SECOND)
+    ring = GraphBuffer(3, 128)
     for step in range(5):
-        ring.begin_node(step * SECOND)
+        ring.begin_node(step, step * SECOND)
         ring.set_node(np.full(128, step, np.float32), np.zeros(3, np.float32))
         if step in (1, 3):
             ring.drop_newest()

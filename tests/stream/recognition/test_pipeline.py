@@ -73,7 +73,7 @@ def test_phases_at_a_short_hop_give_what_a_stream_of_one_second_hops_gives(
     samples = melody(6.0, 16_000)
     slow, _, _ = run(make_recognizer, samples, 16_000, [16_000], replace(HOP, hop_s=1.0))
     fast, _, _ = run(make_recognizer, samples, 16_000, [16_000], replace(HOP, hop_s=0.25))
-    np.testing.assert_allclose(numbers(fast[::4]), numbers(slow), atol=1e-6)
+    np.testing.assert_allclose(numbers(fast[2::4]), numbers(slow), atol=1e-6)
 
 
 def test_every_second_has_its_evidence_and_it_sums_to_the_recent_score(
@@ -96,9 +96,9 @@ def test_the_gate_opens_at_its_level(make_recognizer: MakeRecognizer) -> None:
     tone = 10 ** (-61 / 20) * 2**0.5 * np.sin(np.arange(16_000) / 5)
     below, _, _ = run(make_recognizer, tone[:, None].astype(np.float32), 16_000, [16_000])
     above, _, _ = run(make_recognizer, 1.3 * tone[:, None].astype(np.float32), 16_000, [16_000])
-    assert below[0].silent
-    assert below[0].level_dbfs == pytest.approx(-61, abs=0.1)
-    assert not above[0].silent
+    assert below[1].silent
+    assert below[1].level_dbfs == pytest.approx(-61, abs=0.1)
+    assert not above[1].silent
 
 
 def test_less_than_a_window_is_one_partial_estimate(make_recognizer: MakeRecognizer) -> None:
@@ -132,7 +132,9 @@ def test_odd_rates_and_many_channels_are_recognised(
     make_recognizer: MakeRecognizer, rate_hz: int, channels: int
 ) -> None:
     estimates, _, _ = run(make_recognizer, melody(2.0, rate_hz, channels), rate_hz, [rate_hz // 7])
-    assert [e.t0 for e in estimates[:3]] == [0.0, 0.5, 1.0]
+    assert [(e.t0, e.t1) for e in estimates[:3]] == [
+        pytest.approx(times, abs=0.001) for times in ((0.0, 0.5), (0.0, 1.0), (0.5, 1.5))
+    ]
     assert np.isfinite(numbers(estimates)).all()
 
 
@@ -144,13 +146,15 @@ def test_behind_a_gap_times_go_on_and_all_that_was_on_has_ended(
     before = pipeline.process(Block(0, samples[:40_000], 0.0))
     after = pipeline.process(Block(47_000, samples[47_000:], 0.0))
     estimates = [m for m in (*before, *after) if isinstance(m, Estimate)]
-    assert [(e.t0, e.partial) for e in estimates[:6]] == [
-        (0.0, False),
+    assert [(e.t1, e.partial) for e in estimates[:8]] == [
         (0.5, False),
         (1.0, False),
         (1.5, False),
-        (47_000 / 16_000, False),
+        (2.0, False),
+        (2.5, False),
         (55_000 / 16_000, False),
+        (63_000 / 16_000, False),
+        (71_000 / 16_000, False),
     ]
     on_before = {m.id for m in before if isinstance(m, Event)}
     ended = {m.id for m in after if isinstance(m, Event) and m.event == "off" and m.time_s <= 2.5}
@@ -174,17 +178,19 @@ def test_a_live_estimate_reports_the_age_of_its_last_sample(
     make_recognizer: MakeRecognizer,
 ) -> None:
     pipeline = Pipeline(make_recognizer(HOP), "lab", 16_000, HOP, live=True, clock=lambda: 102.0)
-    (estimate,) = pipeline.process(Block(0, melody(1.25, 16_000), captured_at=101.9))
-    assert isinstance(estimate, Estimate)
+    messages = pipeline.process(Block(0, melody(1.25, 16_000), captured_at=101.9))
+    *_, estimate = [m for m in messages if isinstance(m, Estimate)]
     assert estimate.latency_ms == pytest.approx(100 + 250 + 25)
 
 
 def test_the_age_is_split_into_waiting_and_recognition(make_recognizer: MakeRecognizer) -> None:
-    times = iter([102.0, 102.5])
+    times = iter([101.5, 101.6, 102.0, 102.5])
     pipeline = Pipeline(
         make_recognizer(HOP), "lab", 16_000, HOP, live=True, clock=lambda: next(times)
     )
-    pipeline.process(Block(0, melody(1.0, 16_000), captured_at=101.9))
+    sound = melody(1.0, 16_000)
+    pipeline.process(Block(0, sound[:8_000], captured_at=101.4))
+    pipeline.process(Block(8_000, sound[8_000:], captured_at=101.9))
     assert (pipeline.queue_ms, pipeline.compute_ms) == pytest.approx((100 + 25, 500))
     assert pipeline.latency_ms == pytest.approx(100 + 25 + 500)
 
@@ -194,7 +200,7 @@ def test_a_quiet_estimate_without_warm_up_can_be_configured(
 ) -> None:
     shape = StreamSettings(nodes=4, decision=DecisionSettings(warm_up_windows=3))
     estimates, _, _ = run(make_recognizer, melody(3.0, 16_000), 16_000, [16_000], shape)
-    assert [e.warming_up for e in estimates] == [True, True, False, False, False]
+    assert [e.warming_up for e in estimates] == [True, True, False, False, False, False]
 
 
 def test_level_of_a_full_scale_sine_is_minus_three_dbfs() -> None:
@@ -217,7 +223,7 @@ def test_when_audio_stops_coming_all_that_is_on_ends_with_its_onset_and_the_stre
     assert all(m.time_s <= 2.5 for m in ended if isinstance(m, Event))
     after = pipeline.process(Block(40_000, samples[40_000:], 20.0)) + pipeline.finish()
     estimates = [m for m in after if isinstance(m, Estimate)]
-    assert estimates[0].t0 == 2.5
+    assert estimates[0].t1 == 3.0
     assert estimates[-1].t1 == 8.0
 
 

@@ -30,7 +30,7 @@ def recognise(device: str) -> list[Recognition]:
 def windows_of(samples: np.ndarray, n_windows: int) -> list[Window]:
     starts = range(0, 8_000 * n_windows, 8_000)
     return [
-        Window(i, start, samples[start : start + 15_600], 16_000, 0, 15_600, continues=i > 0)
+        Window(i, start, samples[start : start + 15_600], 16_000, 0, 15_600, i, continues=i > 0)
         for i, start in enumerate(starts)
     ]
 
