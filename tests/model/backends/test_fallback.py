@@ -94,7 +94,7 @@ def test_the_cpu_takes_over_and_no_window_is_lost(fault: str, words: str, hears:
     assert (backend.device, recognizer.warning) == ("cuda:0", "")
     found = estimates(recognizer)
     expected = estimates(Recognizer(untrained_model(), SHAPE))
-    assert len(found) == len(expected) == 11
+    assert len(found) == len(expected) == 12
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(
             list(ours.scores.values()), list(theirs.scores.values()), atol=2e-6
@@ -115,7 +115,7 @@ def test_the_status_of_every_stream_says_what_has_failed(wav: Callable[..., Path
     engine.start()
     assert engine.wait(60)
     assert engine.error is None
-    assert sum(isinstance(message, Estimate) for message in messages) == 7
+    assert sum(isinstance(message, Estimate) for message in messages) == 8
     (status,) = engine.statuses()
     assert (status.state, status.dropped) == ("ended", 0)
     assert status.message.startswith("cuda:0 failed, the CPU took over")

@@ -85,7 +85,7 @@ def test_graphs_on_the_device_give_what_graphs_sent_with_each_hop_give(
 
 def test_places_are_taken_again_and_more_graphs_than_there_is_room_for_double_it() -> None:
     held = ResidentGraphs(3, 8, torch.device("cpu"))
-    graphs = [GraphBuffer(3, 8, 1) for _ in range(FIRST_CAPACITY + 9)]
+    graphs = [GraphBuffer(3, 8) for _ in range(FIRST_CAPACITY + 9)]
     for number, graph in enumerate(graphs):
         graph.nodes[:] = number
         held.place_of_graph(graph)
@@ -99,7 +99,7 @@ def test_places_are_taken_again_and_more_graphs_than_there_is_room_for_double_it
     del graph, graphs[10:]
     gc.collect()
     for _ in range(5):
-        newcomers = [GraphBuffer(3, 8, 1) for _ in range(100)]
+        newcomers = [GraphBuffer(3, 8) for _ in range(100)]
         assert len({held.place_of_graph(graph) for graph in newcomers}) == 100
     assert held.grown == 1
     assert [held.tensors["nodes"][held.place_of_graph(g), 0, 0].item() for g in graphs] == list(

@@ -80,7 +80,7 @@ def test_a_checkpoint_without_its_embedder_is_refused(tmp_path: Path) -> None:
 def test_an_embedder_nobody_knows_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_checkpoint(path, untrained_card(embedder="yamnet"), untrained_mmgat())
-    with pytest.raises(CheckpointError, match="compact, convnet, vggish, found 'yamnet'"):
+    with pytest.raises(CheckpointError, match=r"convnet, vggish, .*found 'yamnet'"):
         load_recognizer(str(path))
 
 
