@@ -59,7 +59,7 @@ class Engine:
         >>> engine.wait()
         True
         >>> [message.t0 for message in messages if isinstance(message, Estimate)]
-        [0.0, 0.5, 1.0]
+        [0.0, 0.0, 0.5, 1.0]
 
     Args:
         inputs: with probed sources; the engine opens and closes them.

@@ -38,7 +38,9 @@ def test_the_examples_are_whole_programs_under_100_lines() -> None:
 
 def test_an_array() -> None:
     lines = run("recognise_array.py").splitlines()
-    assert [line.split(" s: ")[0] for line in lines] == ["0.0 to 1.0", "0.5 to 1.5", "1.0 to 2.0"]
+    assert [line.split(" s: ")[0] for line in lines] == [
+        "0.0 to 0.5", "0.0 to 1.0", "0.5 to 1.5", "1.0 to 2.0",
+    ]  # fmt: skip
 
 
 def test_a_file() -> None:

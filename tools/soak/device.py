@@ -58,7 +58,7 @@ SHORT: Final = (
     Fault("unplug", 14.0, 4.0),
     Fault("rate", 24.0, 2.0),
     Fault("stall", 31.0, 6.0),
-    Fault("nan", 43.0, 1.0),
+    Fault("nan", 43.0, 0.5),
 )
 """One fault of each kind but the slow one, with which not every sample is analysed; then none."""
 

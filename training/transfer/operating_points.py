@@ -1,8 +1,9 @@
 """Thresholds of low, normal and high sensitivity, from held-out material (ours).
 
-A label's threshold is mostly that of the best F of all labels together, and a little that of its
-own: held-out pieces and notes say little of how often an instrument plays in the world. It is then
-raised where held-out sounds and noise cause events, as far as a cap.
+A label's threshold is mostly the highest that is as good as the best for the F of all labels
+together, and a little that of its own: held-out pieces and notes say little of how often an
+instrument plays in the world. It is then raised where held-out sounds and noise cause events, as far
+as a cap.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ Floats = npt.NDArray[np.floating[Any]]
 GRID: Final = np.arange(0.1, 0.96, 0.02)
 COMMON: Final = 0.8
 """Weight of the threshold that all labels share, beside a label's own best."""
+
+AS_GOOD: Final = 0.99
+"""A share of the best F that is as good: near its best F hardly changes, and false events do."""
 
 LOWEST: Final = 0.15
 MOST_RAISED: Final = 5 / 3
@@ -106,7 +110,8 @@ def thresholds_for(found: Material, aim: Aim) -> npt.NDArray[np.float64]:
     scores = np.array(
         [[f_score(found, label, t, aim.beta) for t in GRID] for label in range(N_LABELS)]
     )
-    own, common = GRID[scores.argmax(axis=1)], GRID[scores.mean(axis=0).argmax()]
+    mean = scores.mean(axis=0)
+    own, common = GRID[scores.argmax(axis=1)], GRID[mean >= AS_GOOD * mean.max()].max()
     shared = np.maximum(own, LOWEST) ** (1 - COMMON) * max(common, LOWEST) ** COMMON
     cap = MOST_RAISED * common
     thresholds = np.minimum(shared, cap)

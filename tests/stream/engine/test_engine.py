@@ -169,7 +169,7 @@ def test_a_failing_source_keeps_what_was_heard_and_says_why(
     assert engine.wait(60)
     status = status_of(engine)
     assert (status.state, status.message) == ("failed", "the cable is out")
-    assert len([m for m in messages if isinstance(m, Estimate)]) == 3
+    assert len([m for m in messages if isinstance(m, Estimate)]) == 4
     assert status.analysed == 2 * RATE_HZ
 
 

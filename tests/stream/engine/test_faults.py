@@ -49,7 +49,7 @@ def test_a_window_that_cannot_be_recognised_is_lost_counted_and_told() -> None:
     assert status.state == "ended"
     assert status.message == "2 windows could not be recognised and are lost: MemoryError: no room"
     indices = [message.index for message in messages if isinstance(message, Estimate)]
-    assert indices == [0, 1, 4, 5, 6, 7, 8, 9, 10]
+    assert indices == [0, 1, 4, 5, 6, 7, 8, 9, 10, 11]
     assert (status.captured, status.dropped) == (6 * RATE_HZ, 2 * RATE_HZ // 2)
     assert engine.accounts["scripted"].balanced
     events = [message for message in messages if isinstance(message, Event)]
@@ -59,7 +59,7 @@ def test_a_window_that_cannot_be_recognised_is_lost_counted_and_told() -> None:
 def test_estimates_behind_a_lost_window_have_no_node_of_it() -> None:
     _, messages = run(lambda call: call == 5, 6.0)
     behind = next(m for m in messages if isinstance(m, Estimate) and m.index == 6)
-    assert behind.evidence_t0 == [1.0, 3.0]  # of whole seconds; the window at 2.0 s was lost
+    assert behind.evidence_t0 == [0.5, 2.5]  # of the half seconds; the window at 1.5 s was lost
 
 
 @pytest.mark.parametrize("first", [1, 4])

@@ -75,7 +75,7 @@ def test_what_is_played_into_the_sink_is_captured_recognised_and_published(
     assert engine.returncode == 0, said
     assert "Traceback" not in said
     assert [m["index"] for m in heard] == list(range(heard[0]["index"], heard[0]["index"] + 6))
-    assert np.diff([m["t0"] for m in heard]).tolist() == [0.5] * 5
+    assert np.diff([m["t1"] for m in heard]) == pytest.approx(0.25)
     assert len(heard[-1]["scores"]) == 20
     account = status["analysed"] + status["dropped"] + status["discarded"] + status["queued"]
     assert status["captured"] == account > 0
