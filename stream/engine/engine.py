@@ -58,8 +58,8 @@ class Engine:
         >>> engine.start()
         >>> engine.wait()
         True
-        >>> [message.t0 for message in messages if isinstance(message, Estimate)]
-        [0.0, 0.0, 0.5, 1.0]
+        >>> [round(message.t1, 2) for message in messages if isinstance(message, Estimate)]
+        [0.5, 1.0, 1.5, 2.0]
 
     Args:
         inputs: with probed sources; the engine opens and closes them.

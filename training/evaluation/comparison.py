@@ -164,7 +164,7 @@ def family_precisions(truth: Array, scores: Array, known: Array) -> dict[str, fl
     for family, members in FAMILIES.items():
         columns = [LABELS.index(label) for label in members]
         is_known = known[:, columns] > 0
-        on = ((truth[:, columns] >= 0.5) & is_known).any(axis=1)
+        on = np.asarray(((truth[:, columns] >= 0.5) & is_known).any(axis=1))
         chosen = on | is_known.all(axis=1)
         if on.any():
             highest = scores[:, columns].max(axis=1)
@@ -215,7 +215,7 @@ def _gflop(recipe: Recipe, folder: Path, store: Yard, kind: FeatureKind) -> floa
     one = replace(one, lengths=torch.full((1,), one.embeddings.shape[1]))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(one.embeddings, one.mask())
-    return round(counter.get_total_flops() / 1e9, 4)
+    return float(round(counter.get_total_flops() / 1e9, 4))
 
 
 def is_window_model(folder: Path) -> bool:
