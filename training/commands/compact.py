@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mmgat.model.errors import ModelError
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.mixtures import KINDS
 
@@ -25,13 +26,13 @@ workers_option = click.option("--workers", default=2, show_default=True, help="P
 
 
 class Pipeline(click.Group):
-    """A group whose commands report an error of data, or a missing library, in one line."""
+    """A group whose commands report an error of data or model, or a missing library, in one line."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs a command and turns its errors into messages."""
         try:
             return super().invoke(ctx)
-        except TrainingDataError as error:
+        except (ModelError, TrainingDataError) as error:
             raise click.ClickException(str(error)) from error
         except ModuleNotFoundError as error:
             raise click.ClickException(

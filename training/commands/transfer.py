@@ -10,6 +10,10 @@ import click
 from mmgat.training.commands.compact import Folder, Pipeline, SomeFile, cache_option
 
 if TYPE_CHECKING:
+    from mmgat.model.embedders.tagger import TaggerEmbedder
+    from mmgat.model.mmgat import MMGAT
+    from mmgat.training.transfer.backbone import Tail
+    from mmgat.training.transfer.heads import Nodes
     from mmgat.training.transfer.tail import TargetedViews
     from mmgat.training.transfer.targets import Calibration
 
@@ -123,10 +127,8 @@ def fit(data: Path, mn04: Path, cache: Path, threads: int, epochs: float, out: P
 
     from mmgat.training.data.audioset_names import label_columns
     from mmgat.training.data.label_text import minilm_embeddings
-    from mmgat.training.export.onnx_graphs import export
     from mmgat.training.transfer import checkpoint, heads, tail
     from mmgat.training.transfer.backbone import Tail, load_mn04
-    from mmgat.training.transfer.operating_points import material, operating_points
 
     torch.set_num_threads(threads)
     found, _, names = _targeted(data, cache, "train")
@@ -140,6 +142,24 @@ def fit(data: Path, mn04: Path, cache: Path, threads: int, epochs: float, out: P
     nodes.start(torch.cat([h.features[::7].flatten(0, 1) for h in embedded_views.values()]))
     settings = heads.FitSettings(epochs=epochs)
     mmgat = heads.fit(nodes, heads.new_mmgat(text), embedded_views, settings, click.echo)
+    embedder = checkpoint.embedder_of(network, second, nodes, names)
+    _publish(data, cache, out, embedder, (second, nodes, mmgat), text.encoder)
+
+
+def _publish(
+    data: Path,
+    cache: Path,
+    out: Path,
+    embedder: TaggerEmbedder,
+    trained: tuple[Tail, Nodes, MMGAT],
+    text_encoder: str,
+) -> None:
+    """Chooses the operating points on held-out clips; writes the checkpoint with its graphs."""
+    from mmgat.training.export.onnx_graphs import export
+    from mmgat.training.transfer import checkpoint, heads
+    from mmgat.training.transfer.operating_points import material, operating_points
+
+    second, nodes, mmgat = trained
     held_out, _, _ = _targeted(data, cache, "validation")
     log_odds = {
         kind: heads.live_log_odds(nodes, mmgat, heads.embed_views(second, views)).numpy()
@@ -152,9 +172,94 @@ def fit(data: Path, mn04: Path, cache: Path, threads: int, epochs: float, out: P
             {kind: views.weights for kind, views in held_out.items()},
         )
     )
-    embedder = checkpoint.embedder_of(network, second, nodes, names)
     sources = checkpoint.training_data(data, cache)
-    card = checkpoint.save(out, embedder, mmgat, points, text.encoder, sources)
+    card = checkpoint.save(out, embedder, mmgat, points, text_encoder, sources)
     export(out / "compact")
     for name, point in card.operating_points.items():
         click.echo(f"{name}: {point.figures}")
+
+
+@main.command()
+@data_option
+@mn04_option
+@cache_option
+@threads_option
+@click.option(
+    "--checkpoint", "start", default="compact", show_default=True, help="Goes on from it."
+)
+@click.option("--parts", default=60, show_default=True, help="Of 50 onsets, of music.")
+@click.option("--more-parts", default=80, show_default=True, help="Of music for MMGAT alone.")
+@click.option("--validation-parts", default=5, show_default=True, help="Of every kind.")
+@click.option(
+    "--steps",
+    type=click.IntRange(min=20),
+    default=400,
+    show_default=True,
+    help="Of the embedder, and of MMGAT.",
+)
+@click.option("--out", type=Folder, required=True, help="Takes the checkpoint and its graphs.")
+def onsets(
+    data: Path,
+    mn04: Path,
+    cache: Path,
+    threads: int,
+    start: str,
+    parts: int,
+    more_parts: int,
+    validation_parts: int,
+    steps: int,
+    out: Path,
+) -> None:
+    """Teach a finished checkpoint sound that begins after silence; needs the views of features.
+
+    Makes the windows after onsets, trains the embedder's second half, then MMGAT; all else they
+    keep saying as before.
+    """
+    import torch
+
+    from mmgat.model.checkpoint import load_checkpoint
+    from mmgat.training.transfer import checkpoint, heads
+    from mmgat.training.transfer.onsets import embedder, graphs, windows
+
+    torch.set_num_threads(threads)
+    loaded = load_checkpoint(start)
+    first = checkpoint.trainable(loaded, mn04)
+    train_counts = windows.counts_for(parts)
+    windows.run(data, mn04, cache, "train", {**train_counts, "music": parts + more_parts})
+    windows.run(data, mn04, cache, "validation", dict.fromkeys(windows.KINDS, validation_parts))
+    full, calibration, names = _targeted(data, cache, "train")
+    kept = [names[column] for column in checkpoint.kept_classes(names)]
+
+    def views(split: str, kind: str, n_parts: int) -> TargetedViews:
+        part = windows.read(cache, split, kind, n_parts)
+        return windows.targeted(part, kind, calibration, full["music"].part, names)
+
+    heard = {kind: views("train", kind, n) for kind, n in train_counts.items()}
+    settings = embedder.OnsetTailSettings(steps=steps)
+    origin = embedder.origin_of(loaded.card.sha256, settings, heard, full)
+    path = cache / "onsets" / "embedder.safetensors"
+    made = embedder.finished(path, origin)
+    if made is None:
+        second, nodes = checkpoint.parts_of(first, kept)
+        trained = embedder.train(second, nodes, heard, full, settings, click.echo)
+        for kind in windows.KINDS:
+            held_out = views("validation", kind, validation_parts)
+            losses = [embedder.onset_loss(*parts, held_out) for parts in ((second, nodes), trained)]
+            click.echo(f"held-out onsets of {kind}: loss {losses[0]:.4f} to {losses[1]:.4f}")
+        second, nodes = trained
+        made = checkpoint.embedder_of(first.network, second, nodes, kept)
+        embedder.save(path, made, origin)
+    second, nodes = checkpoint.parts_of(made, kept)
+    heard["music"] = views("train", "music", parts + more_parts)
+    embedded = {kind: heads.embed_views(second, views) for kind, views in full.items()}
+    onset_windows = {kind: heads.embed_views(second, views) for kind, views in heard.items()}
+    nodes, mmgat = graphs.fit(
+        nodes,
+        loaded.mmgat,
+        onset_windows,
+        embedded,
+        graphs.OnsetFitSettings(steps=steps),
+        click.echo,
+    )
+    made = checkpoint.embedder_of(made.network, second, nodes, kept)
+    _publish(data, cache, out, made, (second, nodes, mmgat), loaded.card.text_encoder)

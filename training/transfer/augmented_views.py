@@ -51,23 +51,24 @@ def onset(clip: Clip, rng: np.random.Generator) -> Clip:
 
 
 def augment(audio: Samples, rng: np.random.Generator) -> Samples:
-    """One random view of a clip: room, bandwidth, colour, noise, level.
+    """One random view of a clip or a shorter stretch: room, bandwidth, colour, noise, level.
 
-    Shapes: float32 [CLIP_SAMPLES] at 32 kHz -> the same, in [-1, 1].
+    Shapes: float32 [T] at 32 kHz -> the same, in [-1, 1].
     """
-    size = scipy.fft.next_fast_len(CLIP_SAMPLES + TAIL_SAMPLES, real=True)
+    n_samples = len(audio)
+    size = scipy.fft.next_fast_len(n_samples + TAIL_SAMPLES, real=True)
     spectrum = scipy.fft.rfft(audio, size)
     if rng.random() < 0.5:
         spectrum *= scipy.fft.rfft(_room(rng), size)
     spectrum *= _gains(rng, np.linspace(0, SAMPLE_RATE_HZ / 2, len(spectrum)))
-    heard = scipy.fft.irfft(spectrum, size)[:CLIP_SAMPLES].astype(np.float32)
-    tenths = heard[: CLIP_SAMPLES // 3_200 * 3_200].reshape(-1, 3_200)
+    heard = scipy.fft.irfft(spectrum, size)[:n_samples].astype(np.float32)
+    tenths = heard[: n_samples // 3_200 * 3_200].reshape(-1, 3_200)
     loudest = float(np.sqrt((tenths**2).mean(axis=1)).max())
     if rng.random() < 0.45:
         reference = loudest if loudest > 1e-5 else 10 ** (rng.uniform(-70, -40) / 20)
-        steady = np.tile(noise(rng, 1 << 16, SAMPLE_RATE_HZ), -(-CLIP_SAMPLES // (1 << 16)))
+        steady = np.tile(noise(rng, 1 << 16, SAMPLE_RATE_HZ), -(-n_samples // (1 << 16)))
         softer = 10 ** (-rng.uniform(12, 60) / 20)
-        heard = heard + (steady[:CLIP_SAMPLES] * reference * softer).astype(np.float32)
+        heard = heard + (steady[:n_samples] * reference * softer).astype(np.float32)
     if loudest > 1e-5:
         level = rng.uniform(-35, -2) if rng.random() < 0.85 else rng.uniform(-55, -30)
         heard = heard * np.float32(10 ** (level / 20) / loudest)

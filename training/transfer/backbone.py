@@ -24,12 +24,16 @@ FIRST_LAYERS: Final = 12
 
 
 class Classes(nn.Module):
-    """mn04's head: features float32 [..., 384] -> logits [..., 527] of AudioSet's classes."""
+    """mn04's head: features float32 [..., 384] -> logits [..., 527] of AudioSet's classes.
 
-    def __init__(self) -> None:
+    Args:
+        n_classes: 527, or as many as an embedder keeps.
+    """
+
+    def __init__(self, n_classes: int = N_MN04) -> None:
         super().__init__()
         self.hidden = nn.Linear(N_FEATURES, N_HIDDEN)
-        self.classes = nn.Linear(N_HIDDEN, N_MN04)
+        self.classes = nn.Linear(N_HIDDEN, n_classes)
 
     def forward(self, features: Tensor) -> Tensor:
         """Computes the logits; see the class for shapes."""

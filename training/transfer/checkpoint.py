@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 from collections import defaultdict
@@ -11,7 +12,7 @@ from typing import Any, Final
 import torch
 
 from mmgat.model.card import Card, OperatingPoint, Sensitivity
-from mmgat.model.checkpoint import save_checkpoint
+from mmgat.model.checkpoint import Checkpoint, save_checkpoint
 from mmgat.model.embedders.mobilenet import SpectrogramMobileNet
 from mmgat.model.embedders.tagger import MOST_CLASSES, TaggerEmbedder
 from mmgat.model.embedders.tags import TAGS
@@ -23,9 +24,11 @@ from mmgat.training.data.audioset_names import (
 )
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.sample_bank import source_of, split_of
-from mmgat.training.transfer.backbone import FIRST_LAYERS, Tail
+from mmgat.training.transfer.backbone import FIRST_LAYERS, Classes, Stem, Tail, load_mn04
 from mmgat.training.transfer.heads import Nodes
+from mmgat.training.transfer.tail import Prior
 
+SAME_WEIGHTS: Final = 1e-4
 VERSION: Final = "8"
 UNVERIFIED: Final = ("accordion", "organ", "ukulele")
 """Labels without any recorded training data of our own."""
@@ -80,6 +83,49 @@ def embedder_of(
     tags = [kept.index(class_names.index(tag)) for tag in TAGS]
     embedder.tag_classes.copy_(torch.tensor(tags))
     return embedder.eval()
+
+
+def trainable(loaded: Checkpoint, mn04: Path) -> TaggerEmbedder:
+    """The embedder of a checkpoint; its first half is mn04's, whose middles the views hold.
+
+    Raises:
+        TrainingDataError: the checkpoint has another embedder, or another first half.
+    """
+    embedder = loaded.embedder()
+    if not isinstance(embedder, TaggerEmbedder):
+        raise TrainingDataError(
+            f"expected a checkpoint with the embedder {TaggerEmbedder.name}, "
+            f"found {loaded.card.embedder}: go on from compact"
+        )
+    published = Stem(load_mn04(mn04)[0]).state_dict()
+    for name, value in Stem(embedder.network).state_dict().items():
+        if not torch.allclose(value, published[name], atol=SAME_WEIGHTS):
+            raise TrainingDataError(
+                f"expected mn04's first half in checkpoint {loaded.card.name}, "
+                f"found another {name}: go on from compact"
+            )
+    return embedder
+
+
+@torch.no_grad()
+def parts_of(embedder: TaggerEmbedder, class_names: list[str]) -> tuple[Tail, Nodes]:
+    """Copies of what ``embedder_of`` joins, to be trained on.
+
+    Args:
+        embedder: its first half stays as it is.
+        class_names: of the classes that it keeps, in order; ``embedder_of`` takes them too.
+    """
+    embedder = copy.deepcopy(embedder)
+    classes = Classes(len(class_names))
+    classes.hidden, classes.classes = embedder.hidden, embedder.classes
+    prior = Prior(label_columns(class_names), len(class_names))
+    prior.scale.copy_(embedder.prior_scale)
+    prior.offset.copy_(embedder.prior_of_features.bias)
+    prior.of_classes.weight.copy_(embedder.prior_of_classes.weight)
+    prior.of_features.weight.copy_(embedder.prior_of_features.weight)
+    nodes = Nodes(prior, class_names)
+    nodes.embedding.load_state_dict(embedder.embedding.state_dict())
+    return Tail(embedder.network, classes).eval(), nodes.eval()
 
 
 def training_data(data: Path, cache: Path) -> tuple[dict[str, Any], ...]:

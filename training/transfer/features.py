@@ -11,6 +11,7 @@ One part is ``features/<split>-<kind>-<number>.npz`` of ``CLIPS_A_PART`` clips o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,21 +111,30 @@ def run(data: Path, mn04: Path, cache: Path, split: str, kind: str, n_parts: int
     stem = Stem(network).eval()
     teacher = Teacher(stem, Tail(network, classes).eval())
     maker = ClipMaker(data / "audio", cache, split == "validation")
-    folder = cache / "features"
+    return make_missing(
+        cache / "features",
+        f"{split}-{kind}",
+        n_parts,
+        lambda number: make_part(maker, kind, number * CLIPS_A_PART, stem, teacher),
+    )
+
+
+def make_missing(folder: Path, name: str, n_parts: int, make: Callable[[int], Arrays]) -> int:
+    """Makes the parts ``<name>-<number>.npz`` that a folder lacks; returns how many it has then."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number in tqdm(range(n_parts), f"{split} {kind}"):
-        path = folder / f"{split}-{kind}-{number:04d}.npz"
+    for number in tqdm(range(n_parts), name):
+        path = folder / f"{name}-{number:04d}.npz"
         if not path.exists():
             partial = path.with_suffix(".partial.npz")
-            arrays: dict[str, Any] = make_part(maker, kind, number * CLIPS_A_PART, stem, teacher)
+            arrays: dict[str, Any] = make(number)
             np.savez(partial, **arrays)
             partial.rename(path)
-    return len(part_paths(cache, split, kind))
+    return len(part_paths(folder, name))
 
 
-def part_paths(cache: Path, split: str, kind: str) -> list[Path]:
+def part_paths(folder: Path, name: str) -> list[Path]:
     """Finished parts, in order."""
-    return sorted((cache / "features").glob(f"{split}-{kind}-????.npz"))
+    return sorted(folder.glob(f"{name}-????.npz"))
 
 
 def read_parts(cache: Path, split: str, kind: str) -> Arrays:
@@ -133,7 +143,7 @@ def read_parts(cache: Path, split: str, kind: str) -> Arrays:
     Raises:
         TrainingDataError: there are none.
     """
-    paths = part_paths(cache, split, kind)
+    paths = part_paths(cache / "features", f"{split}-{kind}")
     if not paths:
         raise TrainingDataError(
             f"expected parts of {split} {kind} in {cache / 'features'}, found none: run features"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -21,7 +21,7 @@ from mmgat.training.data.label_text import LabelText
 from mmgat.training.fitting.losses import LossWeights, MMGATLoss
 from mmgat.training.transfer.backbone import Tail
 from mmgat.training.transfer.clips import N_NODES
-from mmgat.training.transfer.tail import Prior, TargetedViews
+from mmgat.training.transfer.tail import Prior, TargetedViews, follow
 
 STATE_SIZES: Final = (512, 256)
 DROPOUTS: Final = (0.1, 0.4)
@@ -101,14 +101,15 @@ class Nodes(nn.Module):
 
 @torch.inference_mode()
 def embed_views(tail: Tail, views: TargetedViews) -> EmbeddedViews:
-    """What the trained tail says of every node."""
+    """What the trained tail says of every node, or of every window of an onset."""
     features, logits = [], []
     middle = views.part["middle"]
+    n_windows = middle.shape[1]
     for first in range(0, len(middle), FEATURES_A_BATCH):
         some = torch.from_numpy(middle[first : first + FEATURES_A_BATCH].astype(np.float32))
         found = tail(some.flatten(0, 1))
-        features.append(found[0].unflatten(0, (-1, N_NODES)))
-        logits.append(found[1].unflatten(0, (-1, N_NODES)))
+        features.append(found[0].unflatten(0, (-1, n_windows)))
+        logits.append(found[1].unflatten(0, (-1, n_windows)))
     targets, weights = torch.from_numpy(views.targets), torch.from_numpy(views.weights)
     return EmbeddedViews(torch.cat(features), torch.cat(logits), targets, weights)
 
@@ -150,6 +151,35 @@ def targets_of(targets: Tensor, weights: Tensor, mask: Tensor) -> Targets:
     return Targets(bag, bag_weight, targets, weights, targets.new_zeros(len(targets), 0))
 
 
+def counts_of(shares: dict[str, float], batch: int, kinds: Iterable[str]) -> dict[str, int]:
+    """How many of each kind are in a batch: its share among the kinds that are there."""
+    there = list(kinds)
+    total = sum(shares[kind] for kind in there)
+    return {kind: max(1, round(batch * shares[kind] / total)) for kind in there}
+
+
+def draw(
+    embedded_views: dict[str, EmbeddedViews], counts: dict[str, int], rng: np.random.Generator
+) -> EmbeddedViews:
+    """A random batch of views."""
+    chosen = {
+        kind: torch.from_numpy(rng.integers(len(embedded_views[kind].targets), size=n))
+        for kind, n in counts.items()
+    }
+    return EmbeddedViews(
+        *(
+            torch.cat([embedded_views[kind][i][index] for kind, index in chosen.items()])
+            for i in range(4)
+        )
+    )
+
+
+def shaken(embedded: Tensor, deviation: float) -> Tensor:
+    """Nodes [n, N, 181] with noise on their embeddings."""
+    noise = deviation * torch.randn(*embedded.shape[:2], EMBEDDING_SIZE)
+    return embedded + nn.functional.pad(noise, (0, NODE_SIZE - EMBEDDING_SIZE))
+
+
 def fit(
     nodes: Nodes,
     mmgat: MMGAT,
@@ -169,11 +199,7 @@ def fit(
         {"params": others, "lr": settings.learning_rate, "weight_decay": 0.02},
         {"params": context, "lr": settings.context_rate, "weight_decay": 0.0},
     ]
-    total = sum(settings.shares[kind] for kind in embedded_views)
-    counts = {
-        kind: max(1, round(settings.batch * settings.shares[kind] / total))
-        for kind in embedded_views
-    }
+    counts = counts_of(settings.shares, settings.batch, embedded_views)
     n_steps = max(1, int(settings.epochs * len(embedded_views["music"].targets) / counts["music"]))
     optimizer = torch.optim.AdamW(groups)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -182,17 +208,8 @@ def fit(
     nodes, mmgat = nodes.eval().requires_grad_(False), mmgat.train()
     start, average = copy.deepcopy(mmgat), copy.deepcopy(mmgat)
     for step in range(n_steps):
-        chosen = {
-            kind: torch.from_numpy(rng.integers(len(embedded_views[kind].targets), size=n))
-            for kind, n in counts.items()
-        }
-        features, logits, y, w = (
-            torch.cat([embedded_views[kind][i][index] for kind, index in chosen.items()])
-            for i in range(4)
-        )
-        embedded = nodes(features, logits)
-        shaken = settings.noise * torch.randn(*embedded.shape[:2], EMBEDDING_SIZE)
-        embedded = embedded + nn.functional.pad(shaken, (0, NODE_SIZE - EMBEDDING_SIZE))
+        features, logits, y, w = draw(embedded_views, counts, rng)
+        embedded = shaken(nodes(features, logits), settings.noise)
         mask, newest = stretches(len(y), generator)
         output = mmgat(embedded * mask.unsqueeze(-1), mask)
         weights = w * (1 + (settings.newest - 1) * newest.float()).unsqueeze(-1)
@@ -202,10 +219,7 @@ def fit(
         nn.utils.clip_grad_norm_(mmgat.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        decay = min(settings.ema, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for mean, value in zip(average.parameters(), mmgat.parameters(), strict=True):
-                mean.lerp_(value, 1 - decay)
+        follow(average, mmgat, min(settings.ema, (step + 1) / (step + 10)))
         if step % 50 == 0:
             report(f"step {step} of {n_steps}: loss {float(loss.detach()):.4f}")
     with torch.no_grad():

@@ -118,12 +118,29 @@ class Prior(nn.Module):
 
         Shapes: [n, 384], [n, 527].
         """
+        self._measure(features, logits)
+        self.scale.copy_(torch.from_numpy(scales.gains))
+        self.offset.copy_(torch.from_numpy(scales.shifts))
+
+    @torch.no_grad()
+    def standardise(self, features: Tensor, logits: Tensor) -> None:
+        """Measures the spreads of features [n, 384] and logits [n, 527]; says what it said before.
+
+        Weights of standardised inputs learn at one rate.
+        """
+        of_classes = self.of_classes.weight / self.class_spread
+        of_features = self.of_features.weight / self.spread
+        raw = self.offset - of_classes @ self.class_mean - of_features @ self.mean
+        self._measure(features, logits)
+        self.of_classes.weight.copy_(of_classes * self.class_spread)
+        self.of_features.weight.copy_(of_features * self.spread)
+        self.offset.copy_(raw + of_classes @ self.class_mean + of_features @ self.mean)
+
+    def _measure(self, features: Tensor, logits: Tensor) -> None:
         self.mean.copy_(features.mean(0))
         self.spread.copy_(features.std(0) + SPREAD_FLOOR[1])
         self.class_mean.copy_(logits.mean(0))
         self.class_spread.copy_(logits.std(0) + SPREAD_FLOOR[0])
-        self.scale.copy_(torch.from_numpy(scales.gains))
-        self.offset.copy_(torch.from_numpy(scales.shifts))
 
 
 def draw(
@@ -206,10 +223,7 @@ def train(
         nn.utils.clip_grad_norm_(both.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        decay = min(settings.ema, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for mean, value in zip(average.parameters(), both.parameters(), strict=True):
-                mean.lerp_(value, 1 - decay)
+        follow(average, both, min(settings.ema, (step + 1) / (step + 10)))
         if step % 20 == 0:
             report(f"step {step}: labels {main:.4f}, presence {anything:.4f}, away {away:.5f}")
     with torch.no_grad():
@@ -222,6 +236,13 @@ def train(
     assert isinstance(found_prior, Prior)
     average[1].load_state_dict({**prior.state_dict(), **dict(average[1].named_parameters())})
     return found_tail.eval(), found_prior.eval()
+
+
+@torch.no_grad()
+def follow(average: nn.Module, trained: nn.Module, decay: float) -> None:
+    """Moves averaged weights towards the trained ones."""
+    for mean, value in zip(average.parameters(), trained.parameters(), strict=True):
+        mean.lerp_(value, 1 - decay)
 
 
 def save(folder: Path, tail: Tail, prior: Prior) -> None:
