@@ -167,7 +167,7 @@ def train(
         moved = away(found[len(y) :], kept)
         loss = labels + settings.keep * moved
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(trained_tail.parameters(), 1.0)
         optimizer.step()
         schedule.step()
