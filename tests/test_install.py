@@ -136,8 +136,9 @@ def test_a_sink_and_a_source_of_another_package_are_used_by_name(plugins: Path, 
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     estimates = [line for line in lines if line["type"] == "estimate"]
     assert {line["source"] for line in estimates} == {"tone 440 Hz"}
-    assert [line["t0"] for line in estimates] == [0.0, 0.5, 1.0, 1.5, 2.0]
-    assert tally.read_text() == "5"
+    ends = [0.5 + i / 4 for i in range(len(estimates))]
+    assert [line["t1"] for line in estimates] == pytest.approx(ends, abs=1e-3)
+    assert int(tally.read_text()) == len(estimates) > 8
 
 
 def test_a_sink_of_another_package_that_fails_harms_nobody(plugins: Path, desk: Path) -> None:

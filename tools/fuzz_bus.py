@@ -190,7 +190,7 @@ def attack_control(n_messages: int, seed: int) -> Outcome:
                 peer.send(*frames)
             outcome.messages += BATCH
             try:
-                outcome.lost += honest(Describe()) != {"source": "honest", "paused": False}
+                outcome.lost += honest(Describe()) != msgspec.to_builtins(_answer(Describe()))
             except StreamError:
                 logging.exception("the endpoint died")
                 outcome.deaths += 1

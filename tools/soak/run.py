@@ -106,7 +106,7 @@ class _Resources:
         threads, files = self.first_and_last()
         if threads[0] != threads[1]:
             yield f"threads: {threads[0]} became {threads[1]}"
-        if files[0] != files[1]:
+        if files[0] < files[1]:
             yield f"files: {files[0]} became {files[1]}"
         if (grown := _resident_mb() - self.memory_mb[0]) > MAX_GROWTH_MB:
             yield f"memory grew by {grown:.0f} MB"

@@ -250,7 +250,7 @@ def test_listen_prints_what_is_published(
             "--connect",
             address,
             "--count",
-            "12",
+            "60",
         ],
         stdout=subprocess.PIPE,
     )
@@ -263,7 +263,7 @@ def test_listen_prints_what_is_published(
     engine.send_signal(signal.SIGINT)
     assert engine.wait(60) == 0
     found = [json.loads(line) for line in out.splitlines()]
-    assert len(found) == 12
+    assert len(found) == 60
     assert len({message["session"] for message in found}) == 1
     assert {"hello", "estimate", "status"} <= {message["type"] for message in found}
 
