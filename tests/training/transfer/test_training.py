@@ -16,9 +16,11 @@ from mmgat.training.transfer.features import Arrays
 from mmgat.training.transfer.operating_points import (
     AIMS,
     MOST_RAISED,
+    Aim,
     Material,
     material,
     operating_points,
+    thresholds_for,
 )
 from mmgat.training.transfer.targets import (
     Calibration,
@@ -234,3 +236,14 @@ def test_offsets_between_labels_go_half_of_their_way() -> None:
     calibration = Calibration(np.full((20, 2), 0.5), offsets)
     _, shifts = half_way(np.random.default_rng(0).normal(-3, 1, (50, 20)), calibration)
     np.testing.assert_allclose(np.diff(shifts), np.diff(offsets) / 2)
+
+
+def test_of_thresholds_as_good_as_the_best_the_highest_counts() -> None:
+    """F is the same between 0.2 and 0.79; one more hit below is worth less than a hundredth."""
+    scores = np.repeat([[0.8], [0.05]], 100, axis=0).repeat(20, axis=1)
+    scores[0] = 0.2
+    truth = np.repeat([[1.0], [0.0]], 100, axis=0).repeat(20, axis=1)
+    nothing = np.zeros((10, 20))
+    found = Material(scores, truth, np.ones_like(truth), nothing, nothing)
+    thresholds = thresholds_for(found, Aim(beta=1.0, events_an_hour=2.0))
+    assert thresholds.min() > 0.5
