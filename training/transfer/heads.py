@@ -19,9 +19,10 @@ from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.training.data.bags import Targets
 from mmgat.training.data.label_text import LabelText
 from mmgat.training.fitting.losses import LossWeights, MMGATLoss
+from mmgat.training.transfer.averaging import AveragedTraining, device_of, part_of_the_way
 from mmgat.training.transfer.backbone import Tail
 from mmgat.training.transfer.clips import N_NODES
-from mmgat.training.transfer.tail import Prior, TargetedViews, follow
+from mmgat.training.transfer.tail import Prior, TargetedViews
 
 STATE_SIZES: Final = (512, 256)
 DROPOUTS: Final = (0.1, 0.4)
@@ -103,15 +104,15 @@ class Nodes(nn.Module):
 def embed_views(tail: Tail, views: TargetedViews) -> EmbeddedViews:
     """What the trained tail says of every node, or of every window of an onset."""
     features, logits = [], []
-    middle = views.part["middle"]
+    middle, device = views.part["middle"], device_of(tail)
     n_windows = middle.shape[1]
     for first in range(0, len(middle), FEATURES_A_BATCH):
-        some = torch.from_numpy(middle[first : first + FEATURES_A_BATCH].astype(np.float32))
+        some = torch.from_numpy(middle[first : first + FEATURES_A_BATCH]).to(device).float()
         found = tail(some.flatten(0, 1))
         features.append(found[0].unflatten(0, (-1, n_windows)))
         logits.append(found[1].unflatten(0, (-1, n_windows)))
-    targets, weights = torch.from_numpy(views.targets), torch.from_numpy(views.weights)
-    return EmbeddedViews(torch.cat(features), torch.cat(logits), targets, weights)
+    targets = (torch.from_numpy(values).to(device) for values in views[1:])
+    return EmbeddedViews(torch.cat(features), torch.cat(logits), *targets)
 
 
 def new_mmgat(text: LabelText) -> MMGAT:
@@ -128,7 +129,9 @@ def new_mmgat(text: LabelText) -> MMGAT:
     return MMGAT(config, text.embeddings)
 
 
-def stretches(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def stretches(
+    n: int, generator: torch.Generator, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
     """Masks bool [n, 10] of random stretches of the clips, and bool [n, 10] of their last nodes."""
 
     def uniform() -> Tensor:
@@ -139,7 +142,8 @@ def stretches(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     begins = (uniform() * ends).long()
     begins = torch.where(uniform() < WHOLE_SHARE, torch.zeros_like(begins), begins)
     places = torch.arange(N_NODES)
-    return (places >= begins) & (places < ends), places == ends - 1
+    mask, newest = (places >= begins) & (places < ends), places == ends - 1
+    return mask.to(device), newest.to(device)
 
 
 def targets_of(targets: Tensor, weights: Tensor, mask: Tensor) -> Targets:
@@ -163,8 +167,11 @@ def draw(
 ) -> EmbeddedViews:
     """A random batch of views."""
     chosen = {
-        kind: torch.from_numpy(rng.integers(len(embedded_views[kind].targets), size=n))
-        for kind, n in counts.items()
+        kind: torch.from_numpy(rng.integers(len(views.targets), size=counts[kind])).to(
+            views.targets.device
+        )
+        for kind, views in embedded_views.items()
+        if kind in counts
     }
     return EmbeddedViews(
         *(
@@ -176,7 +183,7 @@ def draw(
 
 def shaken(embedded: Tensor, deviation: float) -> Tensor:
     """Nodes [n, N, 181] with noise on their embeddings."""
-    noise = deviation * torch.randn(*embedded.shape[:2], EMBEDDING_SIZE)
+    noise = deviation * torch.randn(*embedded.shape[:2], EMBEDDING_SIZE, device=embedded.device)
     return embedded + nn.functional.pad(noise, (0, NODE_SIZE - EMBEDDING_SIZE))
 
 
@@ -191,7 +198,8 @@ def fit(
     torch.manual_seed(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    criterion = MMGATLoss(mmgat, LossWeights(presence=settings.presence))
+    loss_weights = LossWeights(presence=settings.presence)
+    criterion = MMGATLoss(mmgat, loss_weights).to(device_of(mmgat))
     context = [] if mmgat.prior is None else list(mmgat.prior.parameters())
     own = {id(parameter) for parameter in context}
     others = [p for p in (*mmgat.parameters(), *criterion.parameters()) if id(p) not in own]
@@ -201,31 +209,21 @@ def fit(
     ]
     counts = counts_of(settings.shares, settings.batch, embedded_views)
     n_steps = max(1, int(settings.epochs * len(embedded_views["music"].targets) / counts["music"]))
-    optimizer = torch.optim.AdamW(groups)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [group["lr"] for group in groups], total_steps=n_steps, pct_start=0.15
-    )
     nodes, mmgat = nodes.eval().requires_grad_(False), mmgat.train()
-    start, average = copy.deepcopy(mmgat), copy.deepcopy(mmgat)
+    start = copy.deepcopy(mmgat)
+    training = AveragedTraining(mmgat, groups, n_steps, 0.15, settings.ema)
     for step in range(n_steps):
         features, logits, y, w = draw(embedded_views, counts, rng)
         embedded = shaken(nodes(features, logits), settings.noise)
-        mask, newest = stretches(len(y), generator)
+        mask, newest = stretches(len(y), generator, y.device)
         output = mmgat(embedded * mask.unsqueeze(-1), mask)
         weights = w * (1 + (settings.newest - 1) * newest.float()).unsqueeze(-1)
         loss = criterion(mmgat, output, targets_of(y, weights, mask))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(mmgat.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        follow(average, mmgat, min(settings.ema, (step + 1) / (step + 10)))
+        training.step(loss)
         if step % 50 == 0:
             report(f"step {step} of {n_steps}: loss {float(loss.detach()):.4f}")
-    with torch.no_grad():
-        for value, first in zip(average.parameters(), start.parameters(), strict=True):
-            value.copy_(first.lerp(value, settings.way))
-    return average.eval()
+    part_of_the_way(training.average, start, settings.way)
+    return training.average.eval()
 
 
 @torch.inference_mode()

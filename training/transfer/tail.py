@@ -24,6 +24,7 @@ from mmgat.model.labels import N_LABELS
 from mmgat.training.data.audioset_names import label_columns, to_labels
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.losses import masked_mean, presence_loss
+from mmgat.training.transfer.averaging import AveragedTraining, device_of, part_of_the_way
 from mmgat.training.transfer.backbone import Tail
 from mmgat.training.transfer.clips import N_NODES
 from mmgat.training.transfer.features import Arrays
@@ -181,15 +182,17 @@ def train(
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     columns = label_columns(class_names)
-    start, prior = copy.deepcopy(tail).eval(), Prior(columns, len(class_names))
+    device = device_of(tail)
+    start, prior = copy.deepcopy(tail).eval(), Prior(columns, len(class_names)).to(device)
     with torch.inference_mode():
-        outs = [start(draw(views, settings, rng)[0]) for _ in range(10)]
+        outs = [start(draw(views, settings, rng)[0].to(device)) for _ in range(10)]
         features, logits = (torch.cat(values) for values in zip(*outs, strict=True))
-        music = [start(draw({"music": views["music"]}, settings, rng)[0])[1] for _ in range(10)]
-        of_music = to_labels(torch.cat(music).numpy(), columns)
+        only = {"music": views["music"]}
+        music = [start(draw(only, settings, rng)[0].to(device))[1] for _ in range(10)]
+        of_music = to_labels(torch.cat(music).cpu().numpy(), columns)
     prior.start(features, logits, half_way(of_music, calibration))
     first_prior = copy.deepcopy(prior)
-    emphasis = torch.ones(len(class_names))
+    emphasis = torch.ones(len(class_names), device=device)
     emphasis[[column for group in columns for column in group]] = LABEL_CLASS_WEIGHT
     emphasis /= emphasis.mean()
     extra = [prior.of_classes.weight, prior.of_features.weight]
@@ -200,14 +203,10 @@ def train(
         {"params": [prior.scale, prior.offset], "lr": rates[1], "weight_decay": 0.0},
         {"params": extra, "lr": rates[1] / 2, "weight_decay": 0.1},
     ]
-    optimizer = torch.optim.AdamW(groups)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [group["lr"] for group in groups], total_steps=settings.steps, pct_start=0.1
-    )
     both = nn.ModuleList([tail, prior])
-    average = copy.deepcopy(both)
+    training = AveragedTraining(both, groups, settings.steps, 0.1, settings.ema)
     for step in range(settings.steps):
-        middle, y, w, kept = draw(views, settings, rng)
+        middle, y, w, kept = (values.to(device) for values in draw(views, settings, rng))
         with torch.inference_mode():
             own = start(middle)[1]
         kept = torch.where(kept.isnan(), own, (own + kept) / 2).clone()
@@ -218,31 +217,17 @@ def train(
         soft = kept.sigmoid()
         away = cross_entropy(logits, soft, emphasis) - cross_entropy(kept, soft, emphasis)
         loss = main + settings.presence * anything + settings.keep * KEPT_LOSS * away
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(both.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        follow(average, both, min(settings.ema, (step + 1) / (step + 10)))
+        training.step(loss)
         if step % 20 == 0:
             report(f"step {step}: labels {main:.4f}, presence {anything:.4f}, away {away:.5f}")
-    with torch.no_grad():
-        for value, first in zip(average[0].parameters(), start.parameters(), strict=True):
-            value.copy_(first.lerp(value, settings.way))
-        for value, first in zip(average[1].parameters(), first_prior.parameters(), strict=True):
-            value.copy_(first.lerp(value, settings.prior_way))
+    average = training.average
+    part_of_the_way(average[0], start, settings.way)
+    part_of_the_way(average[1], first_prior, settings.prior_way)
     found_tail, found_prior = average
     assert isinstance(found_tail, Tail)
     assert isinstance(found_prior, Prior)
     average[1].load_state_dict({**prior.state_dict(), **dict(average[1].named_parameters())})
     return found_tail.eval(), found_prior.eval()
-
-
-@torch.no_grad()
-def follow(average: nn.Module, trained: nn.Module, decay: float) -> None:
-    """Moves averaged weights towards the trained ones."""
-    for mean, value in zip(average.parameters(), trained.parameters(), strict=True):
-        mean.lerp_(value, 1 - decay)
 
 
 def save(folder: Path, tail: Tail, prior: Prior) -> None:

@@ -23,9 +23,10 @@ from mmgat.model.embedders.base import EMBEDDING_SIZE
 from mmgat.model.embedders.tagger import TaggerEmbedder, load_tagger
 from mmgat.model.labels import N_LABELS
 from mmgat.training.fitting.losses import masked_mean
+from mmgat.training.transfer.averaging import AveragedTraining, device_of
 from mmgat.training.transfer.backbone import Tail
 from mmgat.training.transfer.heads import Nodes, counts_of
-from mmgat.training.transfer.tail import TargetedViews, follow
+from mmgat.training.transfer.tail import TargetedViews
 
 PRIOR: Final = slice(EMBEDDING_SIZE, EMBEDDING_SIZE + N_LABELS)
 """Where a node holds its prior logits; before them is the embedding, behind them are the tags."""
@@ -95,12 +96,12 @@ def away(found: Tensor, kept: Tensor) -> Tensor:
 @torch.inference_mode()
 def onset_loss(tail: Tail, nodes: Nodes, views: TargetedViews) -> float:
     """Log loss of the prior logits, beyond the targets' own entropy; mean of all windows."""
-    losses = []
+    losses, device = [], device_of(tail)
     for place in range(views.targets.shape[1]):
-        y, w = (torch.from_numpy(v[:, place]) for v in (views.targets, views.weights))
+        y, w = (torch.from_numpy(v[:, place]).to(device) for v in (views.targets, views.weights))
         prior = torch.cat(
             [
-                nodes(*tail(torch.from_numpy(some[:, place].astype(np.float32))))[:, PRIOR]
+                nodes(*tail(torch.from_numpy(some[:, place]).to(device).float()))[:, PRIOR]
                 for some in np.array_split(views.part["middle"], -(-len(y) // WINDOWS_A_BATCH))
             ]
         )
@@ -136,10 +137,10 @@ def train(
     trained_tail, trained_nodes = both
     assert isinstance(trained_tail, Tail)
     assert isinstance(trained_nodes, Nodes)
-    start_tail, start_nodes = tail.eval(), nodes.eval()
+    start_tail, start_nodes, device = tail.eval(), nodes.eval(), device_of(tail)
     trained_nodes.embedding.requires_grad_(False)
     with torch.inference_mode():
-        sample = torch.cat([draw(full, full_counts, rng)[0] for _ in range(10)])
+        sample = torch.cat([draw(full, full_counts, rng)[0] for _ in range(10)]).to(device)
         features, logits = (values.clone() for values in start_tail(sample))
     trained_nodes.prior.standardise(features, logits)
     rate = settings.learning_rate
@@ -152,29 +153,20 @@ def train(
         },
         {"params": trained_nodes.prior.parameters(), "lr": rate, "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [group["lr"] for group in groups], total_steps=settings.steps, pct_start=0.1
-    )
-    average = copy.deepcopy(both)
+    training = AveragedTraining(both, groups, settings.steps, 0.1, settings.ema)
     for step in range(settings.steps):
-        early, y, w = draw(onsets, onset_counts, rng, HEARD_ODDS)
-        middle = torch.cat([early, draw(full, full_counts, rng)[0]])
+        early, y, w = (v.to(device) for v in draw(onsets, onset_counts, rng, HEARD_ODDS))
+        middle = torch.cat([early, draw(full, full_counts, rng)[0].to(device)])
         found = trained_nodes(*trained_tail(middle))
         with torch.no_grad():
             kept = start_nodes(*start_tail(middle[len(y) :]))
         labels = masked_mean(cross_entropy(found[: len(y), PRIOR], y, reduction="none"), w)
         moved = away(found[len(y) :], kept)
         loss = labels + settings.keep * moved
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(trained_tail.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        follow(average, both, min(settings.ema, (step + 1) / (step + 10)))
+        training.step(loss)
         if step % 50 == 0:
             report(f"step {step}: onsets {labels:.4f}, full windows away {moved:.5f}")
-    found_tail, found_nodes = average
+    found_tail, found_nodes = training.average
     assert isinstance(found_tail, Tail)
     assert isinstance(found_nodes, Nodes)
     return found_tail.eval(), found_nodes.eval()

@@ -17,6 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 
 from mmgat.model.mmgat import MMGAT
 from mmgat.training.fitting.losses import LossWeights, MMGATLoss, masked_mean
+from mmgat.training.transfer.averaging import AveragedTraining, device_of
 from mmgat.training.transfer.heads import (
     EmbeddedViews,
     Nodes,
@@ -28,7 +29,6 @@ from mmgat.training.transfer.heads import (
 )
 from mmgat.training.transfer.onsets.embedder import ONSET_SHARES
 from mmgat.training.transfer.onsets.windows import HEARD_FRAMES, LATER
-from mmgat.training.transfer.tail import follow
 
 SHARES: Final = {"music": 0.6, "pieces": 0.15, "notes": 0.1, "sounds": 0.12, "noise": 0.03}
 SECOND_NODE_SHARE: Final = 0.5
@@ -69,14 +69,15 @@ def pairs(windows: EmbeddedViews, generator: torch.Generator) -> tuple[EmbeddedV
     A mask bool [n, 2] leaves out the second node of half of the graphs, and where no window is
     a second later.
     """
-    n = len(windows.targets)
+    n, device = len(windows.targets), windows.targets.device
     n_first = len(HEARD_FRAMES) - LATER + 1
     first = torch.randint(n_first, (n,), generator=generator)
     two = torch.rand(n, generator=generator) < SECOND_NODE_SHARE
     two &= first + LATER < len(HEARD_FRAMES)
-    places = torch.stack([first, torch.where(two, first + LATER, first)], dim=1)
-    chosen = EmbeddedViews(*(values[torch.arange(n)[:, None], places] for values in windows))
-    return chosen, torch.stack([torch.ones_like(two), two], dim=1)
+    places = torch.stack([first, torch.where(two, first + LATER, first)], dim=1).to(device)
+    whose = torch.arange(n, device=device)[:, None]
+    chosen = EmbeddedViews(*(values[whose, places] for values in windows))
+    return chosen, torch.stack([torch.ones_like(two), two], dim=1).to(device)
 
 
 def log_odds(mmgat: MMGAT, embedded: Tensor, mask: Tensor) -> Tensor:
@@ -114,7 +115,8 @@ def fit(
     trained_nodes.embedding.requires_grad_(False)
     sample = draw(embedded_views, {kind: 10 * n for kind, n in counts.items()}, rng)
     trained_nodes.prior.standardise(sample.features.flatten(0, 1), sample.logits.flatten(0, 1))
-    criterion = MMGATLoss(trained, LossWeights(presence=settings.presence))
+    loss_weights = LossWeights(presence=settings.presence)
+    criterion = MMGATLoss(trained, loss_weights).to(device_of(mmgat))
     groups: list[dict[str, Any]] = [
         {
             "params": trained_nodes.prior.parameters(),
@@ -124,15 +126,10 @@ def fit(
         {"params": trained.parameters(), "lr": settings.learning_rate, "weight_decay": 0.02},
         {"params": criterion.parameters(), "lr": settings.learning_rate, "weight_decay": 0.01},
     ]
-    optimizer = torch.optim.AdamW(groups)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [group["lr"] for group in groups], total_steps=settings.steps, pct_start=0.15
-    )
-    average = copy.deepcopy(both)
-    both.train()
+    training = AveragedTraining(both.train(), groups, settings.steps, 0.15, settings.ema)
     for step in range(settings.steps):
         features, logits, y, _ = draw(embedded_views, counts, rng)
-        mask, newest = stretches(len(y), generator)
+        mask, newest = stretches(len(y), generator, y.device)
         with torch.no_grad():
             kept = log_odds(start, start_nodes(features, logits), mask).sigmoid()
         embedded = shaken(trained_nodes(features, logits), settings.noise)
@@ -146,18 +143,13 @@ def fit(
         targets = targets_of(chosen.targets, chosen.weights, heard)
         onset_loss = criterion(trained, output, targets)
         loss = onset_loss + settings.keep * kept_loss
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(both.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        follow(average, both, min(settings.ema, (step + 1) / (step + 10)))
+        training.step(loss)
         if step % 50 == 0:
             report(
                 f"step {step}: onsets {float(onset_loss.detach()):.4f}, "
                 f"usual graphs {float(kept_loss.detach()):.4f}"
             )
-    found_nodes, found = average
+    found_nodes, found = training.average
     assert isinstance(found_nodes, Nodes)
     assert isinstance(found, MMGAT)
     return found_nodes.eval(), found.eval()
