@@ -114,13 +114,10 @@ class WindowAssembler:
 
     def push(self, samples: npt.NDArray[np.float32]) -> list[Window]:
         """The windows that these samples complete."""
-        sound = self._held_end + np.flatnonzero(np.abs(samples) > self._silence)
-        onsets = sound[np.diff(sound, prepend=self._last_sound) > self._rate]
-        if len(sound):
-            self._last_sound = int(sound[-1])
+        onsets = self._onsets(samples)
         self._keep(samples)
         windows = []
-        for onset in onsets.tolist():
+        for onset in onsets:
             windows += self._complete_at(onset)
             self._begin_anew(onset)
         windows += self._complete_at(self._held_end)
@@ -144,6 +141,20 @@ class WindowAssembler:
     @property
     def _held_end(self) -> int:
         return self._held_start + self._last - self._first
+
+    def _onsets(self, samples: npt.NDArray[np.float32]) -> list[int]:
+        """Positions in the stream at which a sound begins after a second of silence, or nothing."""
+        sounds = np.abs(samples) > self._silence
+        first = int(sounds.argmax()) if len(sounds) else 0
+        if not len(sounds) or not sounds[first]:
+            return []
+        last = len(sounds) - 1 - int(sounds[::-1].argmax())
+        held, before = self._held_end, self._last_sound
+        self._last_sound = held + last
+        if last - first <= self._rate:  # no second of silence lies between
+            return [held + first] if held + first - before > self._rate else []
+        places = held + np.flatnonzero(sounds)
+        return places[np.diff(places, prepend=before) > self._rate].tolist()
 
     def _keep(self, samples: npt.NDArray[np.float32]) -> None:
         """Appends samples; what has passed makes room for them, so nearly all are copied once."""

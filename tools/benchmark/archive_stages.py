@@ -15,8 +15,8 @@ from mmgat.stream.archive.annotator import WINDOWS_AT_ONCE, Annotator
 from mmgat.stream.archive.sound import open_sound
 from mmgat.stream.audio.meter import ChannelMeter
 from mmgat.stream.audio.resampler import MonoResampler
-from mmgat.stream.audio.windows import Window, WindowAssembler
-from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer
+from mmgat.stream.audio.windows import Window
+from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer, windows_of
 from mmgat.stream.settings import StreamSettings
 
 T = TypeVar("T")
@@ -51,8 +51,7 @@ def _turn(path: Path, recognizer: Recognizer, settings: StreamSettings) -> dict[
     meter = ChannelMeter(source.sample_rate_hz)
     resample = MonoResampler(source.sample_rate_hz, embedder.sample_rate_hz)
     parts = timed("resample", lambda: [resample(meter.limit(b.samples)) for b in blocks])
-    hop_samples = round(settings.hop_s * embedder.sample_rate_hz)
-    assemble = WindowAssembler(hop_samples, embedder.window_samples, embedder.sample_rate_hz)
+    assemble = windows_of(embedder, settings)
     windows = timed("windows", lambda: [w for part in parts for w in assemble.push(part)])
     state = recognizer.new_state()
     log_mel = timed(
@@ -64,9 +63,7 @@ def _turn(path: Path, recognizer: Recognizer, settings: StreamSettings) -> dict[
     def whole_graphs(some: list[tuple[Window, Floats]]) -> WholeGraphs:
         wholes = []
         for window, embedding in some:
-            graph = state.graph_of(window)
-            graph.begin_node(window.start)
-            wholes.append(graph.whole(embedding))
+            wholes.append(state.begin_node(window).whole(embedding))
         return WholeGraphs(*map(np.array, zip(*wholes, strict=True)))
 
     timed("MMGAT", lambda: [backend.read(whole_graphs(some)) for some in _cut(pairs)])
