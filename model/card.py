@@ -49,8 +49,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         notes: known weaknesses and anything a user should know.
         credits: whose work the weights started from, with its licence.
         sha256: of the safetensors file.
-        graphs: ``dense.onnx``, ``sparse.onnx``, ``whole.onnx``, the exported graphs -> sha256 of each
-            file.
+        graphs: ``dense.onnx``, ``sparse.onnx``, ``whole.onnx`` and, of a carried embedder,
+            ``embedder.onnx``, the exported graphs -> sha256 of each file.
     """
 
     name: str

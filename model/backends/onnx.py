@@ -1,9 +1,10 @@
 """The network in ONNX Runtime: small, quick to start, and no torch (ours).
 
-``mmgat-train export`` writes three graphs beside a checkpoint. Two say the same: NAME.dense.onnx
+``mmgat-train export`` writes graphs beside a checkpoint. Two say the same: NAME.dense.onnx
 computes all pairs of nodes at once, which is quicker for few, NAME.sparse.onnx lists of neighbours.
 They begin with log-mel where the checkpoint carries its embedder, else with the windows' rows.
-NAME.whole.onnx is MMGAT alone, for many windows of a file at once.
+NAME.whole.onnx is MMGAT alone, for many windows of a file at once, and NAME.embedder.onnx the embedder
+alone, where the checkpoint carries it in floats.
 """
 
 from __future__ import annotations
@@ -34,13 +35,22 @@ KINDS: Final = ("dense.onnx", "sparse.onnx", "whole.onnx")
 """Graphs for few nodes and for many, which windows join one at a time; for whole graphs."""
 
 
+EMBEDDER: Final = "embedder.onnx"
+"""The graph of the embedder alone. ONNX Runtime computes all of a graph, whatever is fetched."""
+
+
 def graph_paths(weights: Path) -> tuple[Path, ...]:
     """Where the graphs of a safetensors file stand, in the order of ``KINDS``."""
     return tuple(weights.with_suffix(f".{kind}") for kind in KINDS)
 
 
+def embedder_path(weights: Path) -> Path:
+    """Where the graph of a carried embedder stands, if there is one."""
+    return weights.with_suffix(f".{EMBEDDER}")
+
+
 def graph_kind(path: Path) -> str:
-    """One of ``KINDS``, under which a card has the hash of a graph's file."""
+    """One of ``KINDS``, or ``EMBEDDER``, under which a card has the hash of a graph's file."""
     return ".".join(path.name.split(".")[-2:])
 
 
@@ -85,11 +95,11 @@ class OnnxBackend:
         if cuda_index is not None:
             self._providers.insert(0, (CUDA, {"device_id": cuda_index}))
         self._paths = graph_paths(weights)
-        for path in self._paths:
+        alone = embedder_path(weights)
+        self._embedder_path = alone if EMBEDDER in card.graphs and alone.is_file() else None
+        for path in (*self._paths, *filter(None, [self._embedder_path])):
             check_hash(path, card.graphs.get(graph_kind(path), ""))
         self._dense = _session(self._paths[0], card, self._providers, Graphs._fields)
-        self._path_only = onnxruntime.RunOptions()
-        self._path_only.only_execute_path_to_fetches = True
         if cuda_index is not None and self._dense.get_providers()[0] != CUDA:
             raise ComputeError(
                 f"expected CUDA device {cuda_index} in ONNX Runtime, found none it can use: check "
@@ -108,6 +118,12 @@ class OnnxBackend:
     def _whole(self) -> onnxruntime.InferenceSession:
         return _session(self._paths[2], self._card, self._providers, WholeGraphs._fields)
 
+    @cached_property
+    def _alone(self) -> onnxruntime.InferenceSession | None:
+        if self._embedder_path is None:
+            return None
+        return _session(self._embedder_path, self._card, self._providers, [self._first_input])
+
     def __call__(self, log_mel: Floats, graphs: Graphs) -> Prediction:
         """Computes a batch in the graph that is faster for its size."""
         n_nodes = graphs.nodes.shape[1]
@@ -122,17 +138,19 @@ class OnnxBackend:
         return Prediction(embeddings, scores, evidence[:, :n_nodes], row[:, :n_nodes])
 
     def embed(self, log_mel: Floats) -> Floats:
-        """Computes the embedder's part of a graph alone."""
+        """Computes the embedder alone; without its own graph, as a part of another."""
         if self._embedder:
             return self._embedder(log_mel)
+        embeddings: Floats
+        if self._alone:
+            embeddings = self._alone.run(None, {self._first_input: log_mel})[0]
+            return embeddings
         unused = {
             part.name: _zeros(part, len(log_mel))
             for part in self._dense.get_inputs()
             if part.name != self._first_input
         }
-        embeddings: Floats = self._dense.run(
-            ["embeddings"], {self._first_input: log_mel, **unused}, self._path_only
-        )[0]
+        embeddings = self._dense.run(["embeddings"], {self._first_input: log_mel, **unused})[0]
         return embeddings
 
     def read(self, graphs: WholeGraphs) -> tuple[Floats, Floats]:

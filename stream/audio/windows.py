@@ -154,7 +154,8 @@ class WindowAssembler:
         if last - first <= self._rate:  # no second of silence lies between
             return [held + first] if held + first - before > self._rate else []
         places = held + np.flatnonzero(sounds)
-        return places[np.diff(places, prepend=before) > self._rate].tolist()
+        onsets: list[int] = places[np.diff(places, prepend=before) > self._rate].tolist()
+        return onsets
 
     def _keep(self, samples: npt.NDArray[np.float32]) -> None:
         """Appends samples; what has passed makes room for them, so nearly all are copied once."""

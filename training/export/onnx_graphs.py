@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import struct
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ import torch
 from torch import nn
 
 from mmgat.model.backends.base import Graphs, Prediction, WholeGraphs
-from mmgat.model.backends.onnx import FEWEST_NODES, graph_kind, graph_paths
+from mmgat.model.backends.onnx import FEWEST_NODES, embedder_path, graph_kind, graph_paths
 from mmgat.model.card import checkpoint_path, sha256_of, write_card
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.convnet import ConvNetEmbedder
@@ -37,10 +38,11 @@ def export(model: str | Path, data: Path | None = None) -> tuple[Path, ...]:
     """Writes the graphs beside a checkpoint and returns their paths.
 
     The dense and the sparse one have the inputs and outputs of ``StreamingModel``, the third one those
-    of ``WholeGraphModel``, for any number of windows and 5 to 64 nodes.
-    Graphs of a checkpoint with its embedder compute in 8 bits and contain their weights. Graphs of a
-    checkpoint without it take the windows' embeddings in place of their log-mel, and refer to the
-    weights in the safetensors file.
+    of ``WholeGraphModel``, for any number of windows and 5 to 64 nodes; a fourth is an embedder in
+    floats alone.
+    A ``ConvNetEmbedder`` computes in 8 bits, and its graphs contain their weights. All others refer
+    to the weights in the safetensors file; those of a checkpoint without its embedder take the
+    windows' embeddings in place of their log-mel.
 
     Args:
         model: name or path of the checkpoint.
@@ -76,9 +78,15 @@ def export(model: str | Path, data: Path | None = None) -> tuple[Path, ...]:
     graph = traced_whole(WholeGraphModel(checkpoint.mmgat, GraphLayout.SPARSE))
     _refer(graph, path)
     onnx.save(graph, whole)
-    hashes = {graph_kind(written): sha256_of(written) for written in graph_paths(path)}
+    paths = graph_paths(path)
+    if checkpoint.embedder_state and clips is None:
+        graph = traced_embedder(embedder, window)
+        _refer(graph, path)
+        onnx.save(graph, embedder_path(path))
+        paths = (*paths, embedder_path(path))
+    hashes = {graph_kind(written): sha256_of(written) for written in paths}
     write_card(path, msgspec.structs.replace(checkpoint.card, graphs=hashes))
-    return graph_paths(path)
+    return paths
 
 
 def traced(network: StreamingModel, window: tuple[int, int] = (96, 64)) -> onnx.ModelProto:
@@ -124,6 +132,13 @@ def traced_whole(network: WholeGraphModel) -> onnx.ModelProto:
     bags, nodes = _sizes()
     shapes = ({0: bags, 1: nodes},) * len(example)
     return _traced(network, example, shapes, list(WholeGraphs._fields), ["scores", "bag_scores"])
+
+
+def traced_embedder(embedder: nn.Module, window: tuple[int, int]) -> onnx.ModelProto:
+    """Traces an embedder alone, its weights under the names that they have in ``StreamingModel``."""
+    named = nn.Sequential(OrderedDict(embedder=embedder)).eval()
+    shapes = ({0: _sizes()[0]},)
+    return _traced(named, (torch.zeros(2, *window),), shapes, ["log_mel"], ["embeddings"])
 
 
 def _sizes() -> tuple[Any, Any]:

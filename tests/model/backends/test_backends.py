@@ -13,14 +13,14 @@ import soxr
 
 from mmgat.model.backends.base import Floats, Graphs, InferenceBackend, Prediction, WholeGraphs
 from mmgat.model.backends.loading import load_model
-from mmgat.model.backends.onnx import OnnxBackend, graph_paths
+from mmgat.model.backends.onnx import OnnxBackend, embedder_path, graph_paths
 from mmgat.model.backends.torch import TorchBackend, load_torch_backend
 from mmgat.model.card import checked_card, checkpoint_path, sha256_of
 from mmgat.model.embedders.registry import embedder_spec
 from mmgat.model.embedders.tags import NODE_SIZE
 from mmgat.model.errors import CheckpointError, ComputeError
 from mmgat.stream.commands.inputs import demo_clip
-from tests.conftest import similarities_of
+from tests.conftest import log_mel_of, random_graphs, similarities_of
 
 COMPACT = checkpoint_path("compact")
 
@@ -38,7 +38,12 @@ def examples_of_demo() -> Floats:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    for path in (COMPACT, COMPACT.with_suffix(".json"), *graph_paths(COMPACT)):
+    for path in (
+        COMPACT,
+        COMPACT.with_suffix(".json"),
+        embedder_path(COMPACT),
+        *graph_paths(COMPACT),
+    ):
         shutil.copy(path, tmp_path)
     return tmp_path / COMPACT.name
 
@@ -120,12 +125,23 @@ def test_a_checkpoint_with_its_graphs_runs_in_onnx_runtime_and_one_without_in_to
     assert isinstance(load_model(str(copied), "cpu").backend, TorchBackend)
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, 1, 3])
 def test_a_graph_that_is_not_the_cards_is_refused(which: int, copied: Path) -> None:
-    graph = graph_paths(copied)[which]
+    graph = (*graph_paths(copied), embedder_path(copied))[which]
     graph.write_bytes(graph.read_bytes()[:-4096] + bytes(4096))
     with pytest.raises(CheckpointError, match=r"onnx is damaged or not the file of its card"):
         load_model(str(copied))
+
+
+def test_an_embedder_alone_gives_the_embeddings_of_the_whole_network(copied: Path) -> None:
+    model = load_model(str(copied))
+    graphs = random_graphs(3, 5, model.embedder.embedding_size)
+    log_mel = log_mel_of(3, (model.embedder.front_end.n_frames, model.embedder.front_end.n_bands))
+    expected = model.backend(log_mel, graphs).embeddings
+    np.testing.assert_allclose(model.backend.embed(log_mel), expected, atol=1e-5)
+    embedder_path(copied).unlink()
+    as_a_part = load_model(str(copied)).backend.embed(log_mel)
+    np.testing.assert_allclose(as_a_part, expected, atol=1e-5)
 
 
 def test_a_file_that_is_no_graph_is_refused(copied: Path) -> None:

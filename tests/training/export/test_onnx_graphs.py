@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmgat.model.backends.loading import load_model
-from mmgat.model.backends.onnx import OnnxBackend, graph_paths
+from mmgat.model.backends.onnx import OnnxBackend, embedder_path, graph_paths
 from mmgat.model.backends.torch import TorchBackend, TorchEmbedder, load_torch_backend
 from mmgat.model.card import checked_card, checkpoint_path
 from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
@@ -37,7 +37,8 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_export_gives_the_shipped_graphs(carried: Path) -> None:
     shipped = checkpoint_path("compact")
-    for ours, theirs in zip(graph_paths(carried), graph_paths(shipped), strict=True):
+    exported, expected = ((*graph_paths(path), embedder_path(path)) for path in (carried, shipped))
+    for ours, theirs in zip(exported, expected, strict=True):
         assert ours.stat().st_size == pytest.approx(theirs.stat().st_size, rel=0.02)
 
 
