@@ -22,8 +22,8 @@ def environment_of(folder: Path) -> dict[str, str]:
     }
 
 
-def start_server(folder: Path) -> subprocess.Popen[bytes]:
-    """Starts the server in a folder and waits until it answers.
+def start_server(folder: Path, rate_hz: int = 48_000) -> subprocess.Popen[bytes]:
+    """Starts the server in a folder, with a sink of floats, and waits until it answers.
 
     Raises:
         TimeoutError: it does not.
@@ -31,7 +31,7 @@ def start_server(folder: Path) -> subprocess.Popen[bytes]:
     environment = environment_of(folder)
     server = subprocess.Popen(
         ["pulseaudio", "-n", "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no",
-         "-L", "module-null-sink sink_name=lab rate=48000",
+         "-L", f"module-null-sink sink_name=lab format=float32le rate={rate_hz}",
          "-L", f"module-native-protocol-unix socket={folder}/native auth-anonymous=1"],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip

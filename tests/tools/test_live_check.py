@@ -8,7 +8,9 @@ import pytest
 
 from mmgat.model.labels import LABELS
 from mmgat.stream.bus.protocol import Estimate, Event, Message, Status
-from tools.live_check import Bus
+from tools.live_check.bus import Bus
+from tools.live_check.run import SHORT, check
+from tools.soak.lines import environment_with
 
 
 @dataclass
@@ -76,3 +78,16 @@ def test_a_good_run_breaks_no_fact() -> None:
 def test_each_broken_fact_is_noted(messages: list[Message], fact: str) -> None:
     (broken,) = broken_by(messages)
     assert fact in broken
+
+
+@pytest.mark.parametrize(
+    ("line", "fact"),
+    [("one frame too many", "not balanced"), ("a window has no number", "comes twice")],
+)
+def test_a_broken_line_is_found_through_a_real_audio_server(
+    tmp_path_factory: pytest.TempPathFactory, line: str, fact: str
+) -> None:
+    """The short form of ``python -m tools.live_check --broken``, which breaks 13 lines."""
+    copy, folder = (tmp_path_factory.mktemp(name) for name in ("copy", "run"))
+    (found,) = check(folder, SHORT, environment_with(line, copy))
+    assert fact in found

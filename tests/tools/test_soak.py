@@ -1,5 +1,4 @@
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,9 @@ from mmgat.stream.audio.liveness import LivenessState
 from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer
 from mmgat.stream.settings import StreamSettings
 from tools.soak.device import KINDS, Fault, random_script
+from tools.soak.lines import LINES, environment_with
 from tools.soak.run import soak
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 60.0
 N_SCRIPTS = int(os.environ.get("FAULT_SCRIPTS", "8"))  # the full run has 100
 
@@ -73,70 +72,12 @@ def test_a_random_script_is_the_same_for_the_same_seed() -> None:
     assert len(random_script(3, 600, 20)) == 30
 
 
-BROKEN_LINES = {
-    "the lag is not told": ("engine/stream.py", "lag_ms=pipeline.latency_ms", "lag_ms=0.0"),
-    "overflows are not told": ("engine/stream.py", "xruns=health.xruns", "xruns=0"),
-    "one frame too many": (
-        "engine/stream.py",
-        "captured=account.captured,",
-        "captured=account.captured + 1,",
-    ),
-    "a gap is forgotten": (
-        "audio/reconnect.py",
-        "lost = max(0, missed - len(block.samples)) if self.live else 0",
-        "lost = 0",
-    ),
-    "nothing is opened again": (
-        "audio/reconnect.py",
-        "                self._reopen()",
-        "                pass",
-    ),
-    "outages are not counted": (
-        "audio/liveness.py",
-        "LivenessState.ALARMED, self.outages + 1",
-        "LivenessState.ALARMED, self.outages",
-    ),
-    "what is on stays on": (
-        "recognition/pipeline.py",
-        "self._messages += self._decide.finish()",
-        "self._decide.finish()",
-    ),
-    "windows are not counted": ("recognition/pipeline.py", "self.n_windows += 1", "pass"),
-    "a window has no number": ("audio/windows.py", "self._index += 1", "pass"),
-    "frames vanish in the queue": (
-        "engine/block_queue.py",
-        "self._add(queued=-size, analysed=size)",
-        "self._add(queued=-size, analysed=size - 1)",
-    ),
-    "a jump is no loss": (
-        "engine/block_queue.py",
-        "gap = max(0, block.position - self._expected)",
-        "gap = 0",
-    ),
-    "NaN is not counted": (
-        "audio/meter.py",
-        "self.nonfinite += int(samples.size - finite.sum())",
-        "pass",
-    ),
-    "messages have no number": ("bus/stamp.py", "self._next[topic] = seq + 1", "pass"),
-}
-
-
-@pytest.mark.parametrize("name", ["", *BROKEN_LINES])
+@pytest.mark.parametrize("name", ["", *LINES])
 def test_the_soak_holds_and_fails_with_each_broken_line(tmp_path: Path, name: str) -> None:
-    package = tmp_path / "mmgat"
-    shutil.copytree(ROOT / "stream", package / "stream")
-    (package / "model").symlink_to(ROOT / "model")
-    if name:
-        file, line, broken = BROKEN_LINES[name]
-        path = package / "stream" / file
-        source = path.read_text()
-        assert source.count(line) == 1
-        path.write_text(source.replace(line, broken))
     result = subprocess.run(
         [sys.executable, "-m", "tools.soak", "--short"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        env=environment_with(name, tmp_path),
         capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert result.returncode == (1 if name else 0), result.stdout + result.stderr
