@@ -23,6 +23,9 @@ COMMANDS = {
 }
 """Name of a command -> module whose ``main`` it is."""
 
+MIN_FILES = 24
+"""A file at full speed needs 10 beside the standard streams, on Linux."""
+
 
 def stream() -> None:
     """Runs ``mmgat-stream``."""
@@ -90,6 +93,7 @@ def _run(name: str) -> None:
     _prepare_standard_streams()
     code: object = 0
     try:
+        _require_files(name)
         import_module(COMMANDS[name]).main()
     except SystemExit as end:
         code = end.code
@@ -110,6 +114,30 @@ def _run(name: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 1 if code else 0)
+
+
+def _require_files(name: str) -> None:
+    """Sees that the process may open files: sockets, threads and libraries end it else."""
+    import os
+    import sys
+
+    if sys.platform == "win32":
+        return
+    opened = []
+    try:
+        for _ in range(MIN_FILES):
+            opened.append(os.dup(0))
+    except OSError as error:
+        found = f"{len(opened)} ({error.strerror})"
+        print(
+            f"{name}: expected {MIN_FILES} files that may still be opened, found {found}: raise the "
+            "limit (ulimit -n)",
+            file=sys.stderr,
+        )
+        raise SystemExit(1) from None
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 def _tell(error: OSError) -> None:

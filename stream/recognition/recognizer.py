@@ -108,9 +108,19 @@ class Recognizer:
         return getattr(self.model.backend, "warning", "")
 
     def warm_up(self, n_streams: int) -> None:
-        """Lets a device prepare for so many streams, so that their first windows do not wait."""
+        """Does all that a first window needs and later ones do not, so that none waits for it.
+
+        Libraries import parts of themselves when they are first used, which fails where no more
+        files can be opened; and a device prepares for so many streams.
+        """
+        embedder, state = self.model.embedder, self.new_state()
+        silence = np.zeros(2 * embedder.sample_rate_hz, np.float32)
+        window, *_ = windows_of(embedder, self._settings).push(silence)
         if isinstance(self.model.backend, ResidentBackend):
+            state.front_end(window)
             self.model.backend.warm_up(n_streams, self._settings.nodes, self._settings.hop_s)
+        else:
+            self([(state, window)])
 
     def ahead(
         self, windows: Sequence[tuple[StreamState, Window]], silent: Sequence[bool]

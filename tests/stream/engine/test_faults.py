@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,3 +73,34 @@ def test_an_engine_that_only_fails_ends_and_says_why(first: int) -> None:
     assert (status.state, status.message) == ("failed", "no room")
     assert len([m for m in messages if isinstance(m, Estimate)]) == first - 1
     assert status.dropped == (MAX_FAILED_ROUNDS - 1) * RATE_HZ // 2
+
+
+NO_IMPORTS = """
+import sys
+from pathlib import Path
+from mmgat.stream import Engine, FileSource, Input, Publisher, load_recognizer
+
+class Refusal:
+    def find_spec(self, name, path=None, target=None):
+        raise OSError(24, "Too many open files", name)
+
+source, heard = FileSource(Path(sys.argv[1])), []
+source.probe()
+recognizer = load_recognizer()
+engine = Engine([Input(source)], recognizer, [heard.append])
+publisher = Publisher("tcp://127.0.0.1:*", engine.statuses)
+recognizer.warm_up(1)
+sys.meta_path.insert(0, Refusal())
+engine.start()
+engine.wait(60)
+publisher.close()
+print(engine.error, len(heard) > 10, engine.statuses()[0].dropped)
+"""
+
+
+def test_nothing_is_imported_once_sound_comes(wav: Callable[..., Path]) -> None:
+    """So an engine that may open no more files goes on."""
+    path = wav(melody(6.0, RATE_HZ), RATE_HZ)
+    command = [sys.executable, "-c", NO_IMPORTS, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "None True 0", done.stderr
