@@ -6,25 +6,26 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
+from textual.command import CommandPalette
+from textual.filter import LineFilter
 
 from mmgat.stream.bus.access.keys import ClientKeys
 from mmgat.stream.bus.protocol import GRAPH_TOPICS, Hello, Message
-from mmgat.stream.dashboard.actions import Actions, with_thresholds
+from mmgat.stream.dashboard.actions.engine import Actions, with_thresholds
+from mmgat.stream.dashboard.actions.files import Files
+from mmgat.stream.dashboard.actions.navigation import Navigation
 from mmgat.stream.dashboard.feed import Feed, Standstill
-from mmgat.stream.dashboard.files import Files
-from mmgat.stream.dashboard.navigation import Navigation
-from mmgat.stream.dashboard.palette import Commands
 from mmgat.stream.dashboard.replay import Replay
 from mmgat.stream.dashboard.screens.frame import SCREENS
 from mmgat.stream.dashboard.screens.picture import Picture
+from mmgat.stream.dashboard.sheets.palette import Commands
 from mmgat.stream.dashboard.state.dashboard import (
     DashboardState,
     advance,
@@ -32,7 +33,7 @@ from mmgat.stream.dashboard.state.dashboard import (
     with_notice,
 )
 from mmgat.stream.dashboard.state.view import Choices, View
-from mmgat.stream.dashboard.themes import NAMES, load_themes, theme_for
+from mmgat.stream.dashboard.themes import NAMES, load_themes, no_colors, theme_for
 
 REDRAW_S: Final = 0.1
 CALM_REDRAW_S: Final = 1.0
@@ -226,6 +227,16 @@ class DashboardApp(Navigation, Files, Actions):
         """Draws on a screen that has come to the front."""
         self.redraw()
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What each line passes: with NO_COLOR the terminal's own colours, not Textual's greys."""
+        mark = self.current_theme.primary
+        return [no_colors(mark)] if self.no_color else super().get_line_filters()
+
+    def action_command_palette(self) -> None:
+        """Opens the palette, with a placeholder that every terminal can write."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(placeholder="search for commands"))
+
     def delay_update(self, delay: float = 0.0) -> None:
         """Holds nothing back: Textual hides a change of screen for 50 ms, ours comes drawn."""
 
@@ -267,24 +278,10 @@ class DashboardApp(Navigation, Files, Actions):
 
     def action_help(self) -> None:
         """Explains keys and picture, over the picture."""
-        from mmgat.stream.dashboard.help import HelpScreen
+        from mmgat.stream.dashboard.sheets.help import HelpScreen
 
         if len(self.screen_stack) == 1:
             self.push_screen(HelpScreen())
-
-    async def action_search(self) -> None:
-        """Asks for the words that the log's entries must have."""
-        from mmgat.stream.dashboard.prompts import Search
-
-        await self.action_screen("log")
-        self.push_screen(Search(self.choices.search), self._search)
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Shows what the words find while they are typed."""
-        self._search(event.value)
-
-    def _search(self, words: str | None) -> None:
-        self.choose(replace(self.choices, search=words or "", scroll=0))
 
 
 def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:

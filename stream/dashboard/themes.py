@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.filter import LineFilter, NoColor
 from textual.theme import Theme
 
 NAMES: Final = ("dark", "light", "contrast", "sixteen")
@@ -41,3 +46,39 @@ def _theme(name: str, colors: dict[str, str]) -> Theme:
         dark=bool(colors["dark"]),
         variables=roles | {"border": colors["faint"], "border-blurred": colors["faint"]},
     )
+
+
+@lru_cache(maxsize=len(NAMES))
+def no_colors(mark: str) -> NoColors:
+    """The filter of a theme; Textual keeps what each one made of a line."""
+    return NoColors(mark)
+
+
+class NoColors(LineFilter):
+    """Leaves the terminal its own two colours; what is marked by its background is reversed.
+
+    Args:
+        mark: the background of what is marked, such as the chosen line of a list.
+    """
+
+    def __init__(self, mark: str) -> None:
+        super().__init__()
+        self._mark = Color.parse(mark)
+        self._plain = NoColor()
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Segments of the same text without colours."""
+        marked = [self._is_marked(style) for _, style, _ in segments]
+        plain = self._plain.apply(segments, background)
+        return [
+            Segment(text, style + Style(reverse=True) if reverse and style else style, control)
+            for (text, style, control), reverse in zip(plain, marked, strict=True)
+        ]
+
+    def _is_marked(self, style: Style | None) -> bool:
+        if style is None or style.bgcolor is None or style.bgcolor.triplet is None:
+            return False
+        # Textual rounds colours on their way through the theme.
+        return all(
+            abs(a - b) <= 2 for a, b in zip(style.bgcolor.triplet, self._mark.rgb, strict=True)
+        )

@@ -26,6 +26,14 @@ from mmgat.stream.dashboard.state.history import FULL, UNKNOWN, Interval, Source
 STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """Distances of the axis's marks."""
 
+WITHIN_A_CELL: Final = "▮"
+"""An instrument that began and ended in one cell."""
+
+BOTH: Final = "│"
+"""One ended and another began in one cell."""
+
+BRACKETS: Final = "[]" + WITHIN_A_CELL + BOTH
+
 
 @lru_cache(maxsize=8192)
 def _highest(rows: tuple[bytes, ...]) -> bytes:
@@ -70,17 +78,23 @@ class HeatMap:
         return math.floor((axis_s - self.left_s) / self.cell_s + 1e-6)
 
     def values(self) -> list[bytes]:
-        """For every cell the highest byte of each label, or ``UNKNOWN``."""
+        """For every cell the highest byte of each label, or ``UNKNOWN``.
+
+        The newest row lasts until the end of its estimate, half a second after the middle of it.
+        """
         track, found = self.history.track, []
+        lasts_s = min(track.end + 1.0, self.history.end_s)
         for cell in range(self.width):
             begin = math.floor(self.left_s + cell * self.cell_s + 1e-6)
             end = max(begin + 1, math.ceil(self.left_s + (cell + 1) * self.cell_s - 1e-6))
+            if track.end <= begin and self.left_s + cell * self.cell_s < lasts_s - 1e-6:
+                begin = track.end - 1
             low, high = max(0, begin - track.first), max(0, end - track.first)
             found.append(_highest(track.rows[low:high]))
         return found
 
     def row(self, label: str, values: list[bytes], cursor: int | None) -> Line:
-        """The line of one label.
+        """The line of one label; blank before the first estimate that has come.
 
         Args:
             label: an instrument.
@@ -89,7 +103,8 @@ class HeatMap:
         """
         history = self.history
         index = history.labels.index(label) if label in history.labels else -1
-        first, last = self.cell(self.history.begin_s), self.cell(self.history.end_s - 1e-3)
+        first = self.cell(history.track.first) if history.track.rows else self.width
+        last = self.cell(history.end_s - 1e-3)
         cells: list[tuple[str, ColorRole]] = []
         for cell, column in enumerate(values):
             if 0 <= index < len(column):
@@ -118,6 +133,8 @@ class HeatMap:
         end_s = self.history.end_s if interval.end_s is None else interval.end_s
         first, last = self.cell(interval.onset_s), self.cell(max(interval.onset_s, end_s - 1e-3))
         for cell in range(max(0, first), min(self.width, last + 1)):
+            if cells[cell][0] in BRACKETS:
+                continue
             column = values[cell]
             value = column[index] / FULL if 0 <= index < len(column) else None
             glyph = "━" if value is None else shade(max(0.25, value))
@@ -125,10 +142,12 @@ class HeatMap:
                 glyph,
                 mix("dark", "sounding", 0.5 if value is None else 0.4 + 0.6 * value),
             )
+        ended = interval.end_s is not None
         if 0 <= first < self.width:
-            cells[first] = ("[", SOUNDING)
-        if interval.end_s is not None and 0 <= last < self.width and last > first:
-            cells[last] = ("]", SOUNDING)
+            glyph = WITHIN_A_CELL if ended and first == last else "["
+            cells[first] = (_beside(cells[first][0], glyph), SOUNDING)
+        if ended and first < last and 0 <= last < self.width:
+            cells[last] = (_beside(cells[last][0], "]"), SOUNDING)
 
     def axis(self, with_stream: bool) -> list[Line]:
         """The time of day, and the time in the stream, under marks at round seconds."""
@@ -150,3 +169,8 @@ class HeatMap:
             tick += step
         lines = [joined([("".join(rows[1]), MUTED)]), joined([("".join(rows[0]), FAINT)])]
         return lines if with_stream else lines[:1]
+
+
+def _beside(there: str, glyph: str) -> str:
+    """What a cell shows that has a bracket already."""
+    return BOTH if there in BRACKETS else glyph

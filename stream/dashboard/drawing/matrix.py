@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from rich.cells import cell_len
+
 from mmgat.stream.dashboard.drawing.bars import shade
 from mmgat.stream.dashboard.drawing.cells import (
     FAINT,
@@ -31,14 +33,19 @@ def matrices(graph: GraphView, width: int, height: int) -> list[Line]:
     wide, tall = (2 * n, n) if small else (n, (n + 1) // 2)
     if not graph.whole or wide > width or tall + 1 > height:
         return []
+    linked_by = {
+        name: [set(row) for row in neighbours] for name, neighbours in graph.neighbours.items()
+    }
+    titles = {
+        name: f"{name}, {sum(len(row - {at}) for at, row in enumerate(linked))} edges"
+        for name, linked in linked_by.items()
+    }
+    wide = max(wide, min(max(map(cell_len, titles.values()), default=0), (width - 2 * GAP) // 3))
     n_fit = (width + GAP) // (wide + GAP)
-    scales = dict(list(graph.neighbours.items())[: max(1, n_fit)])
     blocks = []
-    for name, neighbours in scales.items():
-        linked = [set(row) for row in neighbours]
-        n_edges = sum(len(row - {at}) for at, row in enumerate(linked))
-        title = fit(f"{name}, {n_edges} edges", wide)
-        block: list[Line] = [[Span(title, MUTED)]]
+    for name in list(titles)[: max(1, n_fit)]:
+        linked = linked_by[name]
+        block: list[Line] = [[Span(fit(titles[name], wide), MUTED)]]
         for y in range(tall):
             rows = [y] if small else [row for row in (2 * y, 2 * y + 1) if row < n]
             block.append(joined(_cell(graph, linked, rows, x, small) for x in range(n)))

@@ -9,12 +9,14 @@ from typing import Final
 
 from mmgat.stream.audio.liveness import LivenessState
 from mmgat.stream.bus.protocol import Estimate, SourceInfo, Status
-from mmgat.stream.dashboard.drawing.bars import SILENT_DBFS
 from mmgat.stream.dashboard.state.dashboard import DashboardState
 from mmgat.stream.dashboard.state.sources import Connection, SourceState
 
 CLIP_SHOWN_S: Final = 3.0
 """How long a clip stays lit after the last one."""
+
+NO_SIGNAL_DBFS: Final = -120.0
+"""No converter is that quiet: what is below is rounding of zeros."""
 
 _CHANNELS: Final = {1: "mono", 2: "stereo"}
 
@@ -91,7 +93,7 @@ def level(dbfs: float | None) -> str:
     """A level in words."""
     if dbfs is None:
         return "no level yet"
-    return "no signal" if dbfs <= SILENT_DBFS or math.isnan(dbfs) else f"{dbfs:.0f} dBFS"
+    return "no signal" if dbfs <= NO_SIGNAL_DBFS or math.isnan(dbfs) else f"{dbfs:.0f} dBFS"
 
 
 def cores(share: float) -> str:
@@ -110,6 +112,13 @@ def connection_word(connection: Connection) -> str:
         Connection.ENDED: "ended",
         Connection.FAILED: "failed",
     }[connection]
+
+
+def connection_words(source: SourceState, now: float) -> str:
+    """The same where there is little room, and since when."""
+    connection = source.connection(now)
+    since = source.heard_at if connection is Connection.GONE else source.estimate_at
+    return f"{connection_word(connection).upper()} for {now - (since or source.first_at):.0f} s"
 
 
 def connection_text(state: DashboardState, source: SourceState | None, now: float) -> str:
@@ -145,7 +154,7 @@ def estimate_text(estimate: Estimate | None) -> str:
         return f"silence, {level(estimate.level_dbfs)}"
     if estimate.warming_up:
         return "warming up"
-    return "partial window" if estimate.partial else ""
+    return "less than a second of sound" if estimate.partial else ""
 
 
 def input_text(info: SourceInfo) -> str:
@@ -198,10 +207,11 @@ def health(state: DashboardState, source: SourceState | None, now: float) -> lis
     return notes
 
 
-def clipping(source: SourceState, now: float) -> StatusItem | None:
-    """A warning while the input clips, a reminder afterwards."""
-    if source.clipped_at is not None and now - source.clipped_at < CLIP_SHOWN_S:
-        return StatusItem("CLIPPING: turn the input down", warning=True)
+def clipping(source: SourceState, info: SourceInfo | None, now: float) -> StatusItem | None:
+    """A warning while the input clips, a reminder afterwards; a file cannot be turned down."""
+    clips = source.clipped_at is not None and now - source.clipped_at < CLIP_SHOWN_S
+    if clips and not (info and info.kind == "file"):
+        return StatusItem("CLIPPING: lower the input", warning=True)
     if source.status and source.status.clipped:
-        return StatusItem(counted(source.status.clipped, "clipped sample"))
+        return StatusItem(f"{counted(source.status.clipped, 'sample')} at full scale", clips)
     return None

@@ -59,8 +59,8 @@ def _body(view: View, width: int, height: int) -> list[Line]:
 
 def _title(view: View, source: SourceState, estimate: Estimate, width: int) -> Line:
     label = view.label
-    on = label in estimate.active
-    near = label in estimate.near_misses
+    on = label in source.active
+    near = label in estimate.near_misses and not source.over
     score = estimate.scores.get(label, 0.0)
     threshold = view.state.threshold(label)
     words = [Span(f"{instrument(label)}", SOUNDING if on else NOTICE if near else BRIGHT)]
@@ -124,15 +124,16 @@ def _strongest(source: SourceState, found: list[tuple[float, float]]) -> str:
 
 
 def _axis(starts: list[float], end_s: float, cell_width: int, width: int) -> Line:
-    """Seconds before now under the columns."""
+    """Seconds before now under the columns: each under the one that is nearest to it."""
     text = [" "] * min(width, cell_width * len(starts) + 6)
+    agos = [end_s - t0 - 1 for t0 in starts]
     last = -9
-    for index, t0 in enumerate(starts):
-        ago = end_s - t0 - 1
-        at = index * cell_width
-        mark = "now" if ago < 0.3 else f"-{ago:.0f}"
-        whole = abs(ago - round(ago)) < 0.01
-        if whole and at - last >= 5 and at + len(mark) <= len(text):
+    for index, ago in enumerate(agos):
+        second = round(ago)
+        nearest = min(range(len(agos)), key=lambda other: abs(agos[other] - second))
+        at, mark = index * cell_width, f"-{second}" if second else "now"
+        fits = at - last >= 5 and at + len(mark) <= len(text)
+        if nearest == index and abs(ago - second) < 0.3 and fits:
             text[at : at + len(mark)] = mark
             last = at
     return [Span("".join(text), FAINT)]
@@ -141,7 +142,7 @@ def _axis(starts: list[float], end_s: float, cell_width: int, width: int) -> Lin
 def _graph(graph: GraphView, width: int, height: int) -> list[Line]:
     lines = [heading("the graph of the moment", _span(graph), width)]
     if not graph.times_s:
-        return [*lines, quiet("the engine has not sent it yet", width)]
+        return [*lines, quiet("none has come", width)]
     drawn = matrices(graph, width, height - 2)
     if not drawn:
         return [*lines, quiet("g shows it alone" if height < 20 else "no room for it", width)]

@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.cells import cell_len
 
-from mmgat.stream.dashboard.drawing.bars import SILENT_DBFS, meter
+from mmgat.stream.dashboard.drawing.bars import meter
 from mmgat.stream.dashboard.drawing.cells import (
     BRIGHT,
     ERROR,
@@ -21,14 +21,18 @@ from mmgat.stream.dashboard.drawing.cells import (
     Line,
     Span,
     cut,
+    fit,
     flow,
     line_len,
     spread,
+    wrapped,
 )
 from mmgat.stream.dashboard.drawing.words import (
+    NO_SIGNAL_DBFS,
     clipping,
     clock,
     connection_text,
+    connection_words,
     health,
     level,
     time_of_day,
@@ -81,11 +85,12 @@ def framed(
     lines += body[: body_height(height)]
     feet = [_tabs(name, width)]
     if height >= HIGH:
-        feet.insert(0, _note(view, width) or _own_keys(keys, width))
-    elif view.choices.note:
-        feet = [_note(view, width)]
+        feet.insert(0, _own_keys(keys, width))
+    if note := _note(view, width):
+        # An answer takes the place of the keys, and of the picture's last lines if it is long.
+        feet = [*note, *feet[1:]][-height:]
     lines += [[]] * (height - len(lines) - len(feet))
-    return lines + feet
+    return lines[: height - len(feet)] + feet
 
 
 def body_height(height: int) -> int:
@@ -98,21 +103,26 @@ def header(view: View, width: int) -> Line:
     source, connection = view.source, view.connection
     role = CONNECTION_ROLES[connection]
     text = connection_text(view.state, source, view.now)
+    if source and cell_len(text) > width - 12:
+        text = connection_words(source, view.now)
     if view.replay and connection is Connection.LIVE:
         text = f"REPLAY {view.replay}"
     left = [Span(f"{CONNECTION_MARKS[connection]} {text}", role)]
     if view.frozen:
         left.append(Span("  FROZEN", NOTICE))
     names = [one.name for one in view.state.heard()]
+    stream = clock(source.estimate.t1) if source and source.estimate else ""
     if source:
         info = view.state.info(source.name)
         device = f" (from {info.device})" if info and info.device else ""
-        left.append(Span(f"  {source.name}{device}", TEXT))
-        if len(names) > 1:
-            left.append(Span(f"  {names.index(source.name) + 1} of {len(names)}", MUTED))
+        place = f"  {names.index(source.name) + 1} of {len(names)}" if len(names) > 1 else ""
+        room = width - line_len(left) - len(place) - len(stream) - 3
+        name = source.name + device
+        left.append(Span("  " + fit(name, min(cell_len(name), max(8, room))), TEXT))
+        if place:
+            left.append(Span(place, MUTED))
     right: Line = []
-    if source and source.estimate:
-        stream = clock(source.estimate.t1)
+    if stream:
         day = time_of_day(view.unix_now)
         roomy = width - line_len(left) > len(stream) + len(day) + 6
         if view.unix_now and roomy and width >= 60:
@@ -128,7 +138,8 @@ def level_line(view: View, width: int) -> Line:
     dbfs = estimate.level_dbfs if estimate else None
     still = view.connection not in (Connection.LIVE, Connection.WAITING)
     items = health(view.state, source, view.now)
-    clip = clipping(source, view.now) if source else None
+    info = view.state.info(source.name) if source else None
+    clip = clipping(source, info, view.now) if source else None
     notes = [Span(item.text, WARNING if item.warning else MUTED) for item in items]
     if clip:
         notes.insert(0, Span(clip.text, ERROR if clip.warning else MUTED))
@@ -138,7 +149,7 @@ def level_line(view: View, width: int) -> Line:
     warned = any(note.role in (WARNING, ERROR) for note in notes)
     cells = max(6, min(40, width // 4))
     left: Line = [Span("level ", MUTED), *meter(None if still else dbfs, cells)]
-    silent = dbfs is None or dbfs <= SILENT_DBFS
+    silent = dbfs is None or dbfs <= NO_SIGNAL_DBFS
     left.append(Span(f" {words:>8}", MUTED if silent else TEXT))
     if width < 60 and warned:
         left = [Span(f"{words}  ", TEXT)]
@@ -177,10 +188,10 @@ def _own_keys(keys: Keys, width: int) -> Line:
     return line
 
 
-def _note(view: View, width: int) -> Line:
-    """The answer to the last action."""
-    note = view.choices.note
-    return cut([Span("▸ ", SOUNDING), Span(note, BRIGHT)], width) if note else []
+def _note(view: View, width: int) -> list[Line]:
+    """The answer to the last action, on as many lines as it needs."""
+    lines = wrapped(view.choices.note, BRIGHT, width - 2)
+    return [[Span("  " if n else "▸ ", SOUNDING), *line] for n, line in enumerate(lines)]
 
 
 def title(text: str, remark: str, width: int) -> Line:

@@ -185,8 +185,8 @@ def _delay(view: View, source: SourceState, status: Status, width: int) -> list[
         ("capture", status.capture_ms, lambda s: s.capture_ms, "device and driver"),
         ("window", hop_ms / 2, None, "until one is full"),
         ("queue", status.queue_ms, lambda s: s.queue_ms, "until it is its turn"),
-        ("network", status.compute_ms, lambda s: s.compute_ms, "its recognition"),
-        ("publish", transit_ms, _transit_ms, "engine to here"),
+        ("neural net", status.compute_ms, lambda s: s.compute_ms, "its recognition"),
+        ("publish", transit_ms, _transit_ms, "from the engine to here"),
     ]
     rest_ms = hop_ms / 2
 
@@ -252,7 +252,7 @@ def _lost(view: View, source: SourceState, status: Status, width: int) -> list[L
 
 def _identity(view: View, source: SourceState, width: int) -> list[Line]:
     state, hello = view.state, view.state.hello
-    lines = [heading("who", "", width)]
+    lines = [heading("engine", "", width)]
     if info := state.info(source.name):
         device = f", from {info.device}" if info.device else ""
         lines += wrapped(f"{source.name}: {input_text(info)}{device}", TEXT, width)

@@ -28,13 +28,14 @@ def label_line(view: View, label: str, width: int) -> Line:
     name_width = 18 if width >= 52 else 12
     name = instrument(label) if width >= 52 else short_instrument(label)
     name += "?" if label in view.state.unverified else ""
-    role = SOUNDING if active else NOTICE if near else MUTED
+    lit = SOUNDING if active and not view.doubtful else MUTED
+    role = lit if active else NOTICE if near else MUTED
     chosen = view.choices.label == label
     mark = "▸ " if chosen else "● " if active else "○ " if near else "× " if muted else "  "
     percent = f" {100 * score:3.0f}" if active or near else " " * 4
     since = held(source.sounding_s(label)) if source and active else ""
     cells = width - name_width - 2 - 4 - 6
-    colour = SOUNDING if active else NOTICE if near else QUIET
+    colour = lit if active else NOTICE if near else QUIET
     peak = source.peak(label) if source else 0.0
     return [
         Span(mark + fit(name, name_width), role),

@@ -13,6 +13,7 @@ from mmgat.stream.dashboard.drawing.cells import (
     MUTED,
     NOTICE,
     SOUNDING,
+    ColorRole,
     Line,
     Span,
     beside,
@@ -102,11 +103,15 @@ def hero(view: View, width: int, height: int) -> list[Line]:
     if not labels:
         lines = _nothing(view, width, height)
     for scale in SCALES:
-        if lines:
-            break
-        lines = _large(view, labels, scale, width, height)
+        for since in (True, False):
+            lines = lines or _large(view, labels, scale, (width, height), since=since)
     lines = lines or _plain(view, labels, width, height)
     return (lines + [[]] * height)[:height]
+
+
+def _role(view: View) -> ColorRole:
+    """Of what is on; it steps back where it may be over."""
+    return MUTED if view.doubtful else SOUNDING
 
 
 def _onset(view: View, label: str) -> float:
@@ -127,8 +132,19 @@ def _nothing(view: View, width: int, height: int) -> list[Line]:
     return lines
 
 
-def _large(view: View, labels: list[str], scale: int, width: int, height: int) -> list[Line]:
-    """Names as large letters, side by side and beneath each other; [] where they do not fit."""
+def _large(
+    view: View, labels: list[str], scale: int, size: tuple[int, int], *, since: bool
+) -> list[Line]:
+    """Names as large letters, side by side and beneath each other; [] where they do not fit.
+
+    Args:
+        view: what is shown.
+        labels: what is on.
+        scale: of the letters.
+        size: width and height that there are.
+        since: each has room for the time of day since when.
+    """
+    width, height = size
     names = [short_instrument(label) for label in labels]
     if not all(can_write(name) for name in names):
         return []
@@ -136,7 +152,7 @@ def _large(view: View, labels: list[str], scale: int, width: int, height: int) -
     rows: list[list[str]] = []
     used = 0
     for label, name in zip(labels, names, strict=True):
-        wide = _block_width(view, label, name, scale)
+        wide = _block_width(label, name, scale, since=since)
         if wide > width:
             return []
         if rows and used + gap + wide <= width:
@@ -157,15 +173,15 @@ def _large(view: View, labels: list[str], scale: int, width: int, height: int) -
         blocks, widths = [], []
         for label in row:
             name = short_instrument(label)
-            block: list[Line] = [[Span(line, SOUNDING)] for line in large(name, scale)]
-            widths.append(_block_width(view, label, name, scale))
+            block: list[Line] = [[Span(line, _role(view))] for line in large(name, scale)]
+            widths.append(_block_width(label, name, scale, since=since))
             blocks.append([*block, _caption(view, label, widths[-1])])
         lines += beside(blocks, widths, gap)
     return lines
 
 
-def _block_width(view: View, label: str, name: str, scale: int) -> int:
-    return max(width_of(name, scale), cell_len(instrument(label)) + 11)
+def _block_width(label: str, name: str, scale: int, *, since: bool) -> int:
+    return max(width_of(name, scale), cell_len(instrument(label)) + (27 if since else 11))
 
 
 def _caption(view: View, label: str, width: int, *, scored: bool = True) -> Line:
@@ -175,9 +191,9 @@ def _caption(view: View, label: str, width: int, *, scored: bool = True) -> Line
         return []
     name = instrument(label) + ("?" if label in view.state.unverified else "")
     for_s = source.sounding_s(label)
-    parts = [Span(name, SOUNDING)]
+    parts = [Span(name, _role(view))]
     if scored:
-        parts.append(Span(f"  {_score(view, label)}", SOUNDING))
+        parts.append(Span(f"  {_score(view, label)}", _role(view)))
     if for_s is None:
         return parts
     parts.append(Span(f"  {held(for_s)}", BRIGHT))
@@ -201,9 +217,9 @@ def _plain(view: View, labels: list[str], width: int, height: int) -> list[Line]
     for column in range(columns):
         lines: list[Line] = []
         for label in labels[column * per_column : (column + 1) * per_column]:
-            tail = Span(f"{_score(view, label):>3} ", SOUNDING)
+            tail = Span(f"{_score(view, label):>3} ", _role(view))
             caption = _caption(view, label, each - 6, scored=False)
-            lines.append([Span("● ", SOUNDING), *padded(caption, each - 6), tail])
+            lines.append([Span("● ", _role(view)), *padded(caption, each - 6), tail])
         if len(lines) > height:
             more = len(lines) - height + 1
             lines = [*lines[: height - 1], [Span(f"  and {more} more", MUTED)]]

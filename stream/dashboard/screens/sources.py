@@ -66,7 +66,8 @@ def _body(view: View, width: int, height: int) -> list[Line]:
     row = min(view.choices.row, len(sources) - 1)
     first = min(max(0, row - n_shown + 1), max(0, len(sources) - n_shown))
     for index, source in enumerate(sources[first : first + n_shown], first):
-        lines += _source_lines(view, source, width, chosen=index == row)
+        number = f"{index + 1:>{len(str(len(sources)))}}" if len(sources) > 1 else ""
+        lines += _source_lines(view, source, width, number, chosen=index == row)
         if air:
             lines.append(_labels_line(source, width) if _cut_short(lines[-1]) else [])
     return lines[:height]
@@ -83,11 +84,13 @@ def _labels_line(source: SourceState, width: int) -> Line:
     )
 
 
-def _source_lines(view: View, source: SourceState, width: int, *, chosen: bool) -> list[Line]:
+def _source_lines(
+    view: View, source: SourceState, width: int, number: str, *, chosen: bool
+) -> list[Line]:
     connection = source.connection(view.now)
     role = CONNECTION_ROLES[connection]
     shown = view.source is not None and view.source.name == source.name
-    cursor = Span("▸" if chosen else " ", SOUNDING)
+    cursor = Span(("▸" if chosen else " ") + number, SOUNDING if chosen else MUTED)
     mark = Span(f"{CONNECTION_MARKS[connection]} ", role)
     estimate, status = source.estimate, source.status
     moving = connection is Connection.LIVE
@@ -115,7 +118,9 @@ def _source_lines(view: View, source: SourceState, width: int, *, chosen: bool) 
         words = level(dbfs) if moving else connection_word(connection)
         tail = [Span(f"{words:>13}", TEXT if moving else role)]
         second = [Span("    ", TEXT), *sounding, Span("  ", TEXT)]
-        if lost and lost[0].role == WARNING:
+        if not moving and not (status and status.message):
+            second = [Span("    ", TEXT), *lost]  # the first line says how it stands
+        elif lost and lost[0].role == WARNING:
             second += lost
         return [cut([*first, *tail], width), cut(second, width)]
     name_width = 18 if width < 110 else 26

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from mmgat.stream.bus.protocol import Status
 from mmgat.stream.dashboard.drawing.bars import bar
 from mmgat.stream.dashboard.drawing.cells import (
     BRIGHT,
@@ -12,6 +15,7 @@ from mmgat.stream.dashboard.drawing.cells import (
     Line,
     Span,
     fit,
+    spread,
     wrapped,
 )
 from mmgat.stream.dashboard.drawing.words import (
@@ -23,44 +27,65 @@ from mmgat.stream.dashboard.drawing.words import (
 )
 from mmgat.stream.dashboard.state.view import View
 
+HIGH: Final = 12
+"""Lines from which there is room for blank ones."""
+
 
 def heard_lines(view: View, width: int, height: int) -> list[Line]:
-    """How long every instrument sounded, the longest first, and what was lost."""
+    """How long every instrument sounded, the longest first, and what was lost; it scrolls."""
     source = view.source
     if source is None or source.status is None:
         return []
-    status, heard = source.status, source.history.heard_s()
+    status, rows = source.status, list(source.history.heard_s().items())
     total_s = max(seconds_of(status, status.captured), 1e-9)
-    lines: list[Line] = []
-    if status.state == "failed":
-        lines += wrapped(status.message or "the source failed", ERROR, width)
+    above, below = _why(status, width), _below(view, status, width, height)
+    room = _room(above, below, height)
+    scroll = min(view.choices.scroll, max(0, len(rows) - room))
+    n_named = counted(len(rows), "instrument") if rows else "no instrument"
+    head = Span(f"{source.name} has ended" if width >= 60 else "ended", BRIGHT)
+    n_more = len(rows) - scroll - room
+    more = [Span(f"↓ {n_more} more" if width >= 60 else f"↓ {n_more}", MUTED)] if n_more > 0 else []
+    lines = [*above, spread([head, Span(f": {n_named} in {duration(total_s)}", TEXT)], more, width)]
+    if height >= HIGH:
         lines.append([])
-    n_named = counted(len(heard), "instrument") if heard else "no instrument"
-    lines.append(
-        [
-            Span(f"{source.name} has ended", BRIGHT),
-            Span(f": {n_named} in {duration(total_s)}", TEXT),
-        ]
-    )
-    if height >= 12:
-        lines.append([])
-    found = losses(view.state, status if status.state != "failed" else None)
-    room = max(1, height - len(lines) - (2 if found else 0) - 1)
-    rows = list(heard.items())
-    for label, seconds in rows[: room if len(rows) <= room else room - 1]:
-        cells = max(0, min(50, width - 18 - 8 - 7))
+    for label, seconds in rows[scroll : scroll + room]:
         share = min(1.0, seconds / total_s)
         lines.append(
             [
                 Span(fit(instrument(label), 18), SOUNDING),
-                *bar(share, 0.0, None, cells, SOUNDING),
+                *bar(share, 0.0, None, max(0, min(50, width - 18 - 8 - 7)), SOUNDING),
                 Span(f" {duration(seconds):>7}", TEXT),
                 Span(f" {100 * share:4.0f} %", MUTED),
             ]
         )
-    if len(rows) > room:
-        lines.append([Span(f"and {len(rows) - room + 1} more", MUTED)])
-    if found:
-        lines += [[], *wrapped("lost: " + "; ".join(found), MUTED, width)]
-    lines += [[], [Span("2 shows when, 6 every event, x exports them", MUTED)]]
-    return lines[:height]
+    return [*lines, *below][:height]
+
+
+def last_scroll(view: View, width: int, height: int) -> int:
+    """By how many lines the instruments can be scrolled."""
+    source = view.source
+    if source is None or source.status is None:
+        return 0
+    above, below = _why(source.status, width), _below(view, source.status, width, height)
+    return max(0, len(source.history.heard_s()) - _room(above, below, height))
+
+
+def _room(above: list[Line], below: list[Line], height: int) -> int:
+    """The lines for instruments."""
+    return max(1, height - len(above) - len(below) - 1 - (height >= HIGH))
+
+
+def _why(status: Status, width: int) -> list[Line]:
+    """Why it failed, if it did."""
+    if status.state != "failed":
+        return []
+    return [*wrapped(status.message or "the source failed", ERROR, width), []]
+
+
+def _below(view: View, status: Status, width: int, height: int) -> list[Line]:
+    """What was lost, and where there is more."""
+    found = losses(view.state, status if status.state != "failed" else None)
+    lines: list[Line] = [[], *wrapped("lost: " + "; ".join(found), MUTED, width)] if found else []
+    if height >= HIGH:
+        lines += [[], [Span("2 shows when, 6 every event, x exports them", MUTED)]]
+    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 from mmgat.model.labels import FAMILIES
@@ -17,11 +18,14 @@ from mmgat.stream.dashboard.drawing.cells import (
     Span,
     cut,
     fit,
+    line_len,
     padded,
+    spread,
 )
 from mmgat.stream.dashboard.drawing.heat import HeatMap
 from mmgat.stream.dashboard.drawing.words import (
     clock,
+    counted,
     duration,
     held,
     instrument,
@@ -31,7 +35,8 @@ from mmgat.stream.dashboard.drawing.words import (
 )
 from mmgat.stream.dashboard.screens.frame import Keys, body_height, framed, quiet, title
 from mmgat.stream.dashboard.screens.welcome import welcome
-from mmgat.stream.dashboard.state.history import SourceHistory
+from mmgat.stream.dashboard.state.history import Interval, SourceHistory
+from mmgat.stream.dashboard.state.steering import in_families
 from mmgat.stream.dashboard.state.view import View
 
 KEYS: Final[Keys] = (
@@ -42,6 +47,8 @@ KEYS: Final[Keys] = (
     ("m", "mark"),
     ("x", "export"),
 )
+
+_SPANS: Final = {60: "minute", 3600: "hour"}
 
 
 def render(view: View, width: int, height: int) -> list[Line]:
@@ -56,18 +63,37 @@ def _body(view: View, width: int, height: int) -> list[Line]:
         return welcome(view, width, height)
     choices = view.choices
     where = "following the sound" if choices.cursor_s is None else "end: follow again"
-    heading = title(f"the last {span(choices.span_s)}", where, width)
+    heading = title(f"the last {_SPANS.get(choices.span_s, span(choices.span_s))}", where, width)
     if choices.cursor_s is not None:
         heading = title(_moment(source.history, choices.cursor_s), where, width)
-    lines = map_lines(view, width, height - 1, choices.span_s, heading)
-    return [*lines, *_at_cursor(view, width)][:height]
+    lines = map_lines(view, width, height - 1, choices.span_s, heading, choices.top)
+    n_hidden = last_top(view, height)
+    more = [Span(f"↑ ↓ {n_hidden} more", MUTED)] if n_hidden else []
+    foot = _at_cursor(view, width - line_len(more) - 2)
+    return [*lines, spread(foot, more, width)][:height]
 
 
-def map_lines(view: View, width: int, height: int, span_s: float, heading: Line) -> list[Line]:
+def last_top(view: View, height: int) -> int:
+    """How many instruments have no row in a body of that height."""
+    return max(0, len(view.state.labels) - _n_rows(height - 1))
+
+
+def _n_rows(height: int) -> int:
+    """The rows of a map with its heading and its axis."""
+    return height - 1 - _n_axis(height)
+
+
+def _n_axis(height: int) -> int:
+    return 2 if height >= 8 else 1
+
+
+def map_lines(
+    view: View, width: int, height: int, span_s: float, heading: Line, top: int | None = None
+) -> list[Line]:
     """A heading, the map's rows and its axis in at most ``height`` lines.
 
     Where there is no room for all instruments, those that sounded are shown, then those with the
-    highest scores; all keep the order of their families.
+    highest scores; all keep the order of their families. With ``top`` it is those from there on.
     """
     source = view.source
     if source is None:
@@ -77,12 +103,12 @@ def map_lines(view: View, width: int, height: int, span_s: float, heading: Line)
     cells = max(1, width - name_width - 3)
     heat = HeatMap(history, span_s, cells, right_edge(view, span_s))
     values = heat.values()
-    n_axis = 2 if height >= 8 else 1
-    labels = _chosen(view, heat, values, height - 1 - n_axis)
+    n_axis = _n_axis(height)
+    labels = _chosen(view, heat, values, _n_rows(height), top)
     if not labels:
         return [heading, quiet("nothing has sounded in this time", width)]
     cursor = None if view.choices.cursor_s is None else heat.cell(view.choices.cursor_s)
-    active = source.active
+    active = source.active if cursor is None else _sounding_at(history, view.choices.cursor_s)
     lines = [heading]
     airy = height - 2 - n_axis >= len(labels) + len(FAMILIES) - 1
     family = ""
@@ -114,13 +140,16 @@ def right_edge(view: View, span_s: float) -> float:
     return min(newest, math.ceil((cursor_s + span_s / 2) / (span_s / 4)) * span_s / 4)
 
 
-def _chosen(view: View, heat: HeatMap, values: list[bytes], n_rows: int) -> list[str]:
+def _chosen(
+    view: View, heat: HeatMap, values: list[bytes], n_rows: int, top: int | None
+) -> list[str]:
     """The labels that get a row."""
-    labels = view.state.labels
-    ordered = [label for members in FAMILIES.values() for label in members if label in labels]
-    ordered += [label for label in labels if label not in ordered]
+    ordered = in_families(view.state.labels)
     if len(ordered) <= n_rows:
         return ordered
+    if top is not None:
+        top = min(top, len(ordered) - n_rows)
+        return ordered[top : top + n_rows]
     history = heat.history
     sounded = {
         interval.label
@@ -159,22 +188,41 @@ def _moment(history: SourceHistory, axis_s: float) -> str:
     return f"{clock(history.stream_s(axis_s))}   {day}"
 
 
-def _at_cursor(view: View, width: int) -> list[Line]:
-    """What sounded at the cursor, or what sounds now."""
+def _sounding_at(history: SourceHistory, axis_s: float | None) -> list[str]:
+    """The labels that sounded at a moment."""
+    return [interval.label for interval in _at(history, axis_s)]
+
+
+def _at(history: SourceHistory, axis_s: float | None) -> list[Interval]:
+    """What sounded at a moment, in the order of its onset."""
+    found = []
+    for one in history.intervals:
+        end_s = history.end_s if one.end_s is None else one.end_s
+        if axis_s is not None and one.onset_s - 1e-6 <= axis_s <= end_s + 1e-6:
+            found.append(replace(one, end_s=end_s))
+    return sorted(found, key=lambda one: one.onset_s)
+
+
+def _at_cursor(view: View, width: int) -> Line:
+    """What sounded at the cursor, or how much is known."""
     source, cursor_s = view.source, view.choices.cursor_s
     if source is None:
         return []
+    history = source.history
     if cursor_s is None:
-        begin_s = source.history.begin_s
-        known = duration(max(0.0, source.history.end_s - begin_s))
-        return [cut([Span(f"{known} are known", FAINT)], width)]
-    parts: Line = []
-    for interval in source.history.intervals:
-        end_s = source.history.end_s if interval.end_s is None else interval.end_s
-        if interval.onset_s - 1e-6 <= cursor_s <= end_s + 1e-6:
-            parts += [
-                Span(f"{instrument(interval.label)} ", SOUNDING),
-                Span(f"{clock(source.history.stream_s(interval.onset_s))}", TEXT),
-                Span(f" for {held(end_s - interval.onset_s)}   ", MUTED),
-            ]
-    return [cut(parts or [Span("nothing sounded then", BRIGHT)], width)]
+        known = duration(max(0.0, history.end_s - history.begin_s))
+        return cut([Span(f"{known} of sound so far", FAINT)], width)
+    found = _at(history, cursor_s)
+    if not found:
+        return cut([Span("nothing sounded then", BRIGHT)], width)
+    for detail in (2, 1, 0):
+        parts: Line = []
+        for one in found:
+            parts.append(Span(("   " if parts else "") + instrument(one.label), SOUNDING))
+            if detail > 1:
+                parts.append(Span(f" {clock(history.stream_s(one.onset_s))}", TEXT))
+            if detail and one.end_s is not None:
+                parts.append(Span(f" for {held(one.end_s - one.onset_s)}", MUTED))
+        if line_len(parts) <= width:
+            return parts
+    return cut([Span(f"{counted(len(found), 'instrument')}, marked ●", SOUNDING)], width)

@@ -165,9 +165,11 @@ def _with_graph(state: DashboardState, graph: Graph) -> DashboardState:
 def _with_mark_of_engine(state: DashboardState, mark: Mark) -> DashboardState:
     entries, text = state.entries, mark.text or "marked"
     if not mark.times_s:
-        entries = with_entry(entries, "mark", text, mark.time)
+        entries = with_entry(entries, "mark", text, mark.time, replayed=mark.replayed)
     for name, stream_s in mark.times_s.items():
-        entries = with_entry(entries, "mark", text, mark.time, name, stream_s)
+        entries = with_entry(
+            entries, "mark", text, mark.time, name, stream_s, replayed=mark.replayed
+        )
     return replace(state, entries=entries)
 
 

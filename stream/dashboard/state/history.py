@@ -47,12 +47,14 @@ class Interval:
         label: of the instrument.
         onset_s, end_s: on the axis; no end while it sounds.
         score: the highest that an event of it carried.
+        told_s: of its event, on the axis: estimates after it name it for as long as it sounds.
     """
 
     label: str
     onset_s: float
     end_s: float | None
     score: float
+    told_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class SourceHistory:
         labels: in the order of the rows' bytes.
         runs: of the engine, oldest first.
         track: scores by the second.
-        closed: what has ended, in the order of its end.
+        closed: what has ended, in the order in which that was told.
         sounding: label -> what has begun and not ended.
         anchors: pairs of a second on the axis and its Unix time, oldest first.
         end_s: the newest moment on the axis.
@@ -212,7 +214,7 @@ def advance_history(
     if isinstance(message, Event):
         history = _with_event(history, message)
     else:
-        history = _with_scores(history, message)
+        history = _with_scores(_with_active(history, message, axis_s), message)
     return replace(history, end_s=max(history.end_s, axis_s))
 
 
@@ -246,17 +248,45 @@ def _anchored(history: SourceHistory, message: Estimate | Event, axis_s: float) 
 
 
 def _with_event(history: SourceHistory, event: Event) -> SourceHistory:
-    offset_s = history.offset_s
-    sounding = {k: v for k, v in history.sounding.items() if k != event.label}
-    before = history.sounding.get(event.label)
+    """Notes a beginning or an end; a late joiner may get old ones after newer ones."""
+    offset_s, label = history.offset_s, event.label
     begin_s = history.runs[-1].begin_s if history.runs[1:] else -inf
     onset_s = max(begin_s, event.onset_s + offset_s)
-    score = max(event.score, before.score if before and before.onset_s == onset_s else 0.0)
+    at_s = max(onset_s, event.time_s + offset_s)
+    before = history.sounding.get(label)
     if event.event == "on":
-        sounding[event.label] = Interval(event.label, onset_s, None, score)
-        return replace(history, sounding=sounding)
-    ended = Interval(event.label, onset_s, max(onset_s, event.time_s + offset_s), score)
-    return replace(history, sounding=sounding, closed=(*history.closed, ended)[-MAX_INTERVALS:])
+        over = any(one.label == label and one.onset_s == onset_s for one in history.closed)
+        if over or (before and before.onset_s > onset_s):
+            return history
+        begun = Interval(label, onset_s, None, event.score, at_s)
+        return replace(history, sounding={**history.sounding, label: begun})
+    same = before is not None and before.onset_s == onset_s
+    score = max(event.score, before.score if before and same else 0.0)
+    history = _closed(history, Interval(label, onset_s, at_s, score, at_s))
+    if before is None or before.onset_s > onset_s:
+        return history
+    return replace(history, sounding=_without(history.sounding, label))
+
+
+def _closed(history: SourceHistory, ended: Interval) -> SourceHistory:
+    """With what has ended; its own end counts more than the one that was taken for it."""
+    closed = tuple(
+        one for one in history.closed if (one.label, one.onset_s) != (ended.label, ended.onset_s)
+    )
+    return replace(history, closed=(*closed, ended)[-MAX_INTERVALS:])
+
+
+def _without(sounding: Mapping[str, Interval], label: str) -> Mapping[str, Interval]:
+    return {name: one for name, one in sounding.items() if name != label}
+
+
+def _with_active(history: SourceHistory, estimate: Estimate, axis_s: float) -> SourceHistory:
+    """Ends what an estimate no longer names: the message of its end was lost."""
+    for label, one in history.sounding.items():
+        if label not in estimate.active and axis_s > one.told_s:
+            history = _closed(history, replace(one, end_s=max(one.onset_s, axis_s)))
+            history = replace(history, sounding=_without(history.sounding, label))
+    return history
 
 
 def _with_scores(history: SourceHistory, estimate: Estimate) -> SourceHistory:

@@ -53,6 +53,11 @@ class Entry:
 Entries = tuple[Entry, ...]
 
 
+def newest(entries: Entries) -> int:
+    """The number of the entry that was told last; -1 where there is none."""
+    return max((entry.number for entry in entries), default=-1)
+
+
 def with_entry(
     entries: Entries,
     kind: Kind,
@@ -62,11 +67,21 @@ def with_entry(
     stream_s: float | None = None,
     label: str = "",
     lasted_s: float | None = None,
+    *,
+    replayed: bool = False,
 ) -> Entries:
-    """The log with another entry; the oldest goes beyond ``MAX_ENTRIES``."""
-    number = entries[-1].number + 1 if entries else 0
+    """The log with another entry; the oldest goes beyond ``MAX_ENTRIES``.
+
+    Args:
+        entries: the log before.
+        replayed: it is told late: its place is where its time is.
+    """
+    number = newest(entries) + 1
     entry = Entry(number, kind, unix_time, stream_s, source, text, label, lasted_s)
-    return (*entries, entry)[-MAX_ENTRIES:]
+    place = len(entries)
+    while replayed and place and entries[place - 1].unix_time > unix_time:
+        place -= 1
+    return (*entries[:place], entry, *entries[place:])[-MAX_ENTRIES:]
 
 
 def with_event(entries: Entries, event: Event) -> Entries:
@@ -75,8 +90,9 @@ def with_event(entries: Entries, event: Event) -> Entries:
     lasted_s = max(0.0, event.time_s - event.onset_s) if event.event == "off" else None
     text = f"{name} began" if event.event == "on" else f"{name} ended"
     return with_entry(
-        entries, event.event, text, event.time, event.source, event.time_s, event.label, lasted_s
-    )
+        entries, event.event, text, event.time, event.source, event.time_s, event.label, lasted_s,
+        replayed=event.replayed,
+    )  # fmt: skip
 
 
 def with_status(entries: Entries, before: Status | None, status: Status) -> Entries:

@@ -117,8 +117,8 @@ class SourceState:
 
     @property
     def active(self) -> tuple[str, ...]:
-        """The labels that are on now."""
-        return tuple(self.estimate.active) if self.estimate else ()
+        """The labels that are on now; none of a source that is over."""
+        return tuple(self.estimate.active) if self.estimate and not self.over else ()
 
     def sounding_s(self, label: str) -> float | None:
         """For how long an instrument has been on; None if it is not, or began before we listened."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from mmgat.model.labels import FAMILIES
+from mmgat.stream.dashboard.state.log import newest
 from mmgat.stream.dashboard.state.view import Choices, View
 
 FAR: Final = 10**9
@@ -36,10 +37,19 @@ def stepped(view: View, mode: str, steps: int, last: int) -> Choices:
         view: what is shown.
         mode: the screen's name.
         steps: lines down; ``FAR`` and beyond to the end.
-        last: by how many lines the log or the health screen can be scrolled.
+        last: by how many lines the log, the health screen, the timeline or what was heard of a
+            source that has ended can be scrolled.
     """
     choices = view.choices
-    if mode in ("log", "health"):
+    if mode == "log":
+        scroll = _within(min(view.log_scroll, last) + steps, last)
+        return replace(choices, log_scroll=scroll, log_newest=newest(view.entries))
+    if mode == "timeline":
+        # Above the first row of all there are those that the screen chooses itself.
+        top = _within((-1 if choices.top is None else min(choices.top, last)) + steps, last, -1)
+        return replace(choices, top=top if last and top >= 0 else None)
+    ended = mode == "now" and view.source is not None and view.source.over
+    if mode == "health" or ended:
         return replace(choices, scroll=_within(min(choices.scroll, last) + steps, last))
     if mode == "sources":
         last = max(0, len(view.state.sources) - 1)
@@ -80,5 +90,5 @@ def jumped(view: View, direction: int) -> Choices:
     return replace(choices, cursor_s=after[0] if after else None)
 
 
-def _within(value: int, last: int) -> int:
-    return min(last, max(0, value))
+def _within(value: int, last: int, first: int = 0) -> int:
+    return min(last, max(first, value))

@@ -24,7 +24,10 @@ class Choices:
         cursor_s: moment on the timeline's axis; None follows the newest.
         kinds: the log's filter.
         search: words of the log's search.
-        scroll: lines that the log or a list is scrolled by.
+        scroll: lines that the health screen is scrolled by.
+        log_scroll: entries that the log is scrolled by.
+        log_newest: number of the newest entry then: what comes later does not move the log.
+        top: first row of the timeline where not all have room; None for those that sounded.
         row: chosen line of the sources.
         graph_only: the evidence shows nothing but the graph.
         muted: labels that the user muted.
@@ -38,6 +41,9 @@ class Choices:
     kinds: str = next(iter(KINDS))
     search: str = ""
     scroll: int = 0
+    log_scroll: int = 0
+    log_newest: int = -1
+    top: int | None = None
     row: int = 0
     graph_only: bool = False
     muted: frozenset[str] = frozenset()
@@ -51,7 +57,7 @@ class Choices:
     def next_filter(self) -> Choices:
         """With the log's next filter."""
         names = list(KINDS)
-        return replace(self, kinds=names[(names.index(self.kinds) + 1) % len(names)], scroll=0)
+        return replace(self, kinds=names[(names.index(self.kinds) + 1) % len(names)], log_scroll=0)
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,11 @@ class View:
         return self.source.connection(self.now) if self.source else Connection.WAITING
 
     @property
+    def doubtful(self) -> bool:
+        """Nothing new comes: what was on may be over."""
+        return self.connection in (Connection.GONE, Connection.STALE)
+
+    @property
     def label(self) -> str:
         """The instrument that the evidence is about: the one chosen, or else the strongest."""
         if self.choices.label in self.state.labels:
@@ -103,3 +114,11 @@ class View:
     def entries(self) -> Entries:
         """The log through the filter, oldest first."""
         return filtered(self.state.entries, self.choices.kinds, self.choices.search)
+
+    @property
+    def log_scroll(self) -> int:
+        """By how many entries the log is scrolled; it stands still while others come."""
+        choices = self.choices
+        if not choices.log_scroll:
+            return 0
+        return choices.log_scroll + sum(entry.number > choices.log_newest for entry in self.entries)

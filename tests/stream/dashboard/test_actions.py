@@ -225,7 +225,7 @@ async def test_an_engine_without_control_is_named(key: str) -> None:
 async def test_an_engine_that_does_not_answer_holds_nothing_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mmgat.stream.dashboard.actions.TIMEOUT_S", 0.1)
+    monkeypatch.setattr("mmgat.stream.dashboard.actions.engine.TIMEOUT_S", 0.1)
     async with dashboard() as (app, pilot):
         app.take(hello(control="tcp://127.0.0.1:1"))
         app.take(estimate(sounding=("piano",)))

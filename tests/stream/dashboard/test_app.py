@@ -155,7 +155,7 @@ async def test_every_key_does_what_the_help_says(tmp_path: Path) -> None:
 
 
 async def press_screens(app: DashboardApp, pilot: object) -> None:
-    for key, text in zip("123456", ("plucked", "the last 1 min", "score 90", "2 sources", "delay",
+    for key, text in zip("123456", ("plucked", "the last minute", "score 90", "2 sources", "delay",
                                     "piano began"), strict=True):  # fmt: skip
         await pilot.press(key)  # type: ignore[attr-defined]
         await until_shown(pilot, text)  # type: ignore[arg-type]
@@ -264,3 +264,66 @@ async def test_leaves_when_the_parent_process_is_no_more(monkeypatch: pytest.Mon
         await until_shown(pilot, "LIVE")
         monkeypatch.setattr("os.getppid", lambda: -1)  # no process, whoever runs this test
         await until(pilot, lambda: not app.is_running, "leaves")
+
+
+async def test_the_timeline_of_a_small_terminal_reaches_every_instrument() -> None:
+    async with dashboard((40, 12)) as (app, pilot):
+        app.take(hello())
+        app.take(event("on", "voice", 9.0, 9.0))
+        app.take(estimate(sounding=("voice",)))
+        await pilot.press("2")
+        await until_shown(pilot, "● voice", "more")
+        seen = set()
+        for _ in range(len(app.state.labels)):
+            await pilot.press("down")
+            seen |= {label for label in app.state.labels if short_instrument(label) in picture(app)}
+        assert seen == set(app.state.labels)
+        for _ in range(len(app.state.labels)):
+            await pilot.press("up")
+        assert app.choices.top is None
+        await until_shown(pilot, "● voice")
+
+
+async def test_what_was_heard_scrolls_where_not_all_has_room() -> None:
+    async with dashboard((40, 12)) as (app, pilot):
+        for second, label in enumerate(app.state.labels, 1):
+            app.take(event("off", label, 100.0, 100.0 - second))
+        app.take(status(state="ended"))
+        await until_shown(pilot, "ended: 20 instruments", "↓ 12", "voice")
+        assert "accordion" not in picture(app)
+        await pilot.press("end")
+        await until_shown(pilot, "accordion")
+        await pilot.press("up", "home")
+        assert app.choices.scroll == 0
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24)])
+async def test_a_long_answer_is_shown_whole(size: tuple[int, int]) -> None:
+    async with dashboard(size) as (app, pilot):
+        app.take(hello())
+        app.take(estimate(sounding=("voice",)))
+        app.tell(
+            "the answer is a long one that takes several lines of a small terminal, all of them"
+        )
+        shown = " ".join((await until_shown(pilot, "▸ the answer")).split())
+        assert shown.endswith("all of them") or "all of them" in shown
+
+
+async def test_no_color_leaves_the_terminal_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with dashboard() as (app, pilot):
+        app.take(estimate(sounding=("voice",)))
+        await pilot.press("x")
+        await until_shown(pilot, "table (CSV)")
+        compositor, behind = app.screen._compositor, app._background_screens
+        strips = compositor.render_update(full=True, screen_stack=behind).strips
+        styled = [
+            (segment.text, segment.style)
+            for strip in strips
+            for part in strip
+            for segment in part
+            if segment.style
+        ]
+        for _, style in styled:
+            assert all(color is None or color.is_default for color in (style.color, style.bgcolor))
+        assert [text.strip() for text, style in styled if style.reverse][:1] == ["table (CSV)"]

@@ -48,8 +48,8 @@ def test_an_engine_that_does_not_tell_of_channels_has_none() -> None:
 def test_the_parts_of_the_delay_make_its_sum() -> None:
     shown = text(status())
     found = [
-        float(line_of(shown, name).split()[1])
-        for name in ("capture", "window", "queue", "network", "publish")
+        float(line_of(shown, name).removeprefix(name).split()[0])
+        for name in ("capture", "window", "queue", "neural net", "publish")
     ]
     assert found == [12, 250, 98, 32, 0]
     assert f"{sum(found):.0f} ms" in line_of(shown, "in all")

@@ -90,6 +90,27 @@ def test_a_late_joiner_knows_what_began_before() -> None:
     assert [(one.label, one.onset_s, one.end_s) for one in history.closed] == [("piano", 60, 100)]
 
 
+def test_a_replay_that_comes_late_neither_lights_nor_darkens_an_instrument() -> None:
+    old = [event("on", "piano", 3.0, 2.5, replayed=True),
+           event("off", "piano", 5.0, 2.5, replayed=True),
+           event("on", "piano", 8.0, 7.5, replayed=True)]  # fmt: skip
+    still_on = after([event("on", "piano", 20.0, 19.0), *old])
+    assert still_on.sounding["piano"].onset_s == 19.0
+    over = after([event("off", "piano", 9.0, 7.5), *old])
+    assert not over.sounding
+    assert [(one.onset_s, one.end_s) for one in over.closed] == [(7.5, 9.0), (2.5, 5.0)]
+
+
+def test_an_estimate_ends_an_instrument_whose_end_was_lost_until_it_comes() -> None:
+    history = after([event("on", "piano", 3.0, 2.5), estimate(3.0, ()), estimate(6.0, ("piano",))])
+    assert "piano" in history.sounding
+    history = advance_history(history, estimate(7.0, ()), "a")
+    assert not history.sounding
+    assert history.closed[-1].end_s == 7.0
+    history = advance_history(history, event("off", "piano", 6.5, 2.5), "a")
+    assert [(one.onset_s, one.end_s) for one in history.closed] == [(2.5, 6.5)]
+
+
 def test_a_restart_ends_what_sounded_and_goes_on_behind_it() -> None:
     history = after([event("on", "piano", 3.0, 2.5, time=1003.0), estimate(10.0, time=1010.0)])
     history = advance_history(history, estimate(1.0, session="b", time=1040.0), "b")
@@ -123,3 +144,19 @@ def test_a_heat_map_reads_as_text() -> None:
     heat = HeatMap(history, 10, 10, 8.0)
     row = "".join(span.text for span in heat.row("piano", heat.values(), None))
     assert row == "  ·[██]···"
+
+
+def test_strokes_are_gaps_and_blanks_are_before_the_first_estimate() -> None:
+    history = after(
+        [
+            event("off", "piano", 2.0, 1.0),
+            *(estimate(float(t)) for t in (5, 6, 9, 10)),
+            event("on", "piano", 9.2, 9.0),
+            event("off", "piano", 9.4, 9.0),
+            event("on", "piano", 9.6, 9.4),
+            estimate(10.5, ("piano",)),
+        ]
+    )
+    heat = HeatMap(history, 11, 11, 11.0)
+    row = "".join(span.text for span in heat.row("piano", heat.values(), None))
+    assert row == " ▮  ··╱╱·│█"

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mmgat.stream.bus.protocol import Message
-from mmgat.stream.dashboard.state.dashboard import DashboardState, advance, observe
+from mmgat.stream.dashboard.drawing.cells import Line
+from mmgat.stream.dashboard.screens.log import entry_line
+from mmgat.stream.dashboard.state.dashboard import DashboardState, advance, observe, with_notice
 from mmgat.stream.dashboard.state.log import KINDS, MAX_ENTRIES, filtered, with_entry
+from mmgat.stream.dashboard.state.steering import stepped
+from mmgat.stream.dashboard.state.view import View
 from tests.stream.dashboard.builders import MIC, estimate, event, hello, status
+
+
+def text_of(line: Line) -> str:
+    return "".join(span.text for span in line)
 
 
 def told(*messages: Message) -> list[tuple[str, str]]:
@@ -20,6 +30,35 @@ def test_events_are_told() -> None:
     assert told(event("on", "mallet_percussion", 6.0, 5.0), event("off", "piano", 9.0, 5.0)) == [
         ("on", "mallet percussion began"), ("off", "piano ended"),
     ]  # fmt: skip
+
+
+def test_what_is_replayed_stands_where_its_time_is() -> None:
+    assert told(
+        event("on", "piano", 9.0, 8.0, time=109.0),
+        event("on", "voice", 5.0, 4.0, time=105.0, replayed=True),
+        event("off", "voice", 7.0, 4.0, time=107.0, replayed=True),
+    ) == [("on", "voice began"), ("off", "voice ended"), ("on", "piano began")]
+
+
+def test_a_log_that_is_scrolled_stands_still_while_entries_come() -> None:
+    state = DashboardState(address="")
+    for n in range(5):
+        state = with_notice(state, f"notice {n}", float(n))
+    view = View(state, 0.0, choices=stepped(View(state, 0.0), "log", 2, last=4))
+    later = replace(view, state=with_notice(state, "another", 9.0))
+    assert (view.log_scroll, later.log_scroll) == (2, 3)
+    newest = replace(later, choices=stepped(later, "log", -3, last=5))
+    assert newest.log_scroll == 0
+
+
+def test_little_room_gives_a_source_its_number() -> None:
+    entry = with_entry((), "off", "mallet percussion ended", 1.0, MIC, 9.0, lasted_s=5.9)[0]
+    assert text_of(entry_line(entry, 80, {MIC: 2, "desk": 1})).endswith(
+        f"{MIC:14} mallet percussion ended after 5.9 s"
+    )
+    assert (
+        text_of(entry_line(entry, 38, {MIC: 2, "desk": 1}))[9:] == "○ 2 mallet percussion ended …"
+    )
 
 
 def test_a_warning_is_one_line_when_it_begins_and_one_when_it_ends() -> None:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmgat.stream.bus.protocol import Message
+from mmgat.stream.bus.protocol import Message, SourceInfo
 from mmgat.stream.dashboard.drawing.words import (
+    StatusItem,
     clipping,
     clock,
     connection_text,
@@ -113,7 +114,7 @@ def test_connection_text_while_nobody_speaks() -> None:
         ({}, ""),
         ({"silent": True, "warming_up": True}, "silence, -20 dBFS"),
         ({"warming_up": True}, "warming up"),
-        ({"partial": True}, "partial window"),
+        ({"partial": True}, "less than a second of sound"),
     ],
 )
 def test_estimate_text(changes: dict[str, bool], text: str) -> None:
@@ -123,9 +124,13 @@ def test_estimate_text(changes: dict[str, bool], text: str) -> None:
 def test_clip_warning_turns_into_a_count() -> None:
     state = advance(DashboardState(address=""), status(), 0.0)
     source = advance(state, status(clipped=1), 10.0).sources[MIC]
-    assert clipping(state.sources[MIC], 10.0) is None
-    during, later = clipping(source, 12.9), clipping(source, 13.0)
-    assert during is not None
-    assert (during.text, during.warning) == ("CLIPPING: turn the input down", True)
-    assert later is not None
-    assert (later.text, later.warning) == ("1 clipped sample", False)
+    assert clipping(state.sources[MIC], None, 10.0) is None
+    assert clipping(source, None, 12.9) == StatusItem("CLIPPING: lower the input", warning=True)
+    assert clipping(source, None, 13.0) == StatusItem("1 sample at full scale")
+
+
+def test_a_file_that_clips_cannot_be_turned_down() -> None:
+    state = advance(DashboardState(address=""), status(), 0.0)
+    source = advance(state, status(clipped=2), 10.0).sources[MIC]
+    song = SourceInfo(name=MIC, kind="file", sample_rate_hz=44100, channels=2)
+    assert clipping(source, song, 10.5) == StatusItem("2 samples at full scale", warning=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mmgat.stream.dashboard.base import Base
+from mmgat.stream.dashboard.actions.base import Base
 from mmgat.stream.errors import StreamError
 
 
@@ -26,7 +26,7 @@ class Files(Base):
     def action_export(self, key: str = "") -> None:
         """Writes all that sounded to a file; asks for the format if none is given."""
         from mmgat.stream.dashboard.export import FORMATS, sounded
-        from mmgat.stream.dashboard.prompts import Choose
+        from mmgat.stream.dashboard.sheets.prompts import Choose
 
         if key:
             _, ending, make = FORMATS[key]

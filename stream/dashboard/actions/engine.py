@@ -24,7 +24,7 @@ from mmgat.stream.control.requests import (
     Switch,
     Unmute,
 )
-from mmgat.stream.dashboard.base import Base
+from mmgat.stream.dashboard.actions.base import Base
 from mmgat.stream.dashboard.drawing.words import instrument
 from mmgat.stream.dashboard.state.dashboard import with_mark
 from mmgat.stream.errors import ProtocolError, PublishError
@@ -139,7 +139,7 @@ class Actions(Base):
         self._run(choose)
 
     def _choose_device(self, address: str, name: str, current: str) -> None:
-        from mmgat.stream.dashboard.devices import DeviceChoice
+        from mmgat.stream.dashboard.sheets.devices import DeviceChoice
 
         def level() -> float | None:
             source = self.state.sources.get(name)

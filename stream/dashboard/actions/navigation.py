@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mmgat.stream.dashboard.base import Base
+from textual.widgets import Input
+
+from mmgat.stream.dashboard.actions.base import Base
+from mmgat.stream.dashboard.screens import summary
+from mmgat.stream.dashboard.screens.frame import body_height
 from mmgat.stream.dashboard.screens.health import last_scroll
 from mmgat.stream.dashboard.screens.log import page
+from mmgat.stream.dashboard.screens.timeline import last_top
 from mmgat.stream.dashboard.state import steering
 from mmgat.stream.dashboard.state.steering import FAR
 
@@ -22,6 +27,10 @@ class Navigation(Base):
             last = max(0, len(view.entries) - page(height))
         elif self.mode == "health":
             last = last_scroll(view, width, height)
+        elif self.mode == "now":
+            last = summary.last_scroll(view, width, body_height(height))
+        elif self.mode == "timeline":
+            last = last_top(view, body_height(height))
         self.choose(steering.stepped(view, self.mode, steps, last))
 
     def action_page(self, pages: int) -> None:
@@ -76,8 +85,22 @@ class Navigation(Base):
 
     async def action_back(self) -> None:
         """Follows the newest again, and shows the whole log."""
-        self.choose(replace(self.choices, cursor_s=None, search="", scroll=0))
+        self.choose(replace(self.choices, cursor_s=None, search="", log_scroll=0, top=None))
 
     def action_source(self, steps: int) -> None:
         """Shows the next source that has been heard, or the previous one."""
         self.choose(steering.next_source(self.view, steps))
+
+    async def action_search(self) -> None:
+        """Asks for the words that the log's entries must have."""
+        from mmgat.stream.dashboard.sheets.prompts import Search
+
+        await self.action_screen("log")
+        self.push_screen(Search(self.choices.search), self._search)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Shows what the words find while they are typed."""
+        self._search(event.value)
+
+    def _search(self, words: str | None) -> None:
+        self.choose(replace(self.choices, search=words or "", log_scroll=0))

@@ -1,0 +1,1 @@
+"""What keys do: move, write files, and ask something of the engine."""
