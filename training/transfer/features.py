@@ -12,27 +12,38 @@ One part is ``features/<split>-<kind>-<number>.npz`` of ``CLIPS_A_PART`` clips o
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from mmgat.model.embedders.kaldi_mel import kaldi_log_mel
 from mmgat.training.errors import TrainingDataError
-from mmgat.training.transfer.augmented_views import augment, onset, windows
+from mmgat.training.transfer.audio.augmented_views import (
+    as_recorded,
+    augment,
+    front_end,
+    onset,
+    windows,
+)
+from mmgat.training.transfer.audio.mixing import KINDS, Clips, Mixer
+from mmgat.training.transfer.audio.packed import PackedSet
+from mmgat.training.transfer.audio.parts import N_NODES
 from mmgat.training.transfer.backbone import Stem, Tail, load_mn04
-from mmgat.training.transfer.clips import N_NODES, Clip, ClipMaker, Samples
 
 CLIPS_A_PART: Final = 50
+CLIPS_AT_ONCE: Final = 10
 N_VIEWS: Final = 2
 ONSET_SHARE: Final = 0.3
 BEGIN_SHARE: Final = 0.25
+AS_RECORDED_SHARE: Final = 0.5
 NODE_FRAMES: Final = 100
 TEACHER_FRAMES: Final = 400
+TEACHER_PEAK: Final = 0.7
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -44,79 +55,115 @@ class Teacher:
         self._stem, self._tail = stem, tail
 
     @torch.inference_mode()
-    def __call__(self, log_mel: Samples) -> Samples:
+    def __call__(self, log_mel: Tensor) -> Tensor:
         """Computes the logits."""
-        logits: Samples = self._tail(self._stem(torch.from_numpy(log_mel)))[1].numpy()
+        logits: Tensor = self._tail(self._stem(log_mel))[1]
         return logits
 
-    def of_clip(self, audio: Samples) -> tuple[Samples, Samples]:
-        """Logits [527] of a whole clip, and [10, 527] of four seconds around every node."""
-        loudest = max(1e-6, float(np.abs(audio).max()))
-        frames = kaldi_log_mel(audio * np.float32(0.7 / loudest))
-        latest = len(frames) - TEACHER_FRAMES
+    @torch.inference_mode()
+    def of_clips(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [n, 527] of whole clips [n, T], and [n, 10, 527] of four seconds around every node."""
+        loudest = audio.abs().amax(-1, keepdim=True).clamp(min=1e-6)
+        frames = front_end(audio.device)(audio * (TEACHER_PEAK / loudest))
+        latest = frames.shape[1] - TEACHER_FRAMES
         firsts = [min(max(0, 2 * k * NODE_FRAMES - 50), latest) for k in range(N_NODES // 2)]
-        around = self(np.stack([frames[f : f + TEACHER_FRAMES] for f in firsts]))
-        return self(frames[None, NODE_FRAMES:])[0], np.repeat(around, 2, axis=0)
+        around = torch.cat([frames[:, first : first + TEACHER_FRAMES] for first in firsts])
+        of_stretches = self(around).view(len(firsts), len(audio), -1).transpose(0, 1)
+        return self(frames[:, NODE_FRAMES:]), of_stretches.repeat_interleave(2, dim=1)
 
 
-def make_part(maker: ClipMaker, kind: str, first: int, stem: Stem, teacher: Teacher) -> Arrays:
-    """The arrays of one part, of clips ``first`` and on."""
+def stem_and_teacher(mn04: Path, device: torch.device | str) -> tuple[Stem, Teacher]:
+    """The network's first half, and mn04 as published, on a device."""
+    network, classes = load_mn04(mn04)
+    stem = Stem(network).eval().to(device)
+    return stem, Teacher(stem, Tail(network, classes).eval().to(device))
+
+
+@torch.inference_mode()
+def middles(stem: Stem, log_mel: Tensor) -> npt.NDArray[np.float16]:
+    """What the first half says of windows [n, N, 200, 128], float16 [n, N, 32, 8, 13]."""
+    found: npt.NDArray[np.float16] = (
+        stem(log_mel.flatten(0, 1)).unflatten(0, log_mel.shape[:2]).half().cpu().numpy()
+    )
+    return found
+
+
+def make_part(mixer: Mixer, kind: str, number: int, stem: Stem, teacher: Teacher) -> Arrays:
+    """The arrays of one part."""
+    rng = np.random.default_rng((KINDS.index(kind), number))
     found: dict[str, list[Any]] = {
         name: [] for name in ("middle", "labels", "known", "clip", "teacher_10s", "teacher_4s")
     }
-    for place, index in enumerate(range(first, first + CLIPS_A_PART)):
-        clip = maker.clip(kind, index)
-        whole, around = teacher.of_clip(clip.audio)
-        found["teacher_10s"].append(whole)
-        found["teacher_4s"].append(around)
+    for first in range(0, CLIPS_A_PART, CLIPS_AT_ONCE):
+        clips = mixer.clips(kind, CLIPS_AT_ONCE, rng)
+        whole, around = teacher.of_clips(clips.audio)
+        found["teacher_10s"].append(whole.half().cpu().numpy())
+        found["teacher_4s"].append(around.half().cpu().numpy())
         for view in range(N_VIEWS):
-            rng = np.random.default_rng((len(kind), index, view))
-            heard = _heard(clip, kind, view, rng)
-            log_mel = windows(heard.audio, begins=rng.random() < BEGIN_SHARE)
-            with torch.inference_mode():
-                found["middle"].append(stem(torch.from_numpy(log_mel)).numpy().astype(np.float16))
-            found["labels"].append(heard.labels)
-            found["known"].append(heard.known)
-            found["clip"].append(place)
-    for name in ("teacher_10s", "teacher_4s"):
-        found[name] = list(np.array(found[name], np.float16))
-    return {name: np.stack(values) for name, values in found.items()}
+            heard = _heard(clips, kind, view, rng)
+            begins = rng.random(CLIPS_AT_ONCE) < BEGIN_SHARE
+            found["middle"].append(middles(stem, windows(heard.audio, begins)))
+            found["labels"].append(heard.labels.cpu().numpy())
+            found["known"].append(heard.known.cpu().numpy())
+            found["clip"].append(np.arange(first, first + CLIPS_AT_ONCE))
+    return {name: np.concatenate(values) for name, values in found.items()}
 
 
-def _heard(clip: Clip, kind: str, view: int, rng: np.random.Generator) -> Clip:
-    """A view; half of the first ones of music are as recorded, but for their level."""
-    if kind in ("pieces", "notes") and rng.random() < ONSET_SHARE:
-        clip = onset(clip, rng)
-    if kind == "music" and view == 0 and rng.random() < 0.5:
-        level = np.float32(10 ** (rng.uniform(-12, 6) / 20))
-        return clip._replace(audio=np.clip(clip.audio * level, -1, 1))
-    return clip._replace(audio=augment(clip.audio, rng))
+def _heard(clips: Clips, kind: str, view: int, rng: np.random.Generator) -> Clips:
+    """A view of each; half of the first ones of music are as recorded, but for their level."""
+    n = len(clips.audio)
+    if kind in ("pieces", "notes"):
+        clips = _chosen(rng.random(n) < ONSET_SHARE, onset(clips, rng), clips)
+    audio = augment(clips.audio, rng)
+    if kind == "music" and view == 0:
+        plain = torch.from_numpy(rng.random(n) < AS_RECORDED_SHARE).to(audio.device)[:, None]
+        audio = torch.where(plain, as_recorded(clips.audio, rng), audio)
+    return clips._replace(audio=audio)
 
 
-def run(data: Path, mn04: Path, cache: Path, split: str, kind: str, n_parts: int) -> int:
-    """Makes the parts of a kind that are missing; returns how many there are.
+def _chosen(which: npt.NDArray[np.bool_], some: Clips, others: Clips) -> Clips:
+    """Clips of ``some`` where told so, else of ``others``."""
+    mask = torch.from_numpy(which).to(some.audio.device)
+    return Clips(
+        *(
+            torch.where(mask.view(-1, *[1] * (a.ndim - 1)), a, b)
+            for a, b in zip(some, others, strict=True)
+        )
+    )
+
+
+def run(
+    packed: PackedSet,
+    mn04: Path,
+    cache: Path,
+    split: str,
+    counts: dict[str, int],
+    device: torch.device | str = "cpu",
+) -> dict[str, int]:
+    """Makes the parts that are missing, ``counts`` of each kind; returns how many there are.
 
     Args:
-        data: folder with ``audio``.
+        packed: what is heard.
         mn04: the published state dict.
-        cache: as ``ClipMaker`` takes it; the parts go into its ``features``.
+        cache: the parts go into its ``features``.
         split: "train" or "validation".
-        kind: of ``clips.KINDS``.
-        n_parts: wanted.
+        counts: kind -> parts.
+        device: where it is computed.
 
     Raises:
-        TrainingDataError: recordings, music, pieces or mn04 are missing.
+        TrainingDataError: the packed set or mn04 is missing or damaged.
     """
-    network, classes = load_mn04(mn04)
-    stem = Stem(network).eval()
-    teacher = Teacher(stem, Tail(network, classes).eval())
-    maker = ClipMaker(data / "audio", cache, split == "validation")
-    return make_missing(
-        cache / "features",
-        f"{split}-{kind}",
-        n_parts,
-        lambda number: make_part(maker, kind, number * CLIPS_A_PART, stem, teacher),
-    )
+    stem, teacher = stem_and_teacher(mn04, device)
+    mixer = Mixer(packed, split, device)
+    return {
+        kind: make_missing(
+            cache / "features",
+            f"{split}-{kind}",
+            n_parts,
+            partial(make_part, mixer, kind, stem=stem, teacher=teacher),
+        )
+        for kind, n_parts in counts.items()
+    }
 
 
 def make_missing(folder: Path, name: str, n_parts: int, make: Callable[[int], Arrays]) -> int:

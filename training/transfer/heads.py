@@ -19,9 +19,9 @@ from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.training.data.bags import Targets
 from mmgat.training.data.label_text import LabelText
 from mmgat.training.fitting.losses import LossWeights, MMGATLoss
+from mmgat.training.transfer.audio.parts import N_NODES
 from mmgat.training.transfer.averaging import AveragedTraining, device_of, part_of_the_way
 from mmgat.training.transfer.backbone import Tail
-from mmgat.training.transfer.clips import N_NODES
 from mmgat.training.transfer.tail import Prior, TargetedViews
 
 STATE_SIZES: Final = (512, 256)

@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from mmgat.model.card import OperatingPoint, Sensitivity
 from mmgat.model.labels import LABELS, N_LABELS
-from mmgat.training.transfer.clips import N_NODES
+from mmgat.training.transfer.audio.parts import N_NODES
 
 Floats = npt.NDArray[np.floating[Any]]
 

@@ -24,9 +24,9 @@ from mmgat.model.labels import N_LABELS
 from mmgat.training.data.audioset_names import label_columns, to_labels
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.losses import masked_mean, presence_loss
+from mmgat.training.transfer.audio.parts import N_NODES
 from mmgat.training.transfer.averaging import AveragedTraining, device_of, part_of_the_way
 from mmgat.training.transfer.backbone import Tail
-from mmgat.training.transfer.clips import N_NODES
 from mmgat.training.transfer.features import Arrays
 from mmgat.training.transfer.targets import Calibration, Scales, half_way
 

@@ -16,21 +16,25 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.special import expit
+from torch import Tensor
 
-from mmgat.model.embedders.kaldi_mel import (
-    FRAME_SAMPLES,
-    N_FRAMES,
-    SAMPLE_RATE_HZ,
-    kaldi_log_mel,
-)
+from mmgat.model.embedders.kaldi_mel import FRAME_SAMPLES, N_FRAMES, SAMPLE_RATE_HZ
 from mmgat.training.errors import TrainingDataError
-from mmgat.training.transfer.augmented_views import augment
-from mmgat.training.transfer.backbone import Stem, Tail, load_mn04
-from mmgat.training.transfer.clips import LEAD, N_NODES, Clip, ClipMaker, Samples, node_levels
-from mmgat.training.transfer.features import Arrays, Teacher, make_missing, part_paths
+from mmgat.training.transfer.audio.augmented_views import as_recorded, augment, front_end
+from mmgat.training.transfer.audio.mixing import Clips, Mixer, node_levels
+from mmgat.training.transfer.audio.packed import PackedSet
+from mmgat.training.transfer.audio.parts import LEAD, N_NODES
+from mmgat.training.transfer.backbone import Stem
+from mmgat.training.transfer.features import (
+    Arrays,
+    Teacher,
+    make_missing,
+    middles,
+    part_paths,
+    stem_and_teacher,
+)
 from mmgat.training.transfer.tail import TargetedViews
 from mmgat.training.transfer.targets import Calibration, music_log_odds, teacher_logits
 
@@ -45,10 +49,11 @@ LATER: Final = 4
 ONSETS_A_PART: Final = 50
 EXCERPT_SAMPLES: Final = int(2.3 * SAMPLE_RATE_HZ)
 FADE_SAMPLES: Final = 32
-FIRST_CLIP: Final = 1_000_000
-CLIPS_A_PART: Final = 1_000
-"""Clips of the parts do not overlap, nor those of ``features``."""
+CLIPS_AT_ONCE: Final = 10
+MOST_CLIPS: Final = 1_000
+"""So many are tried for a part."""
 
+SEED: Final = 7
 LATEST_NODE: Final = 7
 QUIETEST_DB: Final = -70.0
 MOST_SOFTER_DB: Final = 25.0
@@ -66,19 +71,20 @@ class Onset(NamedTuple):
         node: the clip's node nearest to the onset.
     """
 
-    audio: Samples
-    labels: npt.NDArray[np.bool_]
-    known: npt.NDArray[np.bool_]
+    audio: Tensor
+    labels: Tensor
+    known: Tensor
     node: int
 
 
-def begin(clip: Clip, kind: str, rng: np.random.Generator) -> Onset | None:
-    """Lets a clip begin at a random second that is heard, or where its sound begins by itself.
+def begin(clip: Clips, kind: str, rng: np.random.Generator) -> Onset | None:
+    """Lets a clip, alone in its batch, begin at a random heard second, or where it begins by itself.
 
     Labels of pieces and notes are known where two seconds agree; None if no label is known to
     sound, or nothing is heard.
     """
-    levels = node_levels(clip.audio)
+    audio, labels_of, known_of = (values[0] for values in clip)
+    levels = node_levels(audio).cpu().numpy()
     least = max(levels.max() - MOST_SOFTER_DB, QUIETEST_DB)
     heard = np.flatnonzero(levels[: LATEST_NODE + 1] > least)
     if not len(heard):
@@ -86,73 +92,76 @@ def begin(clip: Clip, kind: str, rng: np.random.Generator) -> Onset | None:
     node = int(rng.choice(heard))
     first = LEAD + node * SAMPLE_RATE_HZ
     if kind != "music" and rng.random() < OWN_ONSET_SHARE:
-        own = int(np.argmax(np.abs(clip.audio) > HEARD_AT))
+        own = int((audio.abs() > HEARD_AT).int().argmax())
         if LEAD < own < LEAD + LATEST_NODE * SAMPLE_RATE_HZ:
             first, node = own, (own - LEAD) // SAMPLE_RATE_HZ + 1
-    labels, known = clip.labels[node], clip.known[node]
+    labels, known = labels_of[node], known_of[node]
     if kind in ("pieces", "notes"):
         after = min(node + 1, N_NODES - 1)
-        known = known & clip.known[after] & (labels == clip.labels[after])
+        known = known & known_of[after] & (labels == labels_of[after])
         if not (labels & known).any():
             return None
-    audio = clip.audio[first : first + EXCERPT_SAMPLES]
-    return Onset(np.pad(audio, (0, EXCERPT_SAMPLES - len(audio))), labels, known, node)
+    excerpt = audio[first : first + EXCERPT_SAMPLES]
+    excerpt = torch.nn.functional.pad(excerpt, (0, EXCERPT_SAMPLES - len(excerpt)))
+    return Onset(excerpt, labels, known, node)
 
 
-def view(audio: Samples, rng: np.random.Generator) -> Samples:
-    """An excerpt as it may reach a microphone; three in ten as recorded, but for their level."""
-    if rng.random() < AUGMENTED_SHARE:
-        heard = augment(audio, rng)
-    else:
-        heard = np.clip(audio * np.float32(10 ** (rng.uniform(-12, 6) / 20)), -1, 1)
-    heard[:FADE_SAMPLES] *= np.linspace(0, 1, FADE_SAMPLES, dtype=np.float32)
+def view(audio: Tensor, rng: np.random.Generator) -> Tensor:
+    """Excerpts [n, T] as they may reach a microphone; three in ten as recorded, but for their level."""
+    augmented = torch.from_numpy(rng.random(len(audio)) < AUGMENTED_SHARE).to(audio.device)
+    heard = torch.where(augmented[:, None], augment(audio, rng), as_recorded(audio, rng))
+    heard[:, :FADE_SAMPLES] *= torch.linspace(0, 1, FADE_SAMPLES, device=audio.device)
     return heard
 
 
-def onset_windows(audio: Samples) -> Samples:
-    """What the embedder reads after the onset, float32 [7, 200, 128]; before it lies silence.
+def onset_windows(audio: Tensor) -> Tensor:
+    """What the embedder reads after the onset, float32 [n, 7, 200, 128]; before it lies silence.
 
     Args:
-        audio: float32 [T] of at least two seconds; begins with the sound.
+        audio: float32 [n, T] of at least two seconds; begins with the sound.
     """
-    heard = kaldi_log_mel(np.concatenate([np.zeros(1, np.float32), audio]))
-    silence = kaldi_log_mel(np.zeros(FRAME_SAMPLES, np.float32))
-    return np.stack(
-        [
-            np.concatenate([np.repeat(silence, N_FRAMES - n_heard, axis=0), heard[:n_heard]])
-            for n_heard in HEARD_FRAMES
-        ]
+    log_mel = front_end(audio.device)
+    heard = log_mel(torch.nn.functional.pad(audio, (1, 0)))
+    silence = log_mel(audio.new_zeros(1, FRAME_SAMPLES))
+    before = silence.expand(len(audio), N_FRAMES, -1)
+    return torch.stack(
+        [torch.cat([before[:, n_heard:], heard[:, :n_heard]], 1) for n_heard in HEARD_FRAMES], 1
     )
 
 
-def make_part(maker: ClipMaker, kind: str, number: int, stem: Stem, teacher: Teacher) -> Arrays:
+def make_part(mixer: Mixer, kind: str, number: int, stem: Stem, teacher: Teacher) -> Arrays:
     """The arrays of one part.
 
     Raises:
         TrainingDataError: too few clips of this kind have an onset.
     """
+    rng = np.random.default_rng((SEED, KINDS.index(kind), number))
     found: defaultdict[str, list[Any]] = defaultdict(list)
-    first = FIRST_CLIP + number * CLIPS_A_PART
-    for index in range(first, first + CLIPS_A_PART):
-        rng = np.random.default_rng((len(kind), index))
-        clip = maker.clip(kind, index)
-        onset = begin(clip, kind, rng)
-        if onset is None:
+    n_found = 0
+    for _ in range(MOST_CLIPS // CLIPS_AT_ONCE):
+        clips = mixer.clips(kind, CLIPS_AT_ONCE, rng)
+        alone = (Clips(*(v[place : place + 1] for v in clips)) for place in range(CLIPS_AT_ONCE))
+        begun = [(place, begin(clip, kind, rng)) for place, clip in enumerate(alone)]
+        onsets = {place: onset for place, onset in begun if onset is not None}
+        if not onsets:
             continue
-        with torch.inference_mode():
-            middle = stem(torch.from_numpy(onset_windows(view(onset.audio, rng))))
-        found["middle"].append(middle.numpy().astype(np.float16))
-        found["labels"].append(onset.labels)
-        found["known"].append(onset.known)
+        excerpts = torch.stack([onset.audio for onset in onsets.values()])
+        found["middle"].append(middles(stem, onset_windows(view(excerpts, rng))))
+        for name in ("labels", "known"):
+            of_onsets = torch.stack([getattr(onset, name) for onset in onsets.values()])
+            found[name].append(of_onsets.cpu().numpy())
         if kind == "music":
-            whole, around = teacher.of_clip(clip.audio)
-            found["teacher_10s"].append(whole.astype(np.float16))
-            found["teacher_4s"].append(around[[onset.node]].astype(np.float16))
-        if len(found["middle"]) == ONSETS_A_PART:
-            return {name: np.stack(values) for name, values in found.items()}
+            places = list(onsets)
+            whole, around = teacher.of_clips(clips.audio[places])
+            nodes = [onset.node for onset in onsets.values()]
+            of_nodes = around[torch.arange(len(nodes)), nodes][:, None]
+            found["teacher_10s"].append(whole.half().cpu().numpy())
+            found["teacher_4s"].append(of_nodes.half().cpu().numpy())
+        n_found += len(onsets)
+        if n_found >= ONSETS_A_PART:
+            return {name: np.concatenate(v)[:ONSETS_A_PART] for name, v in found.items()}
     raise TrainingDataError(
-        f"expected {ONSETS_A_PART} onsets in {CLIPS_A_PART} clips of {kind}, "
-        f"found {len(found['middle'])}: collect more"
+        f"expected {ONSETS_A_PART} onsets in {MOST_CLIPS} clips of {kind}, found {n_found}: pack more"
     )
 
 
@@ -161,22 +170,27 @@ def counts_for(n_parts: int) -> dict[str, int]:
     return {kind: max(1, round(n_parts * share)) for kind, share in PROPORTIONS.items()}
 
 
-def run(data: Path, mn04: Path, cache: Path, split: str, counts: dict[str, int]) -> None:
-    """Makes the parts that are missing, ``counts`` of each kind.
+def run(
+    packed: PackedSet,
+    mn04: Path,
+    cache: Path,
+    split: str,
+    counts: dict[str, int],
+    device: torch.device | str = "cpu",
+) -> None:
+    """Makes the parts that are missing, ``counts`` of each kind; as ``features.run``.
 
     Raises:
-        TrainingDataError: recordings, music, pieces or mn04 are missing.
+        TrainingDataError: the packed set or mn04 is missing or damaged.
     """
-    network, classes = load_mn04(mn04)
-    stem = Stem(network).eval()
-    teacher = Teacher(stem, Tail(network, classes).eval())
-    maker = ClipMaker(data / "audio", cache, split == "validation")
+    stem, teacher = stem_and_teacher(mn04, device)
+    mixer = Mixer(packed, split, device)
     for kind, n_parts in counts.items():
         make_missing(
             cache / "onsets",
             f"{split}-{kind}",
             n_parts,
-            partial(make_part, maker, kind, stem=stem, teacher=teacher),
+            partial(make_part, mixer, kind, stem=stem, teacher=teacher),
         )
 
 

@@ -2,12 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import expit
 
 from mmgat.model.embedders.kaldi_mel import kaldi_log_mel
 from mmgat.training.data.audioset_names import LABEL_NAMES
 from mmgat.training.errors import TrainingDataError
-from mmgat.training.transfer.clips import CLIP_SAMPLES, LEAD, N_NODES, Clip
+from mmgat.training.transfer.audio.mixing import Clips
+from mmgat.training.transfer.audio.parts import CLIP_SAMPLES, LEAD, N_NODES
 from mmgat.training.transfer.onsets.windows import (
     EXCERPT_SAMPLES,
     HEARD_FRAMES,
@@ -24,23 +26,23 @@ FLOOR = (np.log(1e-5) + 4.5) / 5
 FLUTE, VIOLIN = 7, 18
 
 
-def a_clip(begin_s: float = 0.0) -> Clip:
+def a_clip(begin_s: float = 0.0) -> Clips:
     """A noise from a second on: a flute until the fifth, then a violin."""
     audio = 0.1 * np.random.default_rng(0).standard_normal(CLIP_SAMPLES).astype(np.float32)
     audio[: LEAD + int(begin_s * RATE)] = 0
-    labels = np.zeros((N_NODES, 20), bool)
-    labels[:5, FLUTE] = labels[5:, VIOLIN] = True
-    return Clip(audio, labels, np.ones_like(labels))
+    labels = torch.zeros(1, N_NODES, 20, dtype=torch.bool)
+    labels[:, :5, FLUTE] = labels[:, 5:, VIOLIN] = True
+    return Clips(torch.from_numpy(audio)[None], labels, torch.ones_like(labels))
 
 
 def test_frames_before_the_onset_are_the_floor_and_the_others_are_of_the_sound() -> None:
-    audio = a_clip().audio[LEAD : LEAD + EXCERPT_SAMPLES]
-    heard = kaldi_log_mel(np.concatenate([np.zeros(1, np.float32), audio]))
-    windows = onset_windows(audio)
+    audio = a_clip().audio[:, LEAD : LEAD + EXCERPT_SAMPLES]
+    heard = kaldi_log_mel(np.concatenate([np.zeros(1, np.float32), audio[0]]))
+    windows = onset_windows(audio)[0]
     assert windows.shape == (len(HEARD_FRAMES), 200, 128)
-    for window, n_heard in zip(windows, HEARD_FRAMES, strict=True):
+    for window, n_heard in zip(windows.numpy(), HEARD_FRAMES, strict=True):
         np.testing.assert_allclose(window[: 200 - n_heard], FLOOR, atol=1e-6)
-        np.testing.assert_array_equal(window[200 - n_heard :], heard[:n_heard])
+        np.testing.assert_allclose(window[200 - n_heard :], heard[:n_heard], atol=1e-4)
 
 
 def test_a_label_is_known_where_two_seconds_agree() -> None:
@@ -58,7 +60,8 @@ def test_a_label_is_known_where_two_seconds_agree() -> None:
 
 def test_an_excerpt_begins_with_its_second_or_where_the_sound_begins_by_itself() -> None:
     clip = a_clip(2.5)
-    own = int(np.argmax(np.abs(clip.audio) > 0.002))
+    audio = clip.audio[0]
+    own = int((audio.abs() > 0.002).int().argmax())
     firsts = set()
     for seed in range(60):
         found = begin(clip, "notes", np.random.default_rng(seed))
@@ -66,24 +69,24 @@ def test_an_excerpt_begins_with_its_second_or_where_the_sound_begins_by_itself()
             place = next(
                 first
                 for first in (own, LEAD + 3 * RATE)
-                if np.array_equal(found.audio, clip.audio[first : first + EXCERPT_SAMPLES])
+                if torch.equal(found.audio, audio[first : first + EXCERPT_SAMPLES])
             )
             firsts.add(place)
     assert firsts == {own, LEAD + 3 * RATE}
 
 
 def test_silence_has_no_onset() -> None:
-    clip = a_clip()._replace(audio=np.zeros(CLIP_SAMPLES, np.float32))
+    clip = a_clip()._replace(audio=torch.zeros(1, CLIP_SAMPLES))
     assert begin(clip, "sounds", np.random.default_rng(0)) is None
 
 
 def test_a_view_begins_softly_and_keeps_its_length() -> None:
-    audio = a_clip().audio[LEAD : LEAD + EXCERPT_SAMPLES]
-    for seed in range(4):
-        heard = view(audio, np.random.default_rng(seed))
-        assert heard.shape == audio.shape
-        assert heard[0] == 0
-        assert heard.any()
+    audio = a_clip().audio[:, LEAD : LEAD + EXCERPT_SAMPLES].expand(4, -1)
+    heard = view(audio, np.random.default_rng(0))
+    assert heard.shape == audio.shape
+    assert not heard[:, 0].any()
+    assert heard.any(1).all()
+    assert not torch.equal(heard[0], heard[1])
 
 
 def test_onsets_of_music_are_calibrated_with_other_music() -> None:
