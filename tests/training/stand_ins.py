@@ -1,6 +1,9 @@
 """Teachers without files. A module of its own, for worker processes import it, and nothing else."""
 
+from pathlib import Path
+
 import numpy as np
+import torch
 
 from mmgat.training.distillation.teachers import (
     MN04_FEATURES,
@@ -8,6 +11,7 @@ from mmgat.training.distillation.teachers import (
     N_YAMNET,
     TeacherFiles,
     Teachers,
+    mn04_network,
 )
 
 
@@ -25,3 +29,20 @@ def _mn04(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _yamnet(clip: np.ndarray) -> np.ndarray:
     return np.full((len(clip) // 16_000, N_YAMNET), 0.25, np.float32)
+
+
+def published(path: Path) -> dict[str, torch.Tensor]:
+    """Writes random weights of mn04 under the names and shapes of its authors."""
+    torch.manual_seed(0)
+    network = mn04_network()
+    state = {
+        name.replace("classifier.0.", "classifier.2.")
+        .replace("classifier.3.", "classifier.5.")
+        .replace(".fc1.", ".conc_se_layers.0.fc1.")
+        .replace(".fc2.", ".conc_se_layers.0.fc2."): (
+            tensor.flatten(1) if ".fc" in name and tensor.dim() == 4 else tensor
+        )
+        for name, tensor in network.state_dict().items()
+    }
+    torch.save(state, path)
+    return network.state_dict()

@@ -165,9 +165,21 @@ def tail(
 @threads_option
 @device_option
 @click.option("--epochs", default=3.0, show_default=True)
+@click.option(
+    "--without",
+    type=click.Choice(["graph", "labels", "temporal", "near", "wide"]),
+    help="A part of MMGAT to leave out, to learn what it adds.",
+)
 @click.option("--out", type=Folder, required=True, help="Takes the checkpoint and its graphs.")
 def fit(
-    pack: Path, mn04: Path, cache: Path, threads: int, device: str, epochs: float, out: Path
+    pack: Path,
+    mn04: Path,
+    cache: Path,
+    threads: int,
+    device: str,
+    epochs: float,
+    without: str | None,
+    out: Path,
 ) -> None:
     """Fit MMGAT, choose the operating points, and write the checkpoint with its graphs."""
     import torch
@@ -189,7 +201,7 @@ def fit(
     embedded_views = {kind: heads.embed_views(second, views) for kind, views in found.items()}
     nodes = heads.Nodes(prior, names).to(device)
     nodes.start(torch.cat([h.features[::7].flatten(0, 1) for h in embedded_views.values()]))
-    settings, start = heads.FitSettings(epochs=epochs), heads.new_mmgat(text).to(device)
+    settings, start = heads.FitSettings(epochs=epochs), heads.new_mmgat(text, without).to(device)
     mmgat = heads.fit(nodes, start, embedded_views, settings, click.echo)
     trained = second.cpu(), nodes.cpu(), mmgat.cpu()
     embedder = embedder_of(network, second, nodes, names)
@@ -242,7 +254,7 @@ def _publish(
 @click.option("--validation-parts", default=5, show_default=True, help="Of every kind.")
 @click.option(
     "--steps",
-    type=click.IntRange(min=20),
+    type=click.IntRange(min=5),
     default=400,
     show_default=True,
     help="Of the embedder, and of MMGAT.",

@@ -34,6 +34,16 @@ SHARES: Final = {"music": 0.5, "pieces": 0.07, "notes": 0.07, "sounds": 0.26, "n
 """Of a batch."""
 
 
+PARTS: Final[dict[str, dict[str, Any]]] = {
+    "graph": {"n_layers": 0},
+    "labels": {"text_size": 0},
+    "temporal": {"scales": ("near-3", "wide-0.1")},
+    "near": {"scales": ("temporal-1", "wide-0.1")},
+    "wide": {"scales": ("temporal-1", "near-3")},
+}
+"""Parts of MMGAT and how each is left out: the whole graph, label semantics, each of its scales."""
+
+
 class FitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How MMGAT is fitted.
 
@@ -115,8 +125,13 @@ def embed_views(tail: Tail, views: TargetedViews) -> EmbeddedViews:
     return EmbeddedViews(torch.cat(features), torch.cat(logits), *targets)
 
 
-def new_mmgat(text: LabelText) -> MMGAT:
-    """An untrained MMGAT that says what the prior logits say."""
+def new_mmgat(text: LabelText, without: str | None = None) -> MMGAT:
+    """An untrained MMGAT that says what the prior logits say.
+
+    Args:
+        text: embeddings of the labels.
+        without: a part of ``PARTS`` to leave out.
+    """
     config = MMGATConfig(
         input_size=NODE_SIZE,
         n_compared=EMBEDDING_SIZE,
@@ -126,7 +141,9 @@ def new_mmgat(text: LabelText) -> MMGAT:
         graph_dropout=DROPOUTS[0],
         dropout=DROPOUTS[1],
     )
-    return MMGAT(config, text.embeddings)
+    if without is not None:
+        config = msgspec.structs.replace(config, **PARTS[without])
+    return MMGAT(config, text.embeddings if config.text_size else None)
 
 
 def stretches(

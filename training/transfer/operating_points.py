@@ -28,6 +28,7 @@ COMMON: Final = 0.8
 AS_GOOD: Final = 0.99
 """A share of the best F that is as good: near its best F hardly changes, and false events do."""
 
+HIGHEST: Final = 1.0
 LOWEST: Final = 0.15
 MOST_RAISED: Final = 5 / 3
 """No label is raised beyond so many times the threshold that all share."""
@@ -113,7 +114,7 @@ def thresholds_for(found: Material, aim: Aim) -> npt.NDArray[np.float64]:
     mean = scores.mean(axis=0)
     own, common = GRID[scores.argmax(axis=1)], GRID[mean >= AS_GOOD * mean.max()].max()
     shared = np.maximum(own, LOWEST) ** (1 - COMMON) * max(common, LOWEST) ** COMMON
-    cap = MOST_RAISED * common
+    cap = min(HIGHEST, MOST_RAISED * common)
     thresholds = np.minimum(shared, cap)
     for silent, an_hour in ((found.noise, 0.0), (found.sounds, aim.events_an_hour)):
         hours = len(silent) * N_NODES / 3600

@@ -6,23 +6,7 @@ import torch
 
 from mmgat.training.distillation.teachers import Mn04, TeacherFiles, Yamnet, mn04_network, renamed
 from mmgat.training.errors import TrainingDataError
-
-
-def published(path: Path) -> dict[str, torch.Tensor]:
-    """Writes random weights of mn04 under the names and shapes of its authors."""
-    torch.manual_seed(0)
-    network = mn04_network()
-    state = {
-        name.replace("classifier.0.", "classifier.2.")
-        .replace("classifier.3.", "classifier.5.")
-        .replace(".fc1.", ".conc_se_layers.0.fc1.")
-        .replace(".fc2.", ".conc_se_layers.0.fc2."): (
-            tensor.flatten(1) if ".fc" in name and tensor.dim() == 4 else tensor
-        )
-        for name, tensor in network.state_dict().items()
-    }
-    torch.save(state, path)
-    return network.state_dict()
+from tests.training.stand_ins import published
 
 
 def test_published_tensors_get_torchvisions_names_and_shapes(tmp_path: Path) -> None:

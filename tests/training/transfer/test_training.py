@@ -7,7 +7,7 @@ import torch
 from mmgat.model.embedders.mobilenet import SpectrogramMobileNet
 from mmgat.model.embedders.tags import NODE_SIZE, TAGS
 from mmgat.model.labels import LABELS
-from mmgat.training.data.audioset_names import LABEL_NAMES, label_columns
+from mmgat.training.data.audioset_names import label_columns
 from mmgat.training.data.label_text import LabelText
 from mmgat.training.transfer import heads, tail
 from mmgat.training.transfer.backbone import Classes, Stem, Tail
@@ -30,19 +30,14 @@ from mmgat.training.transfer.targets import (
     targets_and_weights,
     teacher_logits,
 )
+from tests.training.transfer.stand_ins import class_names
 
 KINDS = ("music", "pieces", "notes", "sounds", "noise")
 
 
 @pytest.fixture(scope="module")
 def names() -> list[str]:
-    """527 class names in an order of their own: all that labels and tags need, and fillers."""
-    needed = {name for group in LABEL_NAMES.values() for name in group} | set(TAGS)
-    music = sorted(needed - {"Music", "Scary music", "Speech", "Silence", "Noise"})
-    between = 172 - 5 - len(music)  # as many are kept as of AudioSet's own
-    fillers = [f"music {n}" for n in range(between)]
-    found = ["Speech", "Silence", "Noise", "Music", *music, *fillers, "Scary music"]
-    return [*found, *(f"class {n}" for n in range(527 - len(found)))]
+    return class_names()
 
 
 def a_part(rng: np.random.Generator, n_clips: int = 6, labelled: bool = True) -> Arrays:

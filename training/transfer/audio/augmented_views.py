@@ -160,6 +160,7 @@ def windows(audio: Tensor, begins: npt.NDArray[np.bool_]) -> Tensor:
     """
     before = torch.ones_like(audio)
     before[torch.from_numpy(begins).to(audio.device), :LEAD] = 0
-    frames = front_end(audio.device)(audio * before)
+    frames: Tensor = front_end(audio.device)(audio * before)
     a_second = SAMPLE_RATE_HZ // KALDI_LOG_MEL.hop_samples
-    return frames.unfold(1, KALDI_LOG_MEL.n_frames, a_second)[:, :N_NODES].transpose(2, 3)
+    of_nodes: Tensor = frames.unfold(1, KALDI_LOG_MEL.n_frames, a_second)[:, :N_NODES]
+    return of_nodes.transpose(2, 3)

@@ -8,7 +8,7 @@ from mmgat.model.labels import LABELS
 from mmgat.training.data.label_text import LabelText
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.transfer.audio.packed import About, PackedSet, pack
-from tests.training.transfer.audio.conftest import Notes, class_names
+from tests.training.transfer.stand_ins import Notes, class_names
 
 
 def folder_of(packed: PackedSet) -> Path:
@@ -18,7 +18,7 @@ def folder_of(packed: PackedSet) -> Path:
 def test_a_packed_set_is_no_larger_than_asked_for(packed: PackedSet) -> None:
     sizes = [path.stat().st_size for path in folder_of(packed).glob("*.opus")]
     assert len(sizes) == 8
-    assert 0.5 * 2**20 < sum(sizes) <= 2**20
+    assert 0.5 * 2**20 < sum(sizes) <= 0.9 * 2**20
 
 
 def test_parts_come_back_as_they_sounded_in_their_groups(packed: PackedSet) -> None:
@@ -43,7 +43,7 @@ def test_finished_kinds_are_not_made_again(packed: PackedSet, tmp_path: Path) ->
     makers = dict.fromkeys(("train", "validation"), Nobody())
     text = LabelText(torch.zeros(len(LABELS), 384), "none", "none")
     about = About(class_names(), [{"source": "tones", "licence": "none"}])
-    counts = pack(makers, about, text, folder_of(packed), 1.0)  # type: ignore[arg-type]
+    counts = pack(makers, about, text, folder_of(packed), 0.9)  # type: ignore[arg-type]
     assert counts["train-music"] == len(packed.parts("train", "music").labels)
 
 

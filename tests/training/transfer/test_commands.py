@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from mmgat.model.checkpoint import load_checkpoint
+from mmgat.training.commands.transfer import main
+from mmgat.training.export import onnx_graphs
+from mmgat.training.transfer import features
+from mmgat.training.transfer.onsets import windows
+from tests.training.stand_ins import published
+
+CLIPS = 8
+"""Of a part."""
+
+
+@pytest.fixture(scope="module")
+def mn04(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("mn04") / "mn04.pt"
+    published(path)
+    return path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_from_a_packed_set_to_a_checkpoint(
+    pack_folder: Path, mn04: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (features, windows):
+        monkeypatch.setattr(module, "CLIPS_AT_ONCE", CLIPS)
+    monkeypatch.setattr(features, "CLIPS_A_PART", CLIPS)
+    monkeypatch.setattr(windows, "ONSETS_A_PART", CLIPS)
+    exported: list[Path] = []
+    monkeypatch.setattr(onnx_graphs, "export", exported.append)  # has tests of its own
+    common = "--pack", pack_folder, "--mn04", mn04, "--cache", tmp_path
+    first, last = tmp_path / "first" / "compact", tmp_path / "last" / "compact"
+    steps: list[tuple[str | Path, ...]] = [
+        ("features", "--parts", "1", "--validation-parts", "1"),
+        ("tail", "--steps", "4"),
+        ("fit", "--epochs", "0.1", "--without", "wide", "--out", first.parent),
+        ("onsets", "--parts", "1", "--more-parts", "1", "--validation-parts", "1", "--steps", "5",
+         "--checkpoint", first.with_suffix(".json"), "--out", last.parent),
+    ]  # fmt: skip
+    for step, *options in steps:
+        found = run(step, *common, *options)
+        assert found.exit_code == 0, (step, found.output, found.exception)
+    assert exported == [first, last]
+    before, after = (load_checkpoint(path.with_suffix(".json")) for path in (first, last))
+    assert after.card.mmgat["scales"] == ["temporal-1", "near-3"]
+    assert after.card.training_data[0]["source"] == "tones"
+    assert before.card.sha256 != after.card.sha256
+    log_mel = torch.randn(3, 200, 128)
+    rows = [checkpoint.embedder()(log_mel) for checkpoint in (before, after)]
+    assert not torch.allclose(*rows, atol=1e-4)
+    assert after.mmgat(rows[1][None]).instance_scores.shape == (1, 3, 20)
+
+
+def test_a_folder_that_is_no_packed_set_is_told(mn04: Path, tmp_path: Path) -> None:
+    found = run("features", "--pack", tmp_path, "--mn04", mn04, "--cache", tmp_path)
+    assert found.exit_code == 1
+    assert "run mmgat-train transfer pack" in found.output
