@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from mmgat.stream.archive.file_lane import FileLane
 from mmgat.stream.archive.result import FileResult
 from mmgat.stream.errors import SourceError
@@ -15,6 +18,8 @@ from mmgat.stream.settings import StreamSettings
 WINDOWS_AT_ONCE: Final = 16
 """Windows of one batch, of one long file or of several short ones. More take memory and no less time
 (``python -m tools.benchmark.archive batches``)."""
+
+ROWS_AT_ONCE: Final = 1_000
 
 
 class Annotator:
@@ -64,6 +69,14 @@ class Annotator:
     def underway(self) -> dict[Path, tuple[float, float]]:
         """file on its way -> the part of it that was read, 0 to 1, and seconds that were read."""
         return {path: (lane.share, lane.seconds) for path, lane in self._lanes.items()}
+
+    def take_windows(self) -> dict[Path, npt.NDArray[np.float64]]:
+        """Many rows of windows that long files have by now; their results have only the others."""
+        return {
+            path: lane.take_windows()
+            for path, lane in self._lanes.items()
+            if lane.n_kept >= ROWS_AT_ONCE
+        }
 
     def begin(self, path: Path) -> str:
         """Opens a file and reads its first windows; returns what is wrong with it, or ""."""

@@ -123,20 +123,33 @@ class FileLane:
         for event in events:
             self._take(event)
 
+    @property
+    def n_kept(self) -> int:
+        """Windows whose scores are kept."""
+        return len(self._windows or ()) // (2 + len(LABELS))
+
+    def take_windows(self) -> npt.NDArray[np.float64]:
+        """The rows of ``FileResult.windows`` so far; the result then has those that follow."""
+        rows = self._rows()
+        if self._windows is not None:
+            self._windows = array("d")
+        return rows
+
+    def _rows(self) -> npt.NDArray[np.float64]:
+        found = np.frombuffer(self._windows) if self._windows else np.zeros(0)
+        return found.reshape(-1, 2 + len(LABELS))
+
     def result(self) -> FileResult:
         """What was found, once the file has ended and no window is due."""
         for event in self._decide.finish():
             self._take(event)
         rate_hz = self._source.sample_rate_hz
-        windows = None
-        if self._windows is not None:
-            windows = np.frombuffer(self._windows).reshape(-1, 2 + len(LABELS))
         return FileResult(
             file=str(self._path),
             seconds=round(self.seconds, 3),
             scores=self._scores.mean(),
             segments=sorted(self._segments, key=lambda s: (s.t0, s.label)),
-            windows=windows,
+            windows=None if self._windows is None else self._rows(),
             partial=self._n_samples < rate_hz,
             complete=self._source.complete,
             warning=self._source.health.warning,

@@ -8,12 +8,15 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from mmgat.model.errors import ModelError
+from mmgat.stream.archive.result import FileResult
 from mmgat.stream.errors import StreamError
 from mmgat.stream.settings import ModelSettings, StreamSettings
 
@@ -48,6 +51,7 @@ class _Worker:
     line: Connection
     files: dict[Path, tuple[float, float]] = field(default_factory=dict)  # share, seconds read
     sizes: dict[Path, int] = field(default_factory=dict)  # of these files, in bytes
+    windows: dict[Path, list[Any]] = field(default_factory=dict)  # rows that came before a result
     ready: bool = False
     careful: bool = False  # one file at a time: another worker died over them
 
@@ -156,9 +160,15 @@ class WorkerPool:
             case ("underway", underway):
                 worker.files.update(underway)
                 yield Path(), None
+            case ("windows", path, rows):
+                worker.windows.setdefault(path, []).append(rows)
             case ("done", path, found):
                 worker.files.pop(path, None)
                 worker.sizes.pop(path, None)
+                before = worker.windows.pop(path, None)
+                if before and isinstance(found, FileResult):
+                    windows = np.concatenate([*before, found.windows])
+                    found = replace(found, windows=windows)
                 yield path, found
 
     def _give(self, left: deque[Path]) -> None:
@@ -209,7 +219,8 @@ def serve_files(line: Connection, job: Job) -> None:
 
     Args:
         line: to the parent. Paths come; ``("ready", origin)`` or ``("failed", error)``, then
-            ``("done", path, result or fault)`` and ``("underway", see ``Annotator``)`` go.
+            ``("done", path, result or fault)``, ``("underway", see ``Annotator``)`` and, of long
+            files, ``("windows", path, rows)`` go.
         job: the settings.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -242,6 +253,8 @@ def serve_files(line: Connection, job: Job) -> None:
             if time.monotonic() > told_at + TELL_EVERY_S:
                 told_at = time.monotonic()
                 line.send(("underway", annotator.underway))
+                for path, rows in annotator.take_windows().items():
+                    line.send(("windows", path, rows))
     except (EOFError, OSError):  # the parent has ended
         os._exit(0)
 

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from mmgat.model.labels import LABELS
+from mmgat.stream.archive import annotator as annotator_module
 from mmgat.stream.archive.annotator import Annotator, annotate_file
 from mmgat.stream.archive.file_lane import FileScores
 from mmgat.stream.archive.result import FileResult
@@ -107,3 +108,25 @@ def test_a_bad_file_among_others_is_a_fault_in_words(
     assert isinstance(found[clips[0]], FileResult)
     with pytest.raises(SourceError, match="found an empty file"):
         annotate_file(empty, recognizer, StreamSettings())
+
+
+def test_rows_that_are_taken_ahead_are_no_longer_in_the_result(
+    clips: list[Path], recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotator_module, "ROWS_AT_ONCE", 3)
+    settings, path = StreamSettings(), clips[3]
+    ((_, whole),) = Annotator(recognizer, settings, keep_windows=True)([path])
+    annotator = Annotator(recognizer, settings, keep_windows=True, n_windows=4)
+    assert annotator.begin(path) == ""
+    parts, done = [], []
+    while not done:
+        done = annotator.step()
+        parts += annotator.take_windows().values()
+    ((_, last),) = done
+    assert isinstance(whole, FileResult)
+    assert isinstance(last, FileResult)
+    assert [len(rows) for rows in parts[:2]] == [4, 4]
+    assert whole.windows is not None
+    assert last.windows is not None
+    found = np.concatenate([*parts, last.windows])
+    np.testing.assert_allclose(found, whole.windows, atol=1e-5)

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmgat.model.errors import CheckpointError
+from mmgat.stream.archive.result import FileResult
 from mmgat.stream.archive.workers import AHEAD, BYTES_AHEAD, Job, WorkerPool
 from mmgat.stream.settings import ModelSettings, StreamSettings
 
@@ -92,3 +94,23 @@ def test_a_model_that_is_not_there_is_its_own_error() -> None:
     job = Job(ModelSettings(model="absent"), StreamSettings())
     with pytest.raises(CheckpointError, match="found no file 'absent'"):
         WorkerPool(job, 1)
+
+
+def serve_rows_ahead(line: Connection, job: Job) -> None:
+    """Sends a file's first rows before its result."""
+    line.send(("ready", "origin"))
+    rows = np.arange(88.0).reshape(4, 22)
+    try:
+        path = line.recv()
+        line.send(("windows", path, rows[:1]))
+        line.send(("windows", path, rows[1:3]))
+        line.send(("done", path, FileResult(str(path), 5.0, {}, [], windows=rows[3:])))
+        line.recv()
+    except EOFError:
+        return
+
+
+def test_rows_that_come_before_a_result_are_its_first() -> None:
+    with WorkerPool(JOB, 1, serve_rows_ahead) as pool:
+        ((_, found),) = [pair for pair in pool([Path("long")]) if pair[1] is not None]
+    np.testing.assert_array_equal(found.windows, np.arange(88.0).reshape(4, 22))
