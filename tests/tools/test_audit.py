@@ -121,6 +121,13 @@ def test_agreement_is_of_the_windows_nearest_in_time(tmp_path: Path) -> None:
     )  # half a second later its clock says the opposite
 
 
+def test_what_was_heard_once_tells_no_agreement(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(4 * RATE_HZ, 0.1), RATE_HZ)
+    (tmp_path / "manifest.csv").write_text("path,labels\na.wav,piano\n")
+    found = [report(listen(tmp_path, Clockwork(), delays))["figures"] for delays in ([], [0.5])]
+    assert set(found[1]) - set(found[0]) == {"agreement when delayed", "agreement when cut"}
+
+
 def test_a_recording_is_named_alike_however_long_it_waits(tmp_path: Path) -> None:
     sound, rate_hz = soundfile.read(DEMO)
     soundfile.write(tmp_path / "a.wav", sound[: 6 * rate_hz], rate_hz)

@@ -68,11 +68,12 @@ def main() -> None:
 @click.argument("folder", type=Folder)
 @listener_options
 @AS_JSON
-def live(folder: Path, as_json: bool, **who: Any) -> None:
+@click.option("--once", is_flag=True, help="Not again, delayed and cut: a ninth of the time.")
+def live(folder: Path, as_json: bool, once: bool, **who: Any) -> None:
     """What a user sees and hears of clips of playing: FOLDER/manifest.csv says what plays."""
-    from tools.audit.live import as_text, listen, report
+    from tools.audit.live import DELAYS_S, as_text, listen, report
 
-    found = report(listen(folder, listener_of(**who)))
+    found = report(listen(folder, listener_of(**who), () if once else DELAYS_S))
     name = who["tagger"] or who["model"]
     click.echo(json.dumps(found) if as_json else as_text(found, name))
 

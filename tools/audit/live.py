@@ -33,15 +33,16 @@ class Clip:
         name: of the file.
         truth: bool [20], the instruments that play.
         heard: from the clip as it is.
-        agreement: share of its windows with the same active labels when silence comes before it.
+        agreement: share of its windows with the same active labels when silence comes before it,
+            or None if that was not tried.
         agreement_cut: the same when its first tenths of a second are missing.
     """
 
     name: str
     truth: npt.NDArray[np.bool_]
     heard: Heard
-    agreement: float
-    agreement_cut: float
+    agreement: float | None
+    agreement_cut: float | None
 
     @property
     def audible(self) -> npt.NDArray[np.bool_]:
@@ -78,7 +79,8 @@ def listen(folder: Path, listener: Listener, delays_s: Sequence[float] = DELAYS_
         heard = listener(samples)
         late = [_agreement(heard, listener(shifted(samples, d)), d) for d in delays_s]
         cut = [_agreement(heard, listener(shifted(samples, -d)), -d) for d in delays_s]
-        clips.append(Clip(row["path"], truth, heard, _mean(late), _mean(cut)))
+        agreement = (_mean(late), _mean(cut)) if delays_s else (None, None)
+        clips.append(Clip(row["path"], truth, heard, *agreement))
     if not clips:
         raise ValueError(f"expected clips in {folder / 'manifest.csv'}, found none")
     return clips
@@ -118,6 +120,13 @@ def figures(clips: Sequence[Clip]) -> dict[str, float]:
     precision, recall = right / max(active.sum(), 1), right / max(truth.sum(), 1)
     first = [clip.first_right_s for clip in clips]
     named = np.isfinite(first)
+    again = {
+        name: [share for share in shares if share is not None]
+        for name, shares in (
+            ("agreement when delayed", [clip.agreement for clip in clips]),
+            ("agreement when cut", [clip.agreement_cut for clip in clips]),
+        )
+    }
     return {
         "micro AP": float(average_precision_score(truth.ravel(), scores.ravel())),
         "macro AP": float(
@@ -134,8 +143,7 @@ def figures(clips: Sequence[Clip]) -> dict[str, float]:
         "clips with no event": float(
             np.mean([not any(e.event == "on" for _, e in clip.heard.events) for clip in clips])
         ),
-        "agreement when delayed": float(np.mean([clip.agreement for clip in clips])),
-        "agreement when cut": float(np.mean([clip.agreement_cut for clip in clips])),
+        **{name: float(np.mean(shares)) for name, shares in again.items() if shares},
     }
 
 
