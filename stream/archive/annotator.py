@@ -36,6 +36,9 @@ class Annotator:
         settings: hop, nodes and decision.
         keep_windows: results have the scores of every window.
         n_windows: of a batch.
+
+    Raises:
+        SettingsError: the recogniser's hop is another.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Annotator:
         keep_windows: bool = False,
         n_windows: int = WINDOWS_AT_ONCE,
     ) -> None:
+        recognizer.check_hop(settings.hop_s)
         self._recognizer, self._settings = recognizer, settings
         self._keep_windows, self._n_windows = keep_windows, n_windows
         self._lanes: dict[Path, FileLane] = {}

@@ -44,7 +44,8 @@ class Pipeline:
 
     Example::
 
-        >>> pipeline = Pipeline(load_recognizer(), "desk", 48_000, StreamSettings(hop_s=1.0))
+        >>> settings = StreamSettings(hop_s=1.0)
+        >>> pipeline = Pipeline(load_recognizer(settings=settings), "desk", 48_000, settings)
         >>> two_seconds = np.zeros((96_000, 1), np.float32)
         >>> messages = pipeline.process(Block(0, two_seconds, 0.0)) + pipeline.finish()
         >>> [(message.t0, message.silent) for message in messages]
@@ -54,7 +55,7 @@ class Pipeline:
         recognizer: may be shared; the state of this stream is the pipeline's.
         source: name in the messages.
         sample_rate_hz: of the blocks.
-        settings: hop and decision; nodes are the recogniser's.
+        settings: decision, and the hop, which is the recogniser's; nodes are the recogniser's.
         live: release windows at once, and report each estimate's latency.
         clock: ``time.monotonic``, or another in tests.
 
@@ -65,6 +66,9 @@ class Pipeline:
         queue_ms, compute_ms: of it, what that window waited, and what its recognition took.
         state: what the recogniser remembers of this stream.
         wants_graph: a ``Graph`` is made of each window, for ``take_graphs``.
+
+    Raises:
+        SettingsError: the recogniser's hop is another, or the thresholds cannot be used.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Pipeline:
         live: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        recognizer.check_hop(settings.hop_s)
         self.meter = ChannelMeter(sample_rate_hz)
         self.n_windows = 0
         self.latency_ms = self.queue_ms = self.compute_ms = 0.0

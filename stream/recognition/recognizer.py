@@ -13,6 +13,7 @@ from mmgat.model.backends.base import HearingBackend, Prediction, ResidentBacken
 from mmgat.model.backends.loading import LoadedModel, load_model
 from mmgat.model.embedders.base import EmbedderSpec
 from mmgat.stream.audio.windows import Window, WindowAssembler
+from mmgat.stream.errors import SettingsError
 from mmgat.stream.recognition.front_end import IncrementalFrontEnd
 from mmgat.stream.recognition.graph_buffer import GraphBuffer
 from mmgat.stream.settings import StreamSettings
@@ -97,6 +98,21 @@ class Recognizer:
     def __init__(self, model: LoadedModel, settings: StreamSettings | None = None) -> None:
         self.model = model
         self._settings = settings or StreamSettings()
+
+    def check_hop(self, hop_s: float) -> None:
+        """Refuses a stream of another hop: its windows would join graphs of other phases.
+
+        Args:
+            hop_s: of the stream, in seconds.
+
+        Raises:
+            SettingsError: it is not the recogniser's.
+        """
+        if hop_s != self._settings.hop_s:
+            raise SettingsError(
+                f"expected a stream of the recogniser's hop, {self._settings.hop_s:g} s, found "
+                f"{hop_s:g} s: load the recogniser with the settings of the stream"
+            )
 
     def new_state(self) -> StreamState:
         """The state of a stream that begins."""

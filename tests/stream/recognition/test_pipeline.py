@@ -11,6 +11,7 @@ from mmgat.stream.audio.meter import level_dbfs
 from mmgat.stream.audio.resampler import EDGE_SAMPLES
 from mmgat.stream.audio.source import Block
 from mmgat.stream.bus.protocol import Estimate, Event
+from mmgat.stream.errors import SettingsError
 from mmgat.stream.recognition.pipeline import Pipeline
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import DecisionSettings, StreamSettings
@@ -237,3 +238,10 @@ def test_what_follows_silence_is_heard_as_at_the_start_of_a_stream(
     for after, fresh in zip(late[4:], alone, strict=True):
         assert after.scores == fresh.scores
         assert [start - 4 for start in after.evidence_t0] == fresh.evidence_t0
+
+
+def test_a_recognizer_of_another_hop_is_refused(make_recognizer: MakeRecognizer) -> None:
+    with pytest.raises(
+        SettingsError, match="expected a stream of the recogniser's hop, 0.5 s, found 1"
+    ):
+        Pipeline(make_recognizer(HOP), "lab", 16_000, replace(HOP, hop_s=1.0))
