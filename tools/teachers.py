@@ -24,13 +24,8 @@ import soxr
 from mmgat.model.labels import LABELS
 from mmgat.training.data.audioset import COLUMNS
 from mmgat.training.data.audioset_names import label_columns, read_class_names, to_labels
-from mmgat.training.distillation.teachers import (
-    MN04_RATE_HZ,
-    YAMNET_RATE_HZ,
-    YAMNET_SAMPLES,
-    Mn04,
-    Yamnet,
-)
+from mmgat.training.embedders.mn04 import MN04_RATE_HZ, Mn04
+from mmgat.training.embedders.yamnet import YAMNET_RATE_HZ, YAMNET_SAMPLES, Yamnet
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.packages import to_mono
 

@@ -12,7 +12,9 @@ import soundfile
 from mmgat.model.labels import LABELS
 from mmgat.training.data.audioset import COLUMNS
 from mmgat.training.data.audioset_names import LABEL_NAMES
-from mmgat.training.distillation.teachers import N_MN04, N_YAMNET, TeacherFiles
+from mmgat.training.distillation.teachers import TeacherFiles
+from mmgat.training.embedders.mn04 import N_MN04
+from mmgat.training.embedders.yamnet import N_YAMNET
 from mmgat.training.fitting.runs import run
 from mmgat.training.synthesis.packages import RATE_HZ
 from mmgat.training.synthesis.render import HELD_OUT

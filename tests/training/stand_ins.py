@@ -5,14 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmgat.training.distillation.teachers import (
-    MN04_FEATURES,
-    N_MN04,
-    N_YAMNET,
-    TeacherFiles,
-    Teachers,
-    mn04_network,
-)
+from mmgat.training.distillation.teachers import TeacherFiles, Teachers
+from mmgat.training.embedders.mn04 import MN04_FEATURES, N_MN04, mn04_network
+from mmgat.training.embedders.yamnet import N_YAMNET
 
 
 class StandInTeachers(TeacherFiles):

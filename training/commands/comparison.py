@@ -103,7 +103,7 @@ def yard(
 @click.argument("run", type=Folder)
 @click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
 def publish_system(run: Path, out: Path) -> None:
-    """Write a finished run of a window network for mmgat-stream --model, which runs it in torch."""
+    """Write a finished run of a window network, with its ONNX graphs, for mmgat-stream --model."""
     from mmgat.training.export.window_checkpoint import publish_system as write
 
     click.echo(write(run, out))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mmgat.training.commands.compact import Folder, Pipeline
+from mmgat.training.commands.compact import Folder, Pipeline, SomeFile
 from mmgat.training.commands.compact import main as compact
 from mmgat.training.commands.comparison import compare, publish_system, yard
 from mmgat.training.commands.transfer import main as transfer
@@ -86,16 +86,20 @@ def publish(run: Path, name: str, data: Path, out: Path) -> None:
 @main.command()
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--model", default="compact", show_default=True, help="A name or a checkpoint.")
+@click.option("--embedder", help="In place of a model's: passt, beats, yamnet or mn04.")
+@click.option("--weights", type=SomeFile, help="The embedder's file; downloaded if not given.")
 @click.option("--compute", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--out", required=True, help="A folder or an address, for Parquet files.")
+@click.option("--out", help="A folder or an address, for Parquet files.")
 @click.option("--ray", "address", default="local", show_default=True, help="Of the cluster.")
 @click.option("--actors", default=0, help="Processes with the model; one a CPU if not given.")
 @click.option("--gpus", default=0.0, help="GPUs of each process, such as 0.25.")
 def embed(
     paths: tuple[str, ...],
     model: str,
+    embedder: str | None,
+    weights: Path | None,
     compute: str,
-    out: str,
+    out: str | None,
     address: str,
     actors: int,
     gpus: float,
@@ -103,8 +107,25 @@ def embed(
     """Embed every second of sound files, on a Ray cluster, into Parquet.
 
     PATHS are files, folders, and addresses such as s3://bucket/music. Files that cannot be read are
-    rows with an error. The same command again does what has no row yet.
+    rows with an error. The same command again does what has no row yet. With --embedder
+    PATHS may be the folder of a yard: its clips get features of that name, for recipes.
     """
+    if embedder is not None:
+        from mmgat.training.embedders.registry import loaded
+
+        loaded(embedder, weights)  # a missing file is told once, before processes start
+        if len(paths) == 1 and is_yard(Path(paths[0])):
+            from mmgat.training.data.yard_store import Yard
+            from mmgat.training.features.registry import of_embedder
+
+            store = Yard(Path(paths[0]))
+            for part in store.parts():
+                click.echo(
+                    f"{part}: {len(store.features(part, of_embedder(embedder, weights)))} clips"
+                )
+            return
+    if out is None:
+        raise click.UsageError("expected --out with a folder for Parquet files, found none")
     try:
         from mmgat.model.cluster import Cluster, ClusterError, list_files, map_files
         from mmgat.training.data.file_embeddings import SUFFIXES, EmbeddingActor
@@ -116,11 +137,18 @@ def embed(
     try:
         files = [file for path in paths for file in list_files(path, SUFFIXES)]
         arguments = {"model": model, "compute": compute}
+        if embedder is not None:
+            arguments = {"embedder": embedder, "weights": str(weights.resolve() if weights else "")}
         cluster = Cluster(address, actors, gpus)
         n_done, n_before = map_files(files, EmbeddingActor, arguments, out, cluster)
     except ClusterError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{n_done} files embedded, {n_before} were already")
+
+
+def is_yard(folder: Path) -> bool:
+    """Tells whether a folder is a yard's."""
+    return (folder / "labels").is_dir() and (folder / "audio").is_dir()
 
 
 @main.command("operating-points")

@@ -51,7 +51,7 @@ class WindowEmbedder(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Computes the logits."""
-        logits, _ = self.network.windows(frames.reshape(len(frames), *self.network.shape))
+        logits, _ = self.network.windows(frames.reshape(-1, *self.network.shape))
         return torch.cat([logits, logits], dim=1)
 
 
@@ -75,6 +75,7 @@ def load_windows(state: Mapping[str, Tensor], variant: str, weights: Path | None
 def silent_mmgat() -> MMGAT:
     """An MMGAT whose scores are those of the prior logits of each window."""
     config = MMGATConfig(
+        scales=("temporal-1",),
         n_layers=1,
         input_size=2 * N_LABELS,
         n_compared=N_LABELS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from mmgat.model.backends.base import Graphs
 from mmgat.model.backends.loading import LoadedModel, load_model
 from mmgat.model.backends.threads import limit_threads
 from mmgat.model.cluster import on_disk
+from mmgat.training.embedders.registry import loaded, waveform_embedder
 from mmgat.training.errors import TrainingDataError
 
 SUFFIXES: Final = frozenset((".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff"))
@@ -34,11 +36,8 @@ SCHEMA: Final = pa.schema(
 """A row a file: float32 [seconds, D]; null, and an error, where it could not be read."""
 
 
-def embed_file(path: Path, model: LoadedModel) -> npt.NDArray[np.float32]:
-    """The embedding of every second of a file, as live recognition makes them at hop 1.
-
-    Returns:
-        float32 [n, D]; the last second counts if it is whole, or the only one.
+def read_mono(path: Path) -> tuple[npt.NDArray[np.float32], int]:
+    """Reads a sound file as the mean of its channels, float32 [T], with its rate in Hz.
 
     Raises:
         TrainingDataError: it is no sound file, or has no sound.
@@ -49,8 +48,21 @@ def embed_file(path: Path, model: LoadedModel) -> npt.NDArray[np.float32]:
         raise TrainingDataError(f"expected a sound file at {str(path)!r}, found {error}") from None
     if not len(audio):
         raise TrainingDataError(f"expected sound in {str(path)!r}, found zero samples")
+    return audio.mean(axis=1), rate_hz
+
+
+def embed_file(path: Path, model: LoadedModel) -> npt.NDArray[np.float32]:
+    """The embedding of every second of a file, as live recognition makes them at hop 1.
+
+    Returns:
+        float32 [n, D]; the last second counts if it is whole, or the only one.
+
+    Raises:
+        TrainingDataError: it is no sound file, or has no sound.
+    """
+    audio, rate_hz = read_mono(path)
     front_end, embedder = model.embedder.front_end, model.embedder
-    mono = soxr.resample(audio.mean(axis=1), rate_hz, embedder.sample_rate_hz, "HQ")
+    mono = soxr.resample(audio, rate_hz, embedder.sample_rate_hz, "HQ")
     lead, size, second = front_end.lead_samples, front_end.window_samples, embedder.sample_rate_hz
     n_windows = max(1, len(mono) // second)
     padded = np.zeros(lead + n_windows * second, np.float32)
@@ -70,27 +82,39 @@ class EmbeddingActor:
 
     Args:
         model, compute: as for ``load_model``.
+        embedder: in place of the model's, one of others, see ``mmgat.training.embedders.registry``.
+        weights: its file; downloaded ones if not given.
+
+    Raises:
+        TrainingDataError: there is no such embedder, or its weights are not to be had.
     """
 
-    def __init__(self, model: str = "compact", compute: str = "auto") -> None:
-        self._model = load_model(model, compute)
-        limit_threads(self._model.embedder)
+    def __init__(
+        self, model: str = "compact", compute: str = "auto", embedder: str = "", weights: str = ""
+    ) -> None:
+        self._embed: Callable[[Path], npt.NDArray[np.float32]]
+        if embedder:
+            kind = waveform_embedder(embedder)
+            embed = loaded(embedder, Path(weights) if weights else None)
+            self._about = {"model": kind.published.title, "variant": embedder}
+            self._embed = lambda path: kind.seconds(*read_mono(path), embed)
+            return
+        found = load_model(model, compute)
+        limit_threads(found.embedder)
+        card = found.card
+        self._about = {"model": f"{card.name} {card.version}", "variant": card.variant}
+        self._embed = lambda path: embed_file(path, found)
 
     def __call__(self, files: pa.Table) -> pa.Table:
         """A row of ``SCHEMA`` for each of the column ``file``."""
-        card = self._model.card
         rows = []
         with on_disk(files) as found:
             for name, path, fault in found:
-                row = {
-                    "file": name,
-                    "model": f"{card.name} {card.version}",
-                    "variant": card.variant,
-                }
+                row: dict[str, object] = {"file": name, **self._about}
                 try:
                     if fault:
                         raise TrainingDataError(fault)
-                    row["embeddings"] = embed_file(path, self._model).tolist()
+                    row["embeddings"] = self._embed(path).tolist()
                 except Exception as error:  # whatever a file holds, the others are done
                     row["error"] = str(error).replace(str(path), name)
                 rows.append(row)

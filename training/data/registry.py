@@ -12,13 +12,16 @@ from mmgat.training.data.audioset import AudioSet
 from mmgat.training.data.bags import Bags
 from mmgat.training.data.dataset import Dataset
 from mmgat.training.data.download import Archive
+from mmgat.training.data.embedded import Embedded
 from mmgat.training.data.mixtures import Mixtures
 from mmgat.training.data.openmic import OpenMIC
 from mmgat.training.data.openmic_irmas import OpenMICIrmas
 from mmgat.training.data.yard import YardClips
 from mmgat.training.errors import TrainingDataError
 
-_ALL: Final[tuple[Dataset, ...]] = (AudioSet(), OpenMIC(), OpenMICIrmas(), Mixtures(), YardClips())
+_ALL: Final[tuple[Dataset, ...]] = (
+    AudioSet(), OpenMIC(), OpenMICIrmas(), Mixtures(), YardClips(), Embedded(),
+)  # fmt: skip
 
 DATASETS: Final = {dataset.name: dataset for dataset in _ALL}
 """name -> data set."""

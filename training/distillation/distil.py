@@ -18,8 +18,9 @@ from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.training.data.audioset_names import to_labels
 from mmgat.training.distillation.shards import Arrays, Columns, class_tables, read_shards
 from mmgat.training.distillation.student import Batch, Student, class_weights, jitter, losses
-from mmgat.training.distillation.teachers import N_MN04, N_YAMNET
 from mmgat.training.distillation.workspace import workspace
+from mmgat.training.embedders.mn04 import N_MN04
+from mmgat.training.embedders.yamnet import N_YAMNET
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.loop import Fitting, LoopSettings, train
 from mmgat.training.metrics import average_precisions

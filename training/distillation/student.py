@@ -12,7 +12,8 @@ from mmgat.model.embedders.base import EMBEDDING_SIZE
 from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.model.embedders.log_mel import LOG_OFFSET
 from mmgat.model.labels import N_LABELS
-from mmgat.training.distillation.teachers import MN04_FEATURES, N_MN04, N_YAMNET
+from mmgat.training.embedders.mn04 import MN04_FEATURES, N_MN04
+from mmgat.training.embedders.yamnet import N_YAMNET
 
 Batch = dict[str, Tensor]
 

@@ -1,7 +1,4 @@
-"""A finished run of a window network as a checkpoint for ``mmgat-stream --model PATH``.
-
-It runs in torch; there are no ONNX graphs of it.
-"""
+"""A finished run of a window network as a checkpoint for ``mmgat-stream --model``, with its graphs."""
 
 from __future__ import annotations
 
@@ -13,15 +10,17 @@ from mmgat.training.comparators.live import EMBEDDERS, VARIANT, WindowEmbedder, 
 from mmgat.training.comparators.registry import SYSTEMS
 from mmgat.training.data.registry import dataset_named
 from mmgat.training.errors import TrainingDataError
+from mmgat.training.export.onnx_graphs import export
 from mmgat.training.fitting.run_folder import load_run
 
 
-def publish_system(run: Path, out: Path) -> Path:
-    """Writes a run's network with its card and returns the checkpoint's path.
+def publish_system(run: Path, out: Path, graphs: bool = True) -> Path:
+    """Writes a run's network with its card and graphs, and returns the checkpoint's path.
 
     Args:
         run: folder of a finished run.
         out: folder; the files are named like the recipe.
+        graphs: write the ONNX graphs too; without them live recognition needs torch.
 
     Raises:
         TrainingDataError: there is no such run, or its scores do not come a window at a time.
@@ -49,4 +48,6 @@ def publish_system(run: Path, out: Path) -> Path:
     )
     path = out / f"{found.name}.safetensors"
     save_checkpoint(path, card, silent_mmgat(), embedder.state_dict())
+    if graphs:
+        export(path)
     return path

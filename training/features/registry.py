@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Any, Final
 
 import librosa
@@ -22,6 +23,7 @@ from mmgat.model.embedders.base import FrontEnd
 from mmgat.model.embedders.kaldi_mel import KALDI_LOG_MEL
 from mmgat.model.embedders.log_mel import VGGISH_LOG_MEL
 from mmgat.model.embedders.slaney_mel import RAW_WAVEFORM, SLANEY_LOG_MEL, slaney_log_mel
+from mmgat.training.embedders.registry import WAVEFORM_EMBEDDERS, loaded, waveform_embedder
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.features.group_delay import modified_group_delay
 from mmgat.training.features.tempogram import tempogram
@@ -189,6 +191,26 @@ def _embedded(stereo: Array, name: str) -> Array:
         return np.asarray(embedder(torch.from_numpy(frames)).numpy())
 
 
+def _of_others(stereo: Array, name: str, weights: Path | None) -> Array:
+    embedder = waveform_embedder(name)
+    return embedder.seconds(_middle(stereo), RATE_HZ, loaded(name, weights))
+
+
+def of_embedder(name: str, weights: Path | None = None) -> FeatureKind:
+    """Features by an embedder of others.
+
+    Args:
+        name: of the embedder, see ``mmgat.training.embedders.registry``.
+        weights: the user's file; downloaded ones if not given.
+
+    Raises:
+        TrainingDataError: there is no such embedder.
+    """
+    size = waveform_embedder(name).size
+    compute = partial(_of_others, name=name, weights=weights)
+    return FeatureKind(name, (size,), SECONDS, compute, standardised=True)
+
+
 def _of_front_end(name: str, front_end: FrontEnd) -> FeatureKind:
     shape = (front_end.n_frames, front_end.n_bands)
     compute = partial(_windows, front_end=front_end)
@@ -211,6 +233,7 @@ _ALL: Final = (
     FeatureKind("constant-q", (43, 84), SECONDS, _constant_q),
     FeatureKind("scalogram", (96, 64), SECONDS, _scalogram),
     FeatureKind("compact", (181,), SECONDS, partial(_embedded, name="compact"), KALDI_LOG_MEL),
+    *(of_embedder(name) for name in WAVEFORM_EMBEDDERS),
 )
 
 FEATURES: Final = {kind.name: kind for kind in _ALL}

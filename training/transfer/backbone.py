@@ -16,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mmgat.model.embedders.mobilenet import N_FEATURES, SpectrogramMobileNet
 from mmgat.model.embedders.tagger import N_HIDDEN
-from mmgat.training.distillation.teachers import N_MN04, mn04_network, renamed
+from mmgat.training.embedders.mn04 import N_MN04, mn04_network, renamed
 from mmgat.training.errors import TrainingDataError
 
 FIRST_LAYERS: Final = 12

@@ -15,7 +15,8 @@ from mmgat.training.distillation import distil, embeddings, targets
 from mmgat.training.distillation.checkpoint import recalibrate
 from mmgat.training.distillation.shards import write_shard
 from mmgat.training.distillation.student import jitter
-from mmgat.training.distillation.teachers import N_MN04, N_YAMNET
+from mmgat.training.embedders.mn04 import N_MN04
+from mmgat.training.embedders.yamnet import N_YAMNET
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting import thresholds
 from mmgat.training.synthesis.mixtures import KINDS

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmgat.training.distillation.teachers import Mn04, TeacherFiles, Yamnet, mn04_network, renamed
+from mmgat.training.distillation.teachers import TeacherFiles
+from mmgat.training.embedders.kaldi import centred_log_mel
+from mmgat.training.embedders.mn04 import Mn04, mn04_network, renamed
+from mmgat.training.embedders.yamnet import Yamnet
 from mmgat.training.errors import TrainingDataError
 from tests.training.stand_ins import published
 
@@ -26,11 +29,10 @@ def test_mn04_gives_probabilities_and_features_of_clips(tmp_path: Path) -> None:
     assert ((scores > 0) & (scores < 1)).all()
 
 
-def test_mn04_hears_a_high_tone_in_higher_bands_than_a_low_one(tmp_path: Path) -> None:
-    published(tmp_path / "mn04.pt")
+def test_a_high_tone_is_in_higher_bands_than_a_low_one() -> None:
     time = torch.arange(32_000) / 32_000
     tones = torch.stack([torch.sin(2 * torch.pi * hz * time) for hz in (200.0, 2000.0)])
-    low, high = Mn04(tmp_path / "mn04.pt").log_mel(tones).mean(dim=(1, 3)).argmax(1)
+    low, high = centred_log_mel(tones).mean(dim=(1, 3)).argmax(1)
     assert low < high
 
 

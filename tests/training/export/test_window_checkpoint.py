@@ -36,11 +36,13 @@ def a_run(name: str, folder: Path) -> torch.nn.Module:
     return network
 
 
-@pytest.mark.parametrize("name", ["han-convnet", "audio-dnn"])
-def test_live_scores_are_those_of_the_network(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "in_onnx"), [("han-convnet", False), ("audio-dnn", True)])
+def test_live_scores_are_those_of_the_network(name: str, in_onnx: bool, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = a_run(name, tmp_path)
-    model = load_model(str(publish_system(tmp_path, tmp_path / "out")), compute="cpu")
+    path = publish_system(tmp_path, tmp_path / "out", graphs=in_onnx)
+    model = load_model(str(path), compute="cpu")
+    assert ("ONNX Runtime" in model.computes) == in_onnx
     front_end = model.embedder.front_end
     n_nodes, size = 6, model.embedder.embedding_size
     frames = np.random.default_rng(0).standard_normal(
