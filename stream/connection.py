@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmgat.stream.command_error import CommandError
 from mmgat.stream.errors import StreamError
 from mmgat.stream.settings import DEFAULT_ADDRESS
 
@@ -44,7 +45,7 @@ def connection_options(
             try:
                 keys = keys_of(key, server_key)
             except StreamError as error:
-                raise click.ClickException(str(error)) from None
+                raise CommandError(str(error)) from None
             return command(connection=Connection(connect, keys), **others)
 
         wrapped = click.option(

@@ -26,10 +26,10 @@ import click
 import msgspec
 import zmq
 
-from mmgat.stream.bridges.metrics import MetricState, metrics
-from mmgat.stream.bridges.midi_mapping import MidiMapping, midi_messages
-from mmgat.stream.bridges.mqtt_topics import TopicMapper
+from mmgat.stream.bridges.midi.mapping import MidiMapping, midi_messages
+from mmgat.stream.bridges.mqtt.topics import TopicMapper
 from mmgat.stream.bridges.osc import osc_messages
+from mmgat.stream.bridges.prometheus.metrics import MetricState, metrics
 from mmgat.stream.bridges.sounding import Sounding
 from mmgat.stream.bridges.ws import text_of
 from mmgat.stream.bus.protocol import PREFIX, Event, Message, to_frames, to_json

@@ -19,10 +19,10 @@ ENTRY_POINTS: Final = "mmgat.bridges"
 
 BUILT_IN: Final = {
     "osc": "mmgat.stream.bridges.osc:OscBridge",
-    "midi": "mmgat.stream.bridges.midi:MidiBridge",
-    "mqtt": "mmgat.stream.bridges.mqtt:MqttBridge",
+    "midi": "mmgat.stream.bridges.midi.bridge:MidiBridge",
+    "mqtt": "mmgat.stream.bridges.mqtt.bridge:MqttBridge",
     "ws": "mmgat.stream.bridges.ws:WebSocketBridge",
-    "prometheus": "mmgat.stream.bridges.prometheus:PrometheusBridge",
+    "prometheus": "mmgat.stream.bridges.prometheus.bridge:PrometheusBridge",
 }
 """Name -> module and class, imported when it is used."""
 

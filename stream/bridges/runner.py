@@ -14,13 +14,14 @@ from mmgat.stream.bus.protocol import Message
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 WAIT_S: Final = 0.25
-NOTICE_S: Final = 3.0
+NOTICE_S: Final = 4.0
 
 
 class Receiver(Protocol):
     """What gives messages: a ``Subscriber``."""
 
     address: str
+    trouble: str
 
     def receive(self, timeout_s: float | None = None) -> Message | None:
         """The next message, or None when the time has passed without one."""
@@ -86,10 +87,11 @@ class Runner:
                     notice_at = None
                 elif notice_at is not None and self._clock() >= notice_at:
                     notice_at = None
-                    self._say(
-                        f"nothing from {self._subscriber.address} yet: waiting; does mmgat-stream "
-                        "run there, and publish on that address?"
-                    )
+                    if not self._subscriber.trouble:
+                        self._say(
+                            f"nothing from {self._subscriber.address} yet: waiting; does mmgat-stream "
+                            "run there, and publish on that address?"
+                        )
                 self.step(message)
                 each_round()
             self._pass_on(self._sounding.end_all(), None)

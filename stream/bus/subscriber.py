@@ -49,6 +49,7 @@ class Subscriber(Subscription):
         damaged: what arrived and was no message of this protocol.
         unknown_kinds: kinds of messages that a newer engine sends and that were skipped.
         stale: no heartbeat for three seconds.
+        trouble: why nothing comes, if the engine refuses us or speaks another version; else "".
         connected, reconnects: whether the connection stands, and how often it stood again.
 
     Raises:

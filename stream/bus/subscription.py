@@ -31,6 +31,9 @@ MAX_KINDS: Final = 20
 STALE_S: Final = 3.0
 """Three heartbeats that did not come; each source's status is one."""
 
+PROBE_S: Final = 2.0
+"""After so long without a word over a connection that stands, other versions are listened for."""
+
 ATTEND_S: Final = 0.25
 _HEARTBEAT: Final = (STATUS_TOPIC.encode(), LIFECYCLE_TOPIC.encode())
 _FAMILY: Final = b"mmgat/v"
@@ -55,6 +58,7 @@ class Subscription:
         self.damaged = 0
         self.unknown_kinds: set[str] = set()
         self.stale = False
+        self.trouble = ""
         self._warn, self._on_notice = warn, on_notice
         self._warn_again_at = self._attend_at = 0.0
         self._heard_at: float | None = None
@@ -139,6 +143,7 @@ class Subscription:
         """Notes a sign of life, or its orderly end."""
         ended = isinstance(message, Lifecycle) and message.state == "ended"
         self._heard_at = None if ended else time.monotonic()
+        self.trouble = ""
         if self._probing:
             self._probing = False
             self._socket.setsockopt(zmq.UNSUBSCRIBE, _FAMILY)
@@ -155,6 +160,7 @@ class Subscription:
         for notice in self._link.poll(now):
             self._on_notice(notice)
             if notice.kind == "refused":
+                self.trouble = notice.text
                 self._warn(notice.text)
             self._quiet_since = now if notice.kind == "connected" else None
         if self._heard_at is not None and not self.stale and now - self._heard_at > STALE_S:
@@ -162,7 +168,7 @@ class Subscription:
             text = f"nothing from the engine at {self.address} for {STALE_S:g} s"
             self._on_notice(Notice("stale", text))
         quiet = self._heard_at is None and self._quiet_since is not None
-        if quiet and not self._probing and now - (self._quiet_since or now) > STALE_S:
+        if quiet and not self._probing and now - (self._quiet_since or now) > PROBE_S:
             self._probing = True  # does it speak another version?
             self._socket.setsockopt(zmq.SUBSCRIBE, _FAMILY)
 
@@ -176,6 +182,7 @@ class Subscription:
                 f"expected {PREFIX.rstrip('/')} from {self.address}, found {version}: update the older "
                 "one of the two programs"
             )
+            self.trouble = text
             self._on_notice(Notice("foreign", text))
             self._warn(text)
 

@@ -16,6 +16,7 @@ from mmgat.stream.bridges.base import Bridge
 from mmgat.stream.bridges.registry import bridge_class, bridge_names
 from mmgat.stream.bridges.runner import Runner
 from mmgat.stream.bus.subscriber import Subscriber
+from mmgat.stream.command_error import CommandError
 from mmgat.stream.commands.options import HELP_NAMES, report_user_errors
 from mmgat.stream.commands.process.signals import ending_signals
 from mmgat.stream.commands.process.systemd import SystemdNotifier
@@ -46,7 +47,7 @@ class Bridges(click.Group):
         try:
             return command_of(cmd_name)
         except BridgeError as error:
-            raise click.ClickException(str(error)) from None
+            raise CommandError(str(error)) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists their names and, of this package's, what they are; none is imported."""

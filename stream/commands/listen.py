@@ -8,11 +8,12 @@ import click
 
 from mmgat.stream.bus.protocol import PREFIX, to_json
 from mmgat.stream.bus.subscriber import Subscriber
+from mmgat.stream.command_error import CommandError
 from mmgat.stream.commands.process.signals import interrupt_with_exception
 from mmgat.stream.connection import Connection, connection_options
 from mmgat.stream.errors import PublishError
 
-NOTICE_S: Final = 3.0
+NOTICE_S: Final = 4.0
 """After so long without a message a line says so, once; a running engine answers within one."""
 
 
@@ -32,7 +33,7 @@ def main(connection: Connection, topic: str, count: int | None) -> None:
                 if skipped := _skipped(subscriber):
                     _say(f"skipped: {skipped}")
     except PublishError as error:
-        raise click.ClickException(str(error)) from None
+        raise CommandError(str(error)) from None
     except (KeyboardInterrupt, BrokenPipeError):
         pass
 
@@ -46,7 +47,7 @@ def _print_messages(subscriber: Subscriber, count: int | None) -> None:
         if message is not None:
             print(to_json(message), flush=True)
             shown += 1
-        else:
+        elif not subscriber.trouble:
             _say(
                 f"nothing from {subscriber.address} yet: waiting; does mmgat-stream run there, and "
                 "publish on that address?"

@@ -146,7 +146,7 @@ def report_user_errors(command: Callable[P, int | None]) -> Callable[P, None]:
         try:
             code = command(*args, **kwargs)
         except (StreamError, ModelError) as error:
-            click.echo(f"{click.get_current_context().info_name}: {error}", err=True)
+            click.echo(f"{click.get_current_context().command_path}: {error}", err=True)
             code = 1
         except KeyboardInterrupt:
             code = 0

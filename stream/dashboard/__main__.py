@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmgat.stream.command_error import CommandError
 from mmgat.stream.connection import Connection, connection_options
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def main(
         return
     in_browser = "TEXTUAL_DRIVER" in os.environ
     if not in_browser and not sys.stderr.isatty():
-        raise click.ClickException(
+        raise CommandError(
             "expected a terminal on the standard error; mmgat-listen writes to files and pipes"
         )
     if not in_browser:
@@ -91,7 +92,7 @@ def main(
         with contextlib.nullcontext() if in_browser else _drawing() as stray:
             code = asyncio.run(_show(connection, replay, pace, options | {"stray": stray}))
     except StreamError as error:
-        raise click.ClickException(str(error)) from None
+        raise CommandError(str(error)) from None
     sys.exit(code)
 
 
@@ -122,7 +123,7 @@ def _take_keyboard() -> None:
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError as error:
-        raise click.ClickException(f"expected a terminal to read keys from ({error})") from None
+        raise CommandError(f"expected a terminal to read keys from ({error})") from None
     os.dup2(terminal, 0)
     os.close(terminal)
 
@@ -134,18 +135,16 @@ def _serve(address: str, token: str) -> None:
     try:
         from mmgat.stream.dashboard.serve import DashboardServer
     except ModuleNotFoundError as error:
-        raise click.ClickException(
+        raise CommandError(
             f"expected textual-serve for --serve, found no {error.name}: "
             "pip install 'mmgat-stream[serve]'"
         ) from None
     try:
         DashboardServer(_without(sys.argv[1:], "--serve", "--token"), address, token).serve()
     except StreamError as error:
-        raise click.ClickException(str(error)) from None
+        raise CommandError(str(error)) from None
     except OSError as error:
-        raise click.ClickException(
-            f"expected a free address, found {address}: {error.strerror}"
-        ) from None
+        raise CommandError(f"expected a free address, found {address}: {error.strerror}") from None
 
 
 def _without(arguments: list[str], *options: str) -> list[str]:

@@ -31,6 +31,7 @@ from mmgat.stream.dashboard.state.dashboard import (
     advance,
     observe,
     with_notice,
+    with_trouble,
 )
 from mmgat.stream.dashboard.state.view import Choices, View
 from mmgat.stream.dashboard.themes import NAMES, load_themes, no_colors, theme_for
@@ -202,6 +203,7 @@ class DashboardApp(Navigation, Files, Actions):
         while self._stray:
             text = f"a library says: {self._stray.popleft()}"
             self.state = with_notice(self.state, text, self._unix_clock())
+        self.state = with_trouble(self.state, self._feed.trouble, self._unix_clock())
         self.state = observe(self.state, now, self._unix_clock())
         if self.choices.note and self._clock() >= self._note_until:
             self.choices = replace(self.choices, note="")

@@ -27,6 +27,10 @@ class Feed(Protocol):
         """What is missing."""
 
     @property
+    def trouble(self) -> str:
+        """Why nothing comes, in words, where that is known."""
+
+    @property
     def damaged(self) -> int:
         """What was no message of this protocol."""
 

@@ -40,7 +40,7 @@ class Replay:
 
     Attributes:
         address: the file's name.
-        losses, damaged: as a subscriber has them.
+        losses, damaged, trouble: as a subscriber has them.
         over: the last message has come.
         speed: see above.
         paused: no message comes.
@@ -53,7 +53,7 @@ class Replay:
         self, path: Path, speed: float = 1.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.address, self.losses, self.damaged = path.name, NoLosses(), 0
-        self.speed, self.over = speed, False
+        self.speed, self.over, self.trouble = speed, False, ""
         self._paused_at: float | None = None
         self._changed = asyncio.Event()
         self._path, self._clock = path, clock

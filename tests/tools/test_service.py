@@ -13,9 +13,10 @@ import click
 import pytest
 import yaml
 
-from mmgat.stream.bridges.metrics import MetricState, metrics
+from mmgat.stream.bridges.prometheus.metrics import MetricState, metrics
 from mmgat.stream.bridges.registry import BUILT_IN
 from mmgat.stream.commands.bridge import command_of
+from mmgat.stream.commands.listen import main as listen
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
 
 FOLDER = Path(__file__).parents[2] / "tools" / "service"
@@ -45,6 +46,36 @@ def test_no_container_runs_as_root() -> None:
         assert service["image"] == "mmgat-stream" or not service["user"].startswith(
             ("0", "root")
         ), name
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    checked = subprocess.run(
+        ["hadolint", FOLDER / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_no_container_loses_the_network_when_another_is_started_anew() -> None:
+    shared = COMPOSE["services"]["network"]
+    assert "network_mode" not in shared
+    for name, service in COMPOSE["services"].items():
+        assert service["restart"] == "unless-stopped", name
+        if service is not shared:
+            assert service["network_mode"] == "service:network", name
+
+
+def test_the_health_of_a_container_is_asked_of_what_runs_in_it() -> None:
+    asked = {
+        name: service["healthcheck"]["test"]
+        for name, service in COMPOSE["services"].items()
+        if "test" in service.get("healthcheck", {})
+    }
+    assert set(COMPOSE["services"]) - set(asked) == {"network", "mqtt-bridge"}
+    _, command, *arguments = asked["engine"]
+    assert command == "mmgat-listen"
+    listen.make_parser(click.Context(listen)).parse_args(arguments)
+    for name in ("ws-bridge", "prometheus-bridge"):
+        compile(asked[name][-1], name, "exec")
 
 
 def test_ports_are_published_on_this_machine_alone() -> None:

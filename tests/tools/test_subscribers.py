@@ -186,53 +186,54 @@ async def shown_by_chromium(url: str, profile: Path) -> str:
                     await asyncio.sleep(0.05)
 
 
-REAPER = """
-import json, time
-deferred, cursor = [], 100.0
-def note(name):
-    def call(*arguments):
-        print(json.dumps([name, *arguments]), flush=True)
-        return 7
-    return call
-RPR_AddProjectMarker2, RPR_DeleteProjectMarker = note("add"), note("delete")
-RPR_ShowConsoleMsg, RPR_atexit = note("say"), note("atexit")
-RPR_GetPlayState = lambda: 1
-RPR_GetPlayPosition = RPR_GetCursorPosition = lambda: cursor
-RPR_defer = deferred.append
-"""
 DRIVER = """
-import sys, time
-import reaper_python
+import signal, sys, time
+import reaper_python as reaper
+ended = []
+signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
 script = open(sys.argv[1]).read()
-space = {"__name__": "reaper"}
+space = {"__name__": "__main__"}
 exec(compile(script, sys.argv[1], "exec"), space)
-while True:
-    exec(reaper_python.deferred.pop(), space)
+while not ended:
+    waiting, reaper.deferred[:] = list(reaper.deferred), []
+    for code in waiting:
+        exec(code, space)
     time.sleep(0.03)
+for code in reaper.at_exit:
+    exec(code, space)
+reaper.tell("project", [[*key, *value.values()] for key, value in reaper.markers.items()])
 """
+"""What REAPER does with a script: it runs it, then what it deferred at each round, then its end."""
 
 
 def test_reaper_gets_a_marker_that_becomes_a_region(tmp_path: Path) -> None:
-    (tmp_path / "reaper_python.py").write_text(REAPER)
+    shutil.copy(Path(__file__).with_name("reaper_stub.py"), tmp_path / "reaper_python.py")
     with publishing("lab") as publisher:
         environment = {"MMGAT_CONNECT": publisher.address, "PYTHONPATH": str(tmp_path)}
         driver = (sys.executable, "-c", DRIVER, FOLDER / "reaper_markers.py")
         with Process(*driver, environment=environment) as process:
             process.out.until("say")
-            marker: list[Any] = []
+            added: list[Any] = []
             n = 0
-            while not marker:  # the script takes what comes after it has subscribed
+            while not added:  # the script takes what comes after it has subscribed
                 n += 1
                 publisher(event(5.0, id=f"a-{n}"))
                 with contextlib.suppress(AssertionError):
-                    marker = json.loads(process.out.until('"add"', patience_s=0.2))
-            assert marker[1:3] == [0, False]
-            assert marker[3] == pytest.approx(100.0, abs=1.0)
-            assert marker[5] == "a"
+                    added = json.loads(process.out.until('"add"', patience_s=0.2))
+            _, is_region, position_s, _, name, _ = added
+            assert (is_region, name) == (False, "a")
+            assert position_s == pytest.approx(100.0, abs=1.0)
             publisher(event(8.0, event="off", id=f"a-{n}", onset_s=5.0))
-            process.out.until('"delete"')
-            region = json.loads(process.out.until('"add"'))
-            assert region[2] is True
+            deleted = json.loads(process.out.until('"delete"'))
+            assert deleted[1] is False
+            assert deleted[3] == 1
+            process.out.until('"add"')
+            assert process.terminate() == 0
+            project = json.loads(process.out.until('"project"'))[1]
+            regions = [
+                (name, end_s > start_s) for isrgn, _, start_s, end_s, name, _ in project if isrgn
+            ]
+            assert regions == [("a", True)]
 
 
 def test_max_is_told_when_the_engine_falls_silent(node_modules: Path) -> None:

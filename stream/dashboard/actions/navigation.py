@@ -7,10 +7,9 @@ from dataclasses import replace
 from textual.widgets import Input
 
 from mmgat.stream.dashboard.actions.base import Base
-from mmgat.stream.dashboard.screens import summary
+from mmgat.stream.dashboard.screens import log, summary
 from mmgat.stream.dashboard.screens.frame import body_height
 from mmgat.stream.dashboard.screens.health import last_scroll
-from mmgat.stream.dashboard.screens.log import page
 from mmgat.stream.dashboard.screens.timeline import last_top
 from mmgat.stream.dashboard.state import steering
 from mmgat.stream.dashboard.state.steering import FAR
@@ -24,7 +23,7 @@ class Navigation(Base):
         view, (width, height) = self.view, self.screen.size
         last = 0
         if self.mode == "log":
-            last = max(0, len(view.entries) - page(height))
+            last = log.last_scroll(view, width, height)
         elif self.mode == "health":
             last = last_scroll(view, width, height)
         elif self.mode == "now":

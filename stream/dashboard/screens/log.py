@@ -20,6 +20,7 @@ from mmgat.stream.dashboard.drawing.cells import (
     cut,
     fit,
     line_len,
+    wrapped,
 )
 from mmgat.stream.dashboard.drawing.words import clock, counted, duration, time_of_day
 from mmgat.stream.dashboard.screens.frame import Keys, body_height, framed, quiet, title
@@ -51,36 +52,59 @@ def render(view: View, width: int, height: int) -> list[Line]:
     return framed(view, "log", _body(view, width, room), KEYS, (width, height))
 
 
-def page(height: int) -> int:
-    """How many entries a terminal of that height shows."""
-    return max(1, body_height(height) - 1)
+def last_scroll(view: View, width: int, height: int) -> int:
+    """By how many entries the log can be scrolled: then the oldest ones fill the screen."""
+    room, entries = body_height(height) - 1, view.entries
+    numbers = _numbers(view)
+    for n_shown, entry in enumerate(entries):
+        room -= len(entry_lines(entry, width, numbers))
+        if room < 0:
+            return len(entries) - max(1, n_shown)
+    return 0
+
+
+def _numbers(view: View) -> dict[str, int]:
+    """Name of a source -> its number; none where there is one source only."""
+    names = [source.name for source in view.state.heard()]
+    return {name: n for n, name in enumerate(names, 1)} if len(names) > 1 else {}
 
 
 def _body(view: View, width: int, height: int) -> list[Line]:
     if view.source is None and not view.state.entries:
         return welcome(view, width, height)
     entries = view.entries[::-1]
-    choices = view.choices
-    scroll = min(view.log_scroll, max(0, len(entries) - (height - 1)))
-    scroll = max(0, scroll)
-    shown = entries[scroll : scroll + height - 1]
+    choices, numbers = view.choices, _numbers(view)
+    scroll = max(0, min(view.log_scroll, len(entries) - 1))
+    lines: list[Line] = []
+    n_shown = 0
+    for entry in entries[scroll:]:
+        if len(lines) >= height - 1:
+            break
+        lines += entry_lines(entry, width, numbers)
+        n_shown += 1
     words = f"showing {choices.kinds}" if width >= 60 else choices.kinds
     if choices.search:
         words += f" with “{choices.search}”"
     count = counted(len(entries), "entry").replace("entrys", "entries")
-    if len(entries) > len(shown):
-        count = f"{scroll + 1}–{scroll + len(shown)} of {count}"
-    lines = [title(words, count, width)]
-    names = [source.name for source in view.state.heard()]
-    sources = {name: n for n, name in enumerate(names, 1)} if len(names) > 1 else {}
-    lines += [entry_line(entry, width, sources) for entry in shown]
+    if len(entries) > n_shown:
+        count = f"{scroll + 1}–{scroll + n_shown} of {count}"
     if not entries:
         lines.append(quiet("nothing to show", width))
-    return lines
+    return [title(words, count, width), *lines[: height - 1]]
+
+
+def entry_lines(entry: Entry, width: int, sources: Mapping[str, int]) -> list[Line]:
+    """One entry; a long warning takes several lines, which begin under its text."""
+    line = entry_line(entry, width, sources)
+    if entry.label:
+        return [cut(line, width)]
+    before = line_len(line[:-1])
+    first, *others = wrapped(entry.text, line[-1].role, max(8, width - before)) or [[]]
+    return [[*line[:-1], *first], *([Span(" " * before, TEXT), *more] for more in others)]
 
 
 def entry_line(entry: Entry, width: int, sources: Mapping[str, int]) -> Line:
-    """One entry: time of day, time in the stream, source, and what happened.
+    """One entry in a line: time of day, time in the stream, source, and what happened.
 
     Args:
         entry: of the log.
@@ -107,4 +131,4 @@ def entry_line(entry: Entry, width: int, sources: Mapping[str, int]) -> Line:
         short = f" {duration(entry.lasted_s)}"
         room = width - line_len(line)
         line.append(Span(after if len(after) <= room else short, MUTED))
-    return cut(line, width)
+    return line

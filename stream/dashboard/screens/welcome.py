@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from mmgat.stream.dashboard.drawing.cells import BRIGHT, MUTED, SOUNDING, TEXT, Line, Span, wrapped
+from mmgat.stream.dashboard.drawing.cells import (
+    BRIGHT,
+    MUTED,
+    SOUNDING,
+    TEXT,
+    WARNING,
+    ColorRole,
+    Line,
+    Span,
+    wrapped,
+)
 from mmgat.stream.dashboard.state.view import View
 
 PATIENCE_S: Final = 2.0
@@ -19,6 +29,12 @@ def welcome(view: View, width: int, height: int) -> list[Line]:
         return [
             *wrapped(f"The engine is there; it opens {names or 'its inputs'}.", TEXT, width),
         ][:height]
+    if state.trouble:
+        return [
+            *wrapped("An engine answers, but nothing comes:", BRIGHT, width),
+            *([[]] if height >= 9 else []),
+            *wrapped(state.trouble, WARNING, width),
+        ][:height]
     if view.now - state.since < PATIENCE_S:
         return [[Span(f"Looking for an engine at {state.address}", MUTED)]]
     gap: list[Line] = [[]] if height >= 9 else []
@@ -28,9 +44,14 @@ def welcome(view: View, width: int, height: int) -> list[Line]:
         *gap,
         *wrapped("Start one in another terminal:", TEXT, width),
         *([[]] if gap else []),
-        [Span(f"  mmgat-stream --no-dashboard{port}", SOUNDING)],
-        [Span(f"  mmgat-stream --demo --no-dashboard{port}", SOUNDING)],
+        *_command(f"mmgat-stream --no-dashboard{port}", SOUNDING, width),
+        *_command(f"mmgat-stream --demo --no-dashboard{port}", SOUNDING, width),
         *gap,
         *wrapped("It is shown here as soon as it speaks. Or look elsewhere:", MUTED, width),
-        [Span("  mmgat-dashboard --connect tcp://HOST:5550", MUTED)],
+        *_command("mmgat-dashboard --connect tcp://HOST:5550", MUTED, width),
     ][:height]
+
+
+def _command(text: str, role: ColorRole, width: int) -> list[Line]:
+    """A command to type, which is never cut."""
+    return [[Span("  ", role), *line] for line in wrapped(text, role, width - 2)]

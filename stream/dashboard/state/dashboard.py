@@ -22,7 +22,7 @@ from mmgat.stream.bus.protocol import (
     Status,
 )
 from mmgat.stream.dashboard.state.graph import GraphView
-from mmgat.stream.dashboard.state.log import Entries, with_entry, with_event, with_status
+from mmgat.stream.dashboard.state.log import Entries, Kind, with_entry, with_event, with_status
 from mmgat.stream.dashboard.state.sources import (
     Connection,
     SourceState,
@@ -45,6 +45,7 @@ class DashboardState:
         entries: the log, oldest first.
         lost: messages published and not received.
         unreadable: messages of another protocol, or damaged.
+        trouble: why nothing comes, in words, where that is known.
     """
 
     address: str
@@ -56,6 +57,7 @@ class DashboardState:
     entries: Entries = ()
     lost: int = 0
     unreadable: int = 0
+    trouble: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -181,6 +183,15 @@ def with_mark(state: DashboardState, source: str, text: str, unix_now: float) ->
     return replace(state, entries=entries)
 
 
+def with_trouble(state: DashboardState, trouble: str, unix_now: float) -> DashboardState:
+    """The state after another answer to why nothing comes; the log has it, too."""
+    if trouble == state.trouble:
+        return state
+    kind: Kind = "warning" if trouble else "over"
+    entries = with_entry(state.entries, kind, trouble or f"over: {state.trouble}", unix_now)
+    return replace(state, trouble=trouble, entries=entries)
+
+
 def with_notice(state: DashboardState, text: str, unix_now: float) -> DashboardState:
     """The state after something of this program that the log is to have."""
     return replace(state, entries=with_entry(state.entries, "notice", text, unix_now))
@@ -214,6 +225,7 @@ def _next_session(state: DashboardState, message: Message, now: float) -> Dashbo
         old_sources={**state.old_sources, **state.sources},
         entries=state.entries,
         unreadable=state.unreadable,
+        trouble=state.trouble,
     )
     if not state.session:
         return fresh

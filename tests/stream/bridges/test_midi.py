@@ -11,8 +11,8 @@ import mido
 import msgspec
 import pytest
 
-from mmgat.stream.bridges.midi import MidiBridge, MidiSettings
-from mmgat.stream.bridges.midi_mapping import (
+from mmgat.stream.bridges.midi.bridge import MidiBridge, MidiSettings
+from mmgat.stream.bridges.midi.mapping import (
     UNDEFINED_CONTROLS,
     MidiMapping,
     midi_messages,
@@ -134,7 +134,7 @@ def test_a_port_is_given_back_when_all_that_was_sent_is_on_its_way(
 ) -> None:
     system = LateBackend()
     monkeypatch.setitem(sys.modules, "mido.backends.rtmidi", system)
-    monkeypatch.setattr("mmgat.stream.bridges.midi.time.sleep", system.sleep)
+    monkeypatch.setattr("mmgat.stream.bridges.midi.bridge.time.sleep", system.sleep)
     played = MidiBridge(MidiSettings())
     played.open()
     played.send(msgspec.structs.replace(HELLO, labels=["a"]))

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client, MQTTMessage
 
-from mmgat.stream.bridges import mqtt
 from mmgat.stream.bridges.base import ReceiverAway, SourceLost
-from mmgat.stream.bridges.mqtt_topics import Publication, TopicMapper
+from mmgat.stream.bridges.mqtt import bridge as mqtt
+from mmgat.stream.bridges.mqtt.topics import Publication, TopicMapper
 from mmgat.stream.bus.protocol import to_json
 from tests.stream.bridges.running import PATIENCE_S, Process, bridge, free_port, publishing
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from mmgat.stream.bridges.base import SourceLost
-from mmgat.stream.bridges.metrics import MetricState, metrics
+from mmgat.stream.bridges.prometheus.metrics import MetricState, metrics
 from tests.stream.bridges.running import PATIENCE_S, Process, bridge, free_port, publishing
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
 

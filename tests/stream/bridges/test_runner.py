@@ -44,7 +44,7 @@ class Recorder(Bridge):
 class Script:
     """Gives one message a quarter of a second, then asks for the end."""
 
-    address = "tcp://lab:1"
+    address, trouble = "tcp://lab:1", ""
 
     def __init__(self, bridge: Recorder, quit_: threading.Event) -> None:
         self.bridge, self.quit_ = bridge, quit_

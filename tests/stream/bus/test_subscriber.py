@@ -288,6 +288,10 @@ def test_an_engine_of_another_version_is_named(
             publisher.send([b"mmgat/v3\x1b/hello/", b"\x80"])
             subscriber.receive(0)
             clock.now += 0.1
+        assert [subscriber.trouble] == told
+        while subscriber.trouble:  # somebody updated it
+            publisher.send(hello())
+            subscriber.receive(0.05)
     assert len(told) == 1
     assert told[0].startswith(f"expected mmgat/v2 from {publisher.address}, found mmgat/v3")
     assert "\x1b" not in told[0]

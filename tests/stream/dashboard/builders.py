@@ -181,6 +181,7 @@ class Silence:
 
     address = "tcp://127.0.0.1:5550"
     damaged = 0
+    trouble = ""
 
     class losses:
         lost = 0

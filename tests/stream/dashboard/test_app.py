@@ -11,6 +11,7 @@ from tests.stream.dashboard.builders import (
     MIC,
     Clock,
     Publisher,
+    Silence,
     dashboard,
     estimate,
     event,
@@ -121,6 +122,20 @@ async def test_first_run_says_where_it_looks_and_what_to_start() -> None:
     async with dashboard(clock=clock) as (_, pilot):
         clock.now += 3
         await until_shown(pilot, "No engine answers at ipc://nobody", "mmgat-stream --demo")
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24)])
+async def test_why_nothing_comes_is_told_and_logged(size: tuple[int, int]) -> None:
+    feed = Silence()
+    app = DashboardApp(feed, theme="dark")
+    async with app.run_test(size=size) as pilot:
+        feed.trouble = "expected mmgat/v2, found mmgat/v3: update the older one of the two programs"
+        words = set(feed.trouble.split())
+        await until(pilot, lambda: words <= set(picture(app).split()), "says why")
+        await pilot.press("6")
+        await until(pilot, lambda: words <= set(picture(app).split()), "has it in the log")
+        feed.trouble = ""
+        await until_shown(pilot, "✓ over: expected")
 
 
 async def test_a_file_that_ended_says_what_was_heard() -> None:

@@ -113,7 +113,7 @@ def test_what_a_library_writes_to_descriptor_2_goes_to_the_log(tmp_path: Path) -
 def test_bad_address_is_an_error_in_words() -> None:
     with terminal("--connect", "studio:5550") as screen:
         assert screen.exit_code() == 1
-        assert b"Error: expected an address such as tcp://127.0.0.1:5550" in screen.output
+        assert b": expected an address such as tcp://127.0.0.1:5550" in screen.output
         assert b"Traceback" not in screen.output
 
 

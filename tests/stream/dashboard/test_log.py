@@ -7,8 +7,14 @@ from hypothesis import strategies as st
 
 from mmgat.stream.bus.protocol import Message
 from mmgat.stream.dashboard.drawing.cells import Line
-from mmgat.stream.dashboard.screens.log import entry_line
-from mmgat.stream.dashboard.state.dashboard import DashboardState, advance, observe, with_notice
+from mmgat.stream.dashboard.screens.log import entry_lines, last_scroll, render
+from mmgat.stream.dashboard.state.dashboard import (
+    DashboardState,
+    advance,
+    observe,
+    with_notice,
+    with_trouble,
+)
 from mmgat.stream.dashboard.state.log import KINDS, MAX_ENTRIES, filtered, with_entry
 from mmgat.stream.dashboard.state.steering import stepped
 from mmgat.stream.dashboard.state.view import View
@@ -52,13 +58,28 @@ def test_a_log_that_is_scrolled_stands_still_while_entries_come() -> None:
 
 
 def test_little_room_gives_a_source_its_number() -> None:
-    entry = with_entry((), "off", "mallet percussion ended", 1.0, MIC, 9.0, lasted_s=5.9)[0]
-    assert text_of(entry_line(entry, 80, {MIC: 2, "desk": 1})).endswith(
-        f"{MIC:14} mallet percussion ended after 5.9 s"
-    )
-    assert (
-        text_of(entry_line(entry, 38, {MIC: 2, "desk": 1}))[9:] == "○ 2 mallet percussion ended …"
-    )
+    name = "mallet percussion ended"
+    entry = with_entry((), "off", name, 1.0, MIC, 9.0, "mallet_percussion", 5.9)[0]
+    numbers = {MIC: 2, "desk": 1}
+    (wide,), (narrow,) = entry_lines(entry, 80, numbers), entry_lines(entry, 38, numbers)
+    assert text_of(wide).endswith(f"{MIC:14} mallet percussion ended after 5.9 s")
+    assert text_of(narrow)[9:] == "○ 2 mallet percussion ended …"
+
+
+def test_a_long_warning_is_read_whole_and_the_oldest_entry_is_reached() -> None:
+    state = with_notice(DashboardState(address=""), "the oldest", 1.0)
+    long = "expected the engine to let us in, found it refuse: put our key into its folder"
+    state = with_trouble(state, long, 2.0)
+    for n in range(9):
+        state = with_notice(state, f"notice {n}", 3.0 + n)
+    view = View(state, 0.0)
+    (warning,) = [entry for entry in view.entries if entry.kind == "warning"]
+    lines = entry_lines(warning, 38, {})
+    assert " ".join(" ".join(map(text_of, lines)).split()).endswith(long)
+    assert all(len(text_of(line)) <= 38 for line in lines)
+    last = last_scroll(view, 38, 12)
+    scrolled = replace(view, choices=stepped(view, "log", 99, last))
+    assert "the oldest" in text_of(render(scrolled, 38, 12)[-2])
 
 
 def test_a_warning_is_one_line_when_it_begins_and_one_when_it_ends() -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal, required
-from mmgat.stream.bridges.mqtt_topics import OFFLINE, ONLINE, TopicMapper
+from mmgat.stream.bridges.mqtt.topics import OFFLINE, ONLINE, TopicMapper
 from mmgat.stream.errors import BridgeError
 from mmgat.stream.setting_types import SettingsGroup
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal, required
-from mmgat.stream.bridges.metrics import MetricState, metrics
+from mmgat.stream.bridges.prometheus.metrics import MetricState, metrics
 from mmgat.stream.setting_types import SettingsGroup
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal, required
-from mmgat.stream.bridges.midi_mapping import MidiMapping, midi_messages, read_mapping, to_toml
+from mmgat.stream.bridges.midi.mapping import MidiMapping, midi_messages, read_mapping, to_toml
 from mmgat.stream.bus.protocol import Estimate, Event, Hello
 from mmgat.stream.errors import BridgeError
 from mmgat.stream.setting_types import SettingsGroup

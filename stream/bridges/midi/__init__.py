@@ -1,0 +1,1 @@
+"""The MIDI bridge, and which notes and controllers stand for what."""

@@ -1,0 +1,1 @@
+"""The MQTT bridge, and its topics, those of Home Assistant among them."""
