@@ -16,6 +16,7 @@ from mmgat.training.commands.compact import Folder, SomeFile
 @click.option("--runs", type=Folder, required=True, help="Where runs are kept; done ones are read.")
 @click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="To write tables in.")
 @click.option("--figures", type=Folder, help="Where pictures are written.")
+@click.option("--seeds", default=1, show_default=True, help="Runs of each, for their spread.")
 @click.option("--only-done", is_flag=True, help="Leave out recipes without a finished run.")
 @click.option("--threads", default=2, show_default=True)
 def compare(
@@ -24,6 +25,7 @@ def compare(
     runs: Path,
     page: Path | None,
     figures: Path | None,
+    seeds: int,
     only_done: bool,
     threads: int,
 ) -> None:
@@ -33,7 +35,7 @@ def compare(
     """
     import torch
 
-    from mmgat.training.evaluation.comparison import compare
+    from mmgat.training.evaluation.comparison import compare, compare_seeds, seeds_of
     from mmgat.training.evaluation.comparison_page import tables, write_page
     from mmgat.training.figures.comparison import draw_comparison
     from mmgat.training.fitting.run_folder import RESULT
@@ -43,13 +45,20 @@ def compare(
         configs = tuple(c for c in configs if (runs / c.stem / "seed-0" / RESULT).is_file())
         if not configs:
             raise click.ClickException(f"expected finished runs in {runs}, found none")
+
+    def report(line: str) -> None:
+        click.echo(line, err=True)
+
     rows = []
     for config in configs:
         click.echo(config.stem, err=True)
-        rows.append(compare(config, yard, runs, lambda line: click.echo(line, err=True)))
-    click.echo(tables(rows))
+        rows.append(compare(config, yard, runs, report))
+        if not only_done:
+            compare_seeds(config, yard, runs, seeds, report)
+    by_seed = {config.stem: seeds_of(config.stem, runs) for config in configs}
+    click.echo(tables(rows, by_seed))
     if page is not None:
-        write_page(page, rows)
+        write_page(page, rows, by_seed)
     if figures is not None:
         for path in draw_comparison(rows, yard, runs, figures):
             click.echo(path)

@@ -86,6 +86,38 @@ def compare(config: Path, yard: Path, runs: Path, report: Callable[[str], None])
     return found
 
 
+def compare_seeds(
+    config: Path, yard: Path, runs: Path, n_seeds: int, report: Callable[[str], None]
+) -> None:
+    """Fits a recipe with seeds 1 to ``n_seeds`` - 1 too and evaluates each; done ones are only read.
+
+    Args:
+        config, yard, runs, report: as for ``compare``.
+        n_seeds: in all.
+
+    Raises:
+        TrainingDataError: the recipe or the yard are not usable.
+    """
+    recipe, store = read_recipe(config), Yard(yard)
+    for seed in range(1, n_seeds):
+        folder = runs / config.stem / f"seed-{seed}"
+        result = run(config, yard, folder, seed, report)
+        path = folder / COMPARISON
+        if not path.is_file():
+            predictor, thresholds = predictor_of(recipe, folder, store), thresholds_of(result)
+            found = {}
+            for part in PARTS:
+                bags = store.bags(part, recipe.embeddings)
+                found[part] = _short(bags, predictor(bags), thresholds)
+            path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+def seeds_of(name: str, runs: Path) -> list[dict[str, Any]]:
+    """Reads the evaluations of all seeds of a recipe that are done."""
+    found = sorted((runs / name).glob(f"seed-*/{COMPARISON}"))
+    return [json.loads(path.read_text("utf-8")) for path in found]
+
+
 def predictor_of(recipe: Recipe, folder: Path, store: Yard) -> Callable[[Bags], Array]:
     """Returns bags -> scores [n, 20] of a finished run; a classifier is fitted again."""
     system = SYSTEMS.get(recipe.network)

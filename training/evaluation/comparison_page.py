@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from mmgat.model.labels import FAMILIES
 from mmgat.training.comparators.registry import SYSTEMS
@@ -12,6 +14,8 @@ from mmgat.training.errors import TrainingDataError
 
 BEGIN: Final = "<!-- written by mmgat-train compare: begin -->"
 END: Final = "<!-- end -->"
+
+Seeds = Mapping[str, Sequence[dict[str, Any]]]
 
 PUBLISHED_MMGAT: Final = "OpenMIC+IRMAS .63"
 
@@ -37,8 +41,13 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def tables(rows: Sequence[dict[str, Any]]) -> str:
-    """All tables in Markdown, best on real playing first."""
+def tables(rows: Sequence[dict[str, Any]], seeds: Seeds | None = None) -> str:
+    """All tables in Markdown, best on real playing first.
+
+    Args:
+        rows: of ``compare``.
+        seeds: name of a system -> its evaluations by seed, of ``seeds_of``.
+    """
     rows = sorted(rows, key=lambda row: -row["phrases"]["map"])
     costs = _table(
         ("system", "features", "parameters", "GFLOP", "training", "epochs", "features", "network"),
@@ -112,7 +121,7 @@ def tables(rows: Sequence[dict[str, Any]]) -> str:
     )  # fmt: skip
     head = (
         f"Trained on {n_train:,} clips; {n_mixtures} mixtures and {n_phrases} clips of real playing "
-        "evaluate. One seed; 95 % intervals are bootstrapped over the clips."
+        "evaluate. One seed, but see below; 95 % intervals are bootstrapped over the clips."
     )
     return "\n\n".join(
         [
@@ -125,11 +134,36 @@ def tables(rows: Sequence[dict[str, Any]]) -> str:
             noise,
             "Average precision of families on mixtures:",
             families,
+            *_spread(seeds or {}),
         ]
     )
 
 
-def write_page(page: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _spread(seeds: Seeds) -> list[str]:
+    """A table of the systems with several seeds: mean and standard deviation."""
+    several = {name: found for name, found in seeds.items() if len(found) > 1}
+    if not several:
+        return []
+    table = _table(
+        ("system", "seeds", "mixtures: mAP", "F1 micro", "real playing: mAP", "F1 micro"),
+        [
+            (
+                name,
+                str(len(found)),
+                *(
+                    f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+                    for part in ("evaluation", "phrases")
+                    for figure in ("map", "micro")
+                    if (values := [each[part][figure] for each in found])
+                ),
+            )
+            for name, found in several.items()
+        ],
+    )
+    return ["Several seeds, mean and standard deviation (the SVM has no randomness):", table]
+
+
+def write_page(page: Path, rows: Sequence[dict[str, Any]], seeds: Seeds | None = None) -> None:
     """Replaces what stands between the page's markers.
 
     Raises:
@@ -143,4 +177,4 @@ def write_page(page: Path, rows: Sequence[dict[str, Any]]) -> None:
         raise TrainingDataError(
             f"expected {page} with the lines {BEGIN!r} and {END!r}, found {error}"
         ) from None
-    page.write_text(f"{before}{BEGIN}\n\n{tables(rows)}\n\n{END}{after}", "utf-8")
+    page.write_text(f"{before}{BEGIN}\n\n{tables(rows, seeds)}\n\n{END}{after}", "utf-8")

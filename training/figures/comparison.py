@@ -42,7 +42,9 @@ def draw_comparison(
     for row in rows:
         if row["name"].startswith(("mmgat", "aedcn")) and row["name"].count("-") < 2:
             network = load_run(runs / row["name"] / "seed-0").network
-            bags = one_label_clips(Yard(yard).bags("evaluation", row["features"]), 40)
+            store = Yard(yard)
+            unheard = [store.bags(part, row["features"]) for part in ("held-out", "evaluation")]
+            bags = one_label_clips(unheard[0].join(unheard[1]), 40)
             if row["name"] == "mmgat" and isinstance(network, MMGAT):
                 sets["MMGAT"] = labelled_features(network, bags)
             elif isinstance(network, WindowModel):

@@ -20,6 +20,7 @@ def per_label_heatmap(results: dict[str, dict[str, float]]) -> Figure:
     axis.set_yticks(range(len(names)), names)
     for (row, column), value in np.ndenumerate(values):
         colour = "white" if value < 0.6 else "black"
-        axis.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7)
+        text = "" if np.isnan(value) else f"{value:.2f}"
+        axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
     figure.colorbar(image, label="average precision")
     return figure

@@ -9,7 +9,13 @@ from mmgat.training.data.bags import Bags
 from mmgat.training.data.yard_store import LabelledClip, Yard, exactly_labelled, weakly_labelled
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.evaluation import comparison
-from mmgat.training.evaluation.comparison import compare, family_precisions, ranking_precision
+from mmgat.training.evaluation.comparison import (
+    compare,
+    compare_seeds,
+    family_precisions,
+    ranking_precision,
+    seeds_of,
+)
 from mmgat.training.evaluation.comparison_page import BEGIN, END, tables, write_page
 from mmgat.training.figures.comparison import draw_comparison
 
@@ -56,12 +62,18 @@ def test_a_comparison_is_made_once_and_written_as_a_page(yard: Path, tmp_path: P
     assert file.stat().st_mtime_ns == written
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_page(page, [first])
+    compare_seeds(recipe, yard, tmp_path / "runs", 2, lambda _: None)
+    by_seed = seeds_of("mtf-dnn-tiny", tmp_path / "runs")
+    assert by_seed[0] == first
+    write_page(page, [first], {"mtf-dnn-tiny": by_seed})
+    maps = [each["phrases"]["map"] for each in by_seed]
     text = page.read_text()
     assert text.startswith("before")
     assert text.endswith("after\n")
     assert "old" not in text
     assert f"| mtf-dnn-tiny | not found | {first['evaluation']['map']:.3f}" in text
+    assert f"{np.mean(maps):.3f} ± {np.std(maps, ddof=1):.3f}" in text
+    assert "| mtf-dnn-tiny | 2 |" in text
     pictures = draw_comparison([first], yard, tmp_path / "runs", tmp_path / "figures")
     assert [path.name for path in pictures] == [
         "comparison-labels.png",

@@ -4,6 +4,7 @@ import librosa
 import numpy as np
 import pytest
 import pywt
+import soxr
 
 from mmgat.model.embedders import slaney_mel
 from mmgat.training.embedders.registry import WAVEFORM_EMBEDDERS
@@ -92,6 +93,19 @@ def test_wavelet_coefficients_are_pywavelets() -> None:
     expected = expected / np.sinc(wavelet.centres()[chosen] / RATE_HZ)[:, None]
     error = np.abs(np.abs(ours[chosen][:, inside]) - np.abs(expected)).max()
     assert error < 2e-3 * np.abs(expected).max()
+
+
+def test_constant_q_windows_are_librosas_of_the_clip() -> None:
+    audio = tones(10.0, RATE_HZ)
+    found = feature_kind("constant-q").compute(np.stack([audio, audio])).reshape(10, 43, 84)
+    at_22050 = soxr.resample(audio, RATE_HZ, 22_050, "HQ").astype(np.float32)
+    whole = np.abs(librosa.cqt(at_22050, sr=22_050, hop_length=512, n_bins=84))
+    for second in (0, 4, 9):
+        start = round(second * 22_050 / 512)
+        theirs = 20 * np.log10(np.maximum(whole[:, start : start + 43], 1e-4)).T
+        np.testing.assert_allclose(found[second], theirs, atol=1e-4)
+    loudest = found[4].mean(0).argmax()
+    assert abs(librosa.cqt_frequencies(84, fmin=librosa.note_to_hz("C1"))[loudest] - 440) < 5
 
 
 def test_a_tone_is_loudest_in_its_own_wavelet() -> None:

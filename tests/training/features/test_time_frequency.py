@@ -1,7 +1,14 @@
+import librosa
 import numpy as np
 import pytest
 
-from mmgat.training.features.time_frequency import SIZE, time_frequency_embeddings
+from mmgat.training.features.time_frequency import (
+    FRAME,
+    HOP,
+    SIZE,
+    time_frequency_embeddings,
+    time_frequency_frames,
+)
 
 RATE_HZ = 16_000
 
@@ -30,3 +37,26 @@ def test_mel_bands_chroma_and_centroid_follow_the_pitch() -> None:
     assert low[141:153].argmax() == high[141:153].argmax() == 9  # both are an A
     assert low[154] == pytest.approx(440 / RATE_HZ, rel=0.1)
     assert high[154] == pytest.approx(1760 / RATE_HZ, rel=0.1)
+
+
+def test_the_158_features_are_librosas_of_each_second() -> None:
+    noise = 0.05 * np.random.default_rng(0).standard_normal(2 * RATE_HZ).astype(np.float32)
+    audio = (tone(440) + tone(1234) + noise).astype(np.float32)
+    found = time_frequency_frames(audio, RATE_HZ)
+    feature = librosa.feature
+    for index, second in enumerate(audio.reshape(2, RATE_HZ)):
+        of = {"y": second, "sr": RATE_HZ, "n_fft": FRAME, "hop_length": HOP}
+        mel = librosa.power_to_db(feature.melspectrogram(**of, n_mels=128), top_db=None)
+        magnitude = np.abs(librosa.stft(second, n_fft=FRAME, hop_length=HOP))
+        level = feature.rms(S=magnitude, frame_length=FRAME)
+        theirs = (
+            mel,
+            feature.mfcc(S=mel, n_mfcc=13),
+            feature.chroma_stft(**of, tuning=0.0),
+            librosa.amplitude_to_db(level, top_db=None),
+            feature.spectral_centroid(**of) / RATE_HZ,
+            feature.spectral_bandwidth(**of) / RATE_HZ,
+            feature.spectral_rolloff(**of) / RATE_HZ,
+            np.log10(feature.spectral_flatness(y=second, n_fft=FRAME, hop_length=HOP)),
+        )
+        np.testing.assert_allclose(found[index], np.concatenate(theirs), rtol=1e-4, atol=1e-4)
