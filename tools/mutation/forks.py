@@ -29,6 +29,7 @@ TIMED_OUT: Final = -1
 NO_TEST: Final = -2
 """Outcomes beside pytest's exit codes."""
 
+OUT_OF_TIME: Final = 36
 PATIENCE: Final = 4.0
 PATIENCE_S: Final = 4.0
 """A test may take so many times as long as the longest of a mutant's takes without it, and these
@@ -92,6 +93,19 @@ class Reached:
         }
 
 
+class FirstFailure:
+    """A pytest plugin: the process ends with the first failure, and leaves nothing to be ended."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Ends it."""
+        if report.failed:
+            os._exit(OUT_OF_TIME if "Failed: Timeout" in report.longreprtext else 1)
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Ends it where all tests pass."""
+        os._exit(exitstatus)
+
+
 def run_pytest(*options: str, plugins: tuple[object, ...] = ()) -> int:
     """Its exit code."""
     return int(pytest.main(["--rootdir=.", "--tb=native", *options], plugins=[*plugins]))
@@ -134,8 +148,8 @@ def ask(mutant: str, tests: list[str], seconds: dict[str, float], log: Path) -> 
     took_s = [seconds[test] for test in tests]
     timeout = f"--timeout={PATIENCE_S + PATIENCE * max(took_s):.0f}"
     limit_s = 4 * PATIENCE_S + PATIENCE * sum(took_s)
-    code = in_a_fork(mutant, limit_s, log, "-x", "-q", timeout, *tests)
-    return TIMED_OUT if code and "Failed: Timeout" in log.read_text(errors="replace") else code
+    code = in_a_fork(mutant, limit_s, log, "-q", timeout, *tests, plugins=(FirstFailure(),))
+    return TIMED_OUT if code == OUT_OF_TIME else code
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mmgat.stream.audio.source import Block
-from mmgat.stream.bus.protocol import Estimate, Event, Hello, Message
+from mmgat.stream.bus.protocol import Estimate, Event, Graph, Hello, Message
 from mmgat.stream.errors import SettingsError
 from mmgat.stream.sinks.base import Sink
 from mmgat.stream.sinks.group import SinkGroup
@@ -270,3 +270,45 @@ def test_escape_sequences_in_names_never_reach_a_terminal() -> None:
 def test_json_lines_to_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="expected a file to write JSON lines to"):
         JsonLines(str(tmp_path)).open()
+
+
+def test_a_group_gives_each_sink_a_queue_of_the_asked_length() -> None:
+    sink = Gated()
+    group = SinkGroup([sink], max_messages=2)
+    group.open()
+    group.put(estimate(0))
+    assert sink.entered.wait(WAIT_S)
+    for index in range(1, 6):
+        group.put(estimate(index))
+    assert group.dropped == {"gated": 3}
+    sink.gate.set()
+    group.close()
+    assert sink.taken == [0, 4, 5]
+
+
+def test_only_an_output_that_wants_graphs_gets_them() -> None:
+    taken: list[tuple[str, type]] = []
+
+    def plain(message: Message) -> None:
+        taken.append(("plain", type(message)))
+
+    def wanting(message: Message) -> None:
+        taken.append(("wanting", type(message)))
+
+    wanting.wants_graph = True  # type: ignore[attr-defined]
+    graph = Graph(source="lab", index=0, times_s=[], similarity=[], neighbours={})
+    assert not SinkGroup([plain]).wants_graph
+    group = SinkGroup([plain, wanting])
+    assert group.wants_graph
+    group.put(graph)
+    assert taken == [("wanting", Graph)]
+
+
+def test_after_the_end_every_message_and_block_counts_as_lost() -> None:
+    sink = Gated()
+    sink.gate.set()
+    runner = started(sink)
+    finish(runner)
+    runner.put(estimate(0))
+    runner.put(estimate(1))
+    assert runner.dropped == 2
