@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ from mmgat.stream.bus.access.keys import ClientKeys, ServerKeys, make_pair, read
 from mmgat.stream.errors import SettingsError
 
 
-def test_a_pair_is_for_its_user_alone_and_reads_back(tmp_path: Path) -> None:
-    public, secret = make_pair(tmp_path / "new", "studio")
+def test_a_pair_is_for_its_user_alone_and_reads_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # it is made where it stays
+    public, secret = make_pair(tmp_path / "all" / "new", "studio")
     assert [stat.S_IMODE(path.stat().st_mode) for path in (public, secret)] == [0o600, 0o600]
     assert read_pair(secret).public == read_public(public)
     assert sorted(path.name for path in public.parent.iterdir()) == [public.name, secret.name]

@@ -54,22 +54,26 @@ class TestAConnectionIsEnded:
         with HostilePeer(publisher.address) as peer:
             peer.subscribe(b"x" * (MAX_TOPIC_BYTES + 1))
             peer.wait_for_end()
+        assert publisher.refused == 1
 
     def test_by_too_many_topics(self, publisher: Publisher) -> None:
         with HostilePeer(publisher.address) as peer:
             for n in range(MAX_TOPICS_PER_PEER + 1):
                 peer.subscribe(b"%d" % n)
             peer.wait_for_end()
+        assert publisher.refused == 1
 
     def test_by_the_same_subscription_over_and_over(self, publisher: Publisher) -> None:
         with HostilePeer(publisher.address) as peer:
             peer.send(*[frame(b"\x01mmgat/v2/"), frame(b"\x00mmgat/v2/")] * 1000)
             peer.wait_for_end()
+        assert publisher.refused == 1
 
     def test_by_messages_that_are_no_subscriptions(self, publisher: Publisher) -> None:
         with HostilePeer(publisher.address) as peer:
             peer.send(*[frame(b"hello")] * 2000)
             peer.wait_for_end()
+        assert publisher.refused == 1
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts a connection's bytes")
     def test_by_a_message_that_never_ends(self, publisher: Publisher) -> None:
@@ -82,6 +86,7 @@ class TestAConnectionIsEnded:
                         break
             peer.socket.settimeout(20.0)
             peer.wait_for_end()
+        assert publisher.refused == 1
 
     def test_by_what_is_no_handshake(self, publisher: Publisher) -> None:
         with HostilePeer(publisher.address) as peer:
