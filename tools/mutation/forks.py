@@ -2,7 +2,8 @@
 
 It reads from standard input the tests and the mutants' names, and prints a line of JSON for each
 mutant: its name, and the outcome. First the tests run once whole, to see which of them reach
-which function and how long each takes; a mutant's tests are then asked the quickest first.
+which function and how long each takes; then the tests of a mutant's own module are asked first,
+and the quickest of the others after them.
 """
 
 from __future__ import annotations
@@ -32,8 +33,12 @@ NO_TEST: Final = -2
 OUT_OF_TIME: Final = 36
 PATIENCE: Final = 4.0
 PATIENCE_S: Final = 4.0
-"""A test may take so many times as long as the longest of a mutant's takes without it, and these
-seconds; all of them together may take as much longer."""
+"""A test may take so many times as long as on whole lines, and these seconds; all of a mutant's tests
+together as many times as long, and four times the seconds."""
+
+MOST_S: Final = 20.0
+"""Tests of other modules are asked for so long, the quickest first: what only a slow one notices
+counts as unnoticed."""
 
 HARVEST_S: Final = 600.0
 MEMORY: Final = 4 << 30
@@ -84,17 +89,43 @@ class Reached:
             self.failed.add(report.nodeid)
 
     def by_function(self) -> dict[str, list[str]]:
-        """The tests that reach each function and hold on whole lines, the quickest first."""
+        """The tests that reach each function and hold on whole lines.
+
+        Those of its module's own file come first, then the others, the quickest first.
+        """
         for function, files in self._files.items():
             self.tests[function] |= {t for t in self.seconds if t.partition("::")[0] in files}
         return {
-            function: sorted(tests - self.failed, key=lambda test: self.seconds.get(test, 0.0))
+            function: self._in_order(function, tests - self.failed)
             for function, tests in self.tests.items()
         }
 
+    def _in_order(self, function: str, tests: set[str]) -> list[str]:
+        own_file = f"/test_{function.partition('.x')[0].rpartition('.')[2]}.py"
+        chosen, asked_s = [], 0.0
+        for test in sorted(tests, key=lambda t: (own_file not in t, self.seconds.get(t, 0.0))):
+            if own_file not in test:
+                asked_s += self.seconds.get(test, 0.0)
+            if asked_s < MOST_S:
+                chosen.append(test)
+        return chosen
+
 
 class FirstFailure:
-    """A pytest plugin: the process ends with the first failure, and leaves nothing to be ended."""
+    """A pytest plugin: the process ends with the first failure, and leaves nothing to be ended.
+
+    Args:
+        seconds: that each test takes on whole lines.
+    """
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds = seconds
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Gives each test its time."""
+        for item in items:
+            limit_s = PATIENCE_S + PATIENCE * self._seconds.get(item.nodeid, 0.0)
+            item.add_marker(pytest.mark.timeout(limit_s), append=False)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Ends it."""
@@ -145,10 +176,8 @@ def in_a_fork(mutant: str, limit_s: float, log: Path, *options: str, **plugins: 
 
 def ask(mutant: str, tests: list[str], seconds: dict[str, float], log: Path) -> int:
     """The outcome of the tests that reach a mutant."""
-    took_s = [seconds[test] for test in tests]
-    timeout = f"--timeout={PATIENCE_S + PATIENCE * max(took_s):.0f}"
-    limit_s = 4 * PATIENCE_S + PATIENCE * sum(took_s)
-    code = in_a_fork(mutant, limit_s, log, "-q", timeout, *tests, plugins=(FirstFailure(),))
+    limit_s = 4 * PATIENCE_S + PATIENCE * sum(seconds[test] for test in tests)
+    code = in_a_fork(mutant, limit_s, log, "-q", *tests, plugins=(FirstFailure(seconds),))
     return TIMED_OUT if code == OUT_OF_TIME else code
 
 

@@ -96,7 +96,8 @@ def test_a_folder_and_a_file_without_samples_are_refused(
 def test_pcm_formats_have_full_scale_one(
     pcm_format: str, data: bytes, expected: list[float]
 ) -> None:
-    assert pcm_to_float(data, pcm_format).tolist() == expected
+    samples = pcm_to_float(data, pcm_format)
+    assert (samples.tolist(), samples.dtype) == (expected, np.float32)
 
 
 def test_a_pipe_cut_anywhere_gives_whole_frames() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import sys
 from collections.abc import Iterator
 
@@ -103,6 +104,15 @@ def test_what_is_no_subscription_shuts_nobody_out(publisher: Publisher) -> None:
             assert second.receive(20)
 
 
+def test_ending_subscriptions_that_never_were_costs_nothing(publisher: Publisher) -> None:
+    with HostilePeer(publisher.address) as peer:
+        for n in range(MAX_TOPICS_PER_PEER + 10):
+            peer.send(frame(b"\x00%d" % n))
+        peer.subscribe(b"mmgat/v2/hello/")
+        peer.wait_for(b"mmgat/v2/hello/")
+    assert publisher.refused == 0
+
+
 def test_as_many_topics_as_a_peer_may_have_are_served(publisher: Publisher) -> None:
     topics = tuple(f"mmgat/v2/event/{n}/" for n in range(MAX_TOPICS_PER_PEER - 3))
     with Subscriber(publisher.address, (*topics, "mmgat/v2/hello/")) as subscriber:
@@ -121,8 +131,13 @@ def test_a_storm_of_subscriptions_is_answered_once_a_second(publisher: Publisher
     assert 1 <= len(sent) <= 5
 
 
-def test_whoever_comes_on_top_is_turned_away_and_a_place_is_free_again() -> None:
-    publisher = Publisher("tcp://127.0.0.1:*", settings=BusSettings(max_readers=2))
+@pytest.mark.parametrize(("max_readers", "n_files"), [(2, resource.RLIM_INFINITY), (1000, 202)])
+def test_whoever_comes_on_top_is_turned_away_and_a_place_is_free_again(
+    monkeypatch: pytest.MonkeyPatch, max_readers: int, n_files: int
+) -> None:
+    """By the setting, or by the files that the process may open, of which 200 are kept."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (n_files, n_files))
+    publisher = Publisher("tcp://127.0.0.1:*", settings=BusSettings(max_readers=max_readers))
     publisher(HELLO)
     with Subscriber(publisher.address) as first, Subscriber(publisher.address) as second:
         assert first.receive(20)
