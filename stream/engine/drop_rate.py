@@ -20,6 +20,6 @@ class DropRate:
         while len(self._past) > 1 and self._past[1][0] <= now - SPAN_S:
             self._past.popleft()
         _, captured_before, lost_before = self._past[0]
-        if len(self._past) == 1 or now - self._past[-1][0] >= SPACING_S:
+        if now - self._past[-1][0] >= SPACING_S:
             self._past.append((now, captured, lost))
         return (lost - lost_before) / max(1, captured - captured_before)

@@ -5,22 +5,30 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
 from mmgat.model.labels import LABELS
+from mmgat.stream.audio.devices.listing import InputDevice
 from mmgat.stream.audio.inputs import Input
 from mmgat.stream.audio.source import AudioSource, Block
-from mmgat.stream.bus.protocol import Estimate, Event, Hello, Mark, Message
+from mmgat.stream.bus.protocol import Estimate, Event, Hello, Mark, Message, Status
 from mmgat.stream.control.answers import (
     Counters,
     Decision,
     Description,
+    DeviceInfo,
+    DeviceLevel,
+    DeviceList,
     SourceState,
 )
 from mmgat.stream.control.requests import (
     Describe,
+    Devices,
+    Listen,
     MarkMoment,
     Mute,
     Pause,
@@ -28,6 +36,7 @@ from mmgat.stream.control.requests import (
     SetSensitivity,
     SetThresholds,
     Statistics,
+    Switch,
     Unmute,
 )
 from mmgat.stream.engine.controls import EngineControls
@@ -36,7 +45,7 @@ from mmgat.stream.errors import SettingsError, StreamError
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import DecisionSettings, StreamSettings
 from tests.conftest import melody, untrained_card, untrained_model
-from tests.stream.bus.messages import HELLO
+from tests.stream.bus.messages import HELLO, STATUS
 
 RATE_HZ = 16_000
 WAIT_S = 60.0
@@ -213,3 +222,90 @@ def test_labels_of_the_settings_can_be_widened(recognizer: Recognizer) -> None:
     with pytest.raises(SettingsError):
         controls(Mute(["piano", "drums"]))
     assert np.isclose(decision.set["piano"], 0.3)
+
+
+class Recorder:
+    """In place of an engine: two sources, and what is asked of it."""
+
+    def __init__(self) -> None:
+        self.paused = {"lab": False, "hall": False}
+        self.devices = {"lab": "", "hall": "Hall mic, ALSA"}
+
+    def switch(self, source: str, device: str) -> list[str]:
+        self.devices[source] = f"{device}, ALSA"
+        return [source]
+
+    def statuses(self) -> list[Status]:
+        return [STATUS]
+
+
+class Preview:
+    """In place of the audio system."""
+
+    def __init__(self) -> None:
+        self.n_closed = 0
+
+    def devices(self) -> list[InputDevice]:
+        return [InputDevice("Scarlett, ALSA", 2, 48_000, loopback=False)]
+
+    def level(self, device: str) -> float:
+        return -20.0 if device == "Scarlett" else -200.0
+
+    def close(self) -> None:
+        self.n_closed += 1
+
+
+def made(**counters: object) -> tuple[EngineControls, list[Message], Preview]:
+    announced: list[Message] = []
+    sources = [*HELLO.sources, msgspec.structs.replace(HELLO.sources[0], name="hall")]
+    hello = msgspec.structs.replace(HELLO, sources=sources)
+    controls = EngineControls(
+        Recorder(),
+        untrained_card(),
+        SETTINGS.decision,
+        hello,
+        announced.append,
+        **counters,  # type: ignore[arg-type]
+    )
+    preview = Preview()
+    controls._devices = preview  # type: ignore[assignment]
+    return controls, announced, preview
+
+
+def test_devices_are_listed_and_listened_to() -> None:
+    controls, _, preview = made()
+    scarlett = DeviceInfo(name="Scarlett, ALSA", channels=2, sample_rate_hz=48_000, loopback=False)
+    assert controls(Devices()) == DeviceList(devices=[scarlett])
+    assert controls(Listen("Scarlett")) == DeviceLevel(device="Scarlett", level_dbfs=-20.0)
+    assert preview.n_closed == 0
+
+
+def test_a_source_gets_another_device_and_everybody_is_told_which() -> None:
+    controls, announced, preview = made()
+    state = controls(Switch("lab", "Scarlett"))
+    assert state == SourceState(source="lab", paused=False, device="Scarlett, ALSA")
+    assert preview.n_closed == 1  # it may be the one that was listened to
+    (hello,) = announced
+    assert isinstance(hello, Hello)
+    assert [(info.name, info.device) for info in hello.sources] == [
+        ("lab", "Scarlett, ALSA"), ("hall", ""),
+    ]  # fmt: skip
+    description = controls(Describe())
+    assert isinstance(description, Description)
+    assert description.hello == hello
+    assert [state.device for state in description.sources] == ["Scarlett, ALSA", "Hall mic, ALSA"]
+    with pytest.raises(SettingsError, match="expected a source of lab, hall, found 'attic'"):
+        controls(Switch("attic", "Scarlett"))
+
+
+def test_counters_are_those_of_the_bus_and_of_the_control_endpoint() -> None:
+    bus = SimpleNamespace(readers=3, refused=2, published=700)
+    control = SimpleNamespace(requests=9, faults=4)
+    controls, _, _ = made(publisher=bus, server=control)
+    assert controls(Statistics()) == Counters(
+        statuses=[STATUS], readers=3, refused=2, published=700, requests=9, faults=4
+    )
+    controls, _, _ = made()
+    assert controls(Statistics()) == Counters(
+        statuses=[STATUS], readers=0, refused=0, published=0, requests=0, faults=0
+    )
