@@ -12,11 +12,11 @@ from typing import Final
 from mmgat.model.backends.base import InferenceBackend, split_device
 from mmgat.model.backends.fallback import FallbackBackend
 from mmgat.model.backends.onnx import OnnxBackend, OnnxEmbedder, has_cuda_provider, has_graphs
-from mmgat.model.backends.threads import most_threads
 from mmgat.model.card import Card, checked_card
 from mmgat.model.embedders.base import EmbedderSpec
 from mmgat.model.embedders.registry import spec_of
 from mmgat.model.errors import ComputeError
+from mmgat.model.threads import most_threads
 
 GPU_FILES: Final = ("/dev/nvidiactl", "/dev/dxg")
 """One of them is there where Linux, or Linux in Windows, has a CUDA device."""

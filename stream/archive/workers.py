@@ -224,7 +224,7 @@ def serve_files(line: Connection, job: Job) -> None:
         job: the settings.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from mmgat.model.backends.threads import limit_threads
+    from mmgat.model.threads import limit_threads
     from mmgat.stream.archive.annotator import Annotator
     from mmgat.stream.archive.result import Origin
     from mmgat.stream.recognition.recognizer import load_recognizer

@@ -154,7 +154,7 @@ class Session:
     def _load(self) -> Recognizer:
         """Loads the model, which takes a while, and all that runs it."""
         import mmgat.stream.engine.engine  # noqa: F401  (imported here, while a signal is heeded)
-        from mmgat.model.backends.threads import limit_threads
+        from mmgat.model.threads import limit_threads
         from mmgat.stream.recognition.recognizer import load_recognizer
 
         model = self._settings.model

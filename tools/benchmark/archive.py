@@ -137,7 +137,7 @@ def costs_together(commands: Sequence[Sequence[object]]) -> list[Cost]:
 @click.option("--hop", default=0.5, show_default=True)
 def batches(turns: int, hop: float) -> None:
     """Windows at a time in one process, side by side: milliseconds of processor a second of sound."""
-    from mmgat.model.backends.threads import limit_threads
+    from mmgat.model.threads import limit_threads
     from mmgat.stream.archive.annotator import Annotator
     from mmgat.stream.recognition.recognizer import load_recognizer
     from mmgat.stream.settings import StreamSettings

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from mmgat.model.backends.base import Floats, WholeGraphs
-from mmgat.model.backends.threads import limit_threads
+from mmgat.model.threads import limit_threads
 from mmgat.stream.archive.annotator import WINDOWS_AT_ONCE, Annotator
 from mmgat.stream.archive.sound import open_sound
 from mmgat.stream.audio.meter import ChannelMeter

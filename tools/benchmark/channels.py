@@ -151,7 +151,7 @@ def _serve(connection: Connection, model: str, weights: Path | None, compute: st
 def _recognizer(
     model: str, weights: Path | None, compute: str
 ) -> tuple[Recognizer, StreamSettings]:
-    from mmgat.model.backends.threads import limit_threads
+    from mmgat.model.threads import limit_threads
     from mmgat.stream.recognition.recognizer import load_recognizer
     from mmgat.stream.settings import StreamSettings
 

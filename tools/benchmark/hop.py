@@ -27,7 +27,7 @@ OVERALL = ("queue", "audio to windows", "front end", "networks", "graphs", "mess
 
 def profile(compute: str = "cpu") -> Iterator[str]:
     """Microseconds of processor time a stream and hop, with many channels in one process."""
-    from mmgat.model.backends.threads import limit_threads
+    from mmgat.model.threads import limit_threads
     from mmgat.stream.audio.meter import ChannelMeter
     from mmgat.stream.audio.resampler import MonoResampler
     from mmgat.stream.audio.windows import WindowAssembler

@@ -85,9 +85,9 @@ def vggish() -> Iterator[str]:
     import torch
 
     from mmgat.model.backends.onnx import OnnxEmbedder
-    from mmgat.model.backends.threads import most_threads
     from mmgat.model.embedders.vggish import VARIANTS, load_vggish
     from mmgat.model.embedders.vggish_cache import converted
+    from mmgat.model.threads import most_threads
 
     log_mel = np.random.default_rng(0).normal(-2, 1, (1, 96, 64)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +114,7 @@ def yamnet() -> Iterator[str]:
     """One window through front end, embedder and MMGAT beside YAMNet's TensorFlow Lite."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from mmgat.model.backends.threads import limit_threads
+    from mmgat.model.threads import limit_threads
     from mmgat.stream.recognition.recognizer import load_recognizer
     from mmgat.stream.settings import StreamSettings
 

@@ -14,8 +14,8 @@ import soxr
 
 from mmgat.model.backends.base import Graphs
 from mmgat.model.backends.loading import LoadedModel, load_model
-from mmgat.model.backends.threads import limit_threads
 from mmgat.model.cluster import on_disk
+from mmgat.model.threads import limit_threads
 from mmgat.training.embedders.registry import loaded, waveform_embedder
 from mmgat.training.errors import TrainingDataError
 
