@@ -34,7 +34,8 @@ from mmgat.training.distillation.teachers import TeacherFiles, Teachers
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.arrangement import CLIP_S
 from mmgat.training.synthesis.augment import augment
-from mmgat.training.synthesis.mixtures import Clip, ClipMaker
+from mmgat.training.synthesis.labelling import Clip
+from mmgat.training.synthesis.mixtures import ClipMaker
 from mmgat.training.synthesis.packages import RATE_HZ
 
 CLIPS_A_SHARD: Final = 64

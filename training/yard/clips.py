@@ -1,7 +1,7 @@
 """The clips of the yard: stereo, ten seconds at 16 kHz, labels known for every second (ours).
 
 A clip is a sum of players, each somewhere between left and right. What plays is labelled by level, as
-in ``mmgat.training.synthesis.mixtures``. All clips end at 8 kHz, as most recordings do, so that
+in ``mmgat.training.synthesis.labelling``. All clips end at 8 kHz, as most recordings do, so that
 bandwidth tells nothing.
 """
 
@@ -16,7 +16,7 @@ import soxr
 
 from mmgat.training.features.registry import RATE_HZ
 from mmgat.training.synthesis.augment import augment, noise
-from mmgat.training.synthesis.mixtures import Part, at_level, mix
+from mmgat.training.synthesis.labelling import Part, at_level, mix
 from mmgat.training.yard.players import PARTS, Players
 
 KINDS: Final = ("solo", "notes", "rendered", "degraded", "nothing")

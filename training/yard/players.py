@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.arrangement import CLIP_SAMPLES, arrange, shift_pitch
-from mmgat.training.synthesis.mixtures import Part
+from mmgat.training.synthesis.labelling import Part
 from mmgat.training.synthesis.sample_bank import SampleBank, Source
 
 YardPart = Literal["train", "held-out", "evaluation"]

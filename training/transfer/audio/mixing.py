@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmgat.model.embedders.kaldi_mel import SAMPLE_RATE_HZ
 from mmgat.model.labels import N_LABELS
-from mmgat.training.synthesis.mixtures import ABSENT_DB, COVERED_DB, FLOOR, PRESENT_DB
+from mmgat.training.synthesis.labelling import ABSENT_DB, COVERED_DB, FLOOR, PRESENT_DB
 from mmgat.training.transfer.audio.noise import steady_noise
 from mmgat.training.transfer.audio.packed import LONGEST_PIECE, PackedSet
 from mmgat.training.transfer.audio.parts import CLIP_SAMPLES, LEAD, N_NODES, PACKED_KINDS
@@ -67,7 +67,7 @@ def node_levels(audio: Tensor) -> Tensor:
 def labels_by_level(
     total: Tensor, levels: Tensor, labels: Tensor, ambiguous: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """``synthesis.mixtures.labels_by_level`` of many clips at once.
+    """``synthesis.labelling.labels_by_level`` of many clips at once.
 
     Args:
         total: levels of the mixtures in dB, [n, 10].

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmgat.model.labels import LABELS
-from mmgat.training.synthesis import mixtures
+from mmgat.training.synthesis import labelling
 from mmgat.training.transfer.audio.mixing import KINDS, Mixer, labels_by_level, node_levels
 from mmgat.training.transfer.audio.noise import steady_noise
 from mmgat.training.transfer.audio.packed import PackedSet
@@ -31,7 +31,7 @@ def test_labels_are_those_of_the_mixtures_one_by_one(seed: int, n_parts: int) ->
             )
             for part in range(n_parts)
         ]
-        expected = mixtures.labels_by_level(total[clip], parts)
+        expected = labelling.labels_by_level(total[clip], parts)
         for values, wanted in zip(found, expected, strict=True):
             np.testing.assert_array_equal(values[clip], wanted)
 

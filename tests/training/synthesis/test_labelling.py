@@ -6,7 +6,7 @@ import soundfile
 
 from mmgat.model.labels import INDEX
 from mmgat.training.synthesis.arrangement import CLIP_SAMPLES
-from mmgat.training.synthesis.mixtures import Part, at_level, mix, second_levels
+from mmgat.training.synthesis.labelling import Part, at_level, mix, second_levels
 from mmgat.training.synthesis.packages import RATE_HZ
 from mmgat.training.synthesis.sample_bank import SampleBank, is_everyday
 
