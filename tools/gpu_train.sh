@@ -6,8 +6,9 @@
 # PACK is the folder of `mmgat-train transfer pack --mib 60`, MN04 the published state dict, OUT takes the
 # checkpoints: OUT/first before the onsets are learned, OUT/last after. The sizes below suit a card's quarter of an
 # hour; PARTS=2 STEPS=20 EPOCHS=0.1 rehearses the whole. What is finished is kept in CACHE (a temporary folder unless
-# given), so that a second call goes on. It needs Python with torch, torchvision, onnx, onnxruntime, numpy, scipy,
-# scikit-learn, soundfile, soxr, safetensors, msgspec, click and tqdm; no network.
+# given), so that a second call goes on. `mmgat-train export OUT/last/compact` makes the graphs, at home. It needs
+# Python with torch, torchvision, onnx, onnxscript, onnxruntime, numpy, scipy, scikit-learn, soundfile, soxr,
+# safetensors, msgspec, click and tqdm; no network.
 set -e
 pack=$1 mn04=$2 out=$3 device=${4:-cuda}
 [ -n "$out" ] || { echo "expected PACK MN04 OUT [DEVICE]" >&2; exit 2; }
@@ -29,7 +30,7 @@ train() {
 }
 train features --parts "$parts" --validation-parts $((parts / 10 + 1))
 train tail --steps "$steps"
-train fit --epochs "$epochs" --out "$out/first"
-train onsets --checkpoint "$out/first/compact.json" --parts "$parts" --more-parts "$parts" \
+train fit --no-graphs --epochs "$epochs" --out "$out/first"
+train onsets --no-graphs --checkpoint "$out/first/compact.json" --parts "$parts" --more-parts "$parts" \
     --validation-parts $((parts / 20 + 1)) --steps "$steps" --out "$out/last"
 ls -l "$out/first" "$out/last"

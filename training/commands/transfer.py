@@ -30,20 +30,36 @@ STEP_OPTIONS: Final = (
         help="Where it is computed: cpu, cuda, cuda:1, mps.",
     ),
 )
-out_option = click.option(
-    "--out", type=Folder, required=True, help="Takes the checkpoint and its graphs."
+OUT_OPTIONS: Final = (
+    click.option("--out", type=Folder, required=True, help="Takes the checkpoint and its graphs."),
+    click.option(
+        "--graphs/--no-graphs",
+        default=True,
+        help="Without: mmgat-train export makes the graphs later.",
+    ),
 )
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def step_options(command: Command) -> Command:
     """Adds the options that every step takes."""
-    for option in reversed(STEP_OPTIONS):
+    return _with(STEP_OPTIONS, command)
+
+
+def out_options(command: Command) -> Command:
+    """Adds the options of a step that writes a checkpoint."""
+    return _with(OUT_OPTIONS, command)
+
+
+def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
 
 
-def workplace(pack: Path, mn04: Path, cache: Path, threads: int, device: str) -> Workplace:
+def workplace(
+    pack: Path, mn04: Path, cache: Path, threads: int, device: str, graphs: bool = True
+) -> Workplace:
     """Where a step works; sets torch's threads."""
     import torch
 
@@ -51,7 +67,7 @@ def workplace(pack: Path, mn04: Path, cache: Path, threads: int, device: str) ->
     from mmgat.training.transfer.steps import Workplace
 
     torch.set_num_threads(threads)
-    return Workplace(PackedSet(pack, cache), mn04, cache, device)
+    return Workplace(PackedSet(pack, cache), mn04, cache, device, graphs)
 
 
 @click.group(cls=Pipeline)
@@ -139,7 +155,7 @@ def tail(steps: int, way: float, **where: Any) -> None:
     type=click.Choice(["graph", "labels", "temporal", "near", "wide"]),
     help="A part of MMGAT to leave out, to learn what it adds.",
 )
-@out_option
+@out_options
 def fit(epochs: float, without: str | None, out: Path, **where: Any) -> None:
     """Fit MMGAT, choose the operating points, and write the checkpoint with its graphs."""
     from mmgat.training.transfer.heads import FitSettings
@@ -163,7 +179,7 @@ def fit(epochs: float, without: str | None, out: Path, **where: Any) -> None:
     show_default=True,
     help="Of the embedder, and of MMGAT.",
 )
-@out_option
+@out_options
 def onsets(
     start: str, parts: int, more_parts: int, validation_parts: int, steps: int, out: Path,
     **where: Any,

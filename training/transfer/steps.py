@@ -40,12 +40,14 @@ class Workplace:
         mn04: the published state dict.
         cache: keeps the views of ``features``, and what is finished.
         device: where networks are trained.
+        graphs: write a checkpoint's ONNX graphs, too; ``mmgat-train export`` does it as well.
     """
 
     packed: PackedSet
     mn04: Path
     cache: Path
     device: str = "cpu"
+    graphs: bool = True
 
     def views(self, split: str) -> tuple[Views, Calibration]:
         """Augmented views of every kind with their targets, and the teacher's calibration.
@@ -217,6 +219,7 @@ def publish(
         )
     )
     card = checkpoint.save(out, made, mmgat, points, text_encoder, place.packed.training_data)
-    onnx_graphs.export(out / "compact")
+    if place.graphs:
+        onnx_graphs.export(out / "compact")
     for name, point in card.operating_points.items():
         report(f"{name}: {point.figures}")
