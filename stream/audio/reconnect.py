@@ -216,7 +216,7 @@ class ReconnectingSource(AudioSource):
         try:
             self._inner.reopen()
         except SourceError as error:
-            self._liveness.on_open_failed(str(error))
+            self._liveness.on_open_failed(" ".join(str(error).split()))  # a status is one line
         else:
             self._is_open = True
             self._liveness.on_opened()

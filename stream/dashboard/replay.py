@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from mmgat.stream.bus.protocol import PREFIX, Estimate, Event, Message, from_frames
+from mmgat.stream.dashboard.state.view import OVER
 from mmgat.stream.errors import ProtocolError, StreamError
 
 SPEEDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, float("inf"))
@@ -65,6 +66,8 @@ class Replay:
         self.damaged = 0
         self._rest = self._messages()
         self._told_s: float | None = None
+        self._at_s: float | None = None
+        self._heard: dict[tuple[str, str], tuple[float, float]] = {}
         self._due = 0.0
 
     async def receive(self) -> Message:
@@ -85,6 +88,8 @@ class Replay:
     @property
     def pace(self) -> str:
         """How fast it is, in words."""
+        if self.over:
+            return OVER
         if self.paused:
             return "paused"
         return "at full speed" if self.speed == float("inf") else f"{self.speed:g} x"
@@ -113,20 +118,34 @@ class Replay:
         """Changes nothing: a file has what it has."""
 
     async def _wait(self, message: Message) -> None:
-        at = message.time or _stream_s(message)
-        if at is None:
-            return
-        before, self._told_s = self._told_s, at
-        if before is None:
+        before_s, self._at_s = self._at_s, self._place(message)
+        if before_s is None:
             self._due = self._clock()
             return
-        pause_s = min(MAX_PAUSE_S, max(0.0, at - before)) / self.speed
+        pause_s = min(MAX_PAUSE_S, max(0.0, self._at_s - before_s)) / self.speed
         self._due = max(self._due + pause_s, self._clock() - 1.0)
         while self.paused or self._due > self._clock():
             self._changed.clear()
             rest_s = None if self.paused else self._due - self._clock()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), rest_s)
+
+    def _place(self, message: Message) -> float:
+        """When a message comes in the session, in seconds.
+
+        As far behind the one before as it was published; or, where a file was recognised faster
+        than it plays, as far behind the first of its source as its sound lies.
+        """
+        at_s = self._at_s or 0.0
+        if message.time:
+            at_s += max(0.0, message.time - (self._told_s or message.time))
+            self._told_s = max(self._told_s or 0.0, message.time)
+        stream_s = _stream_s(message)
+        if stream_s is not None:
+            run = message.session, getattr(message, "source", "")
+            first_s, then_s = self._heard.setdefault(run, (stream_s, at_s))
+            at_s = max(at_s, then_s + stream_s - first_s)
+        return at_s
 
     def _messages(self) -> Iterator[Message]:
         try:

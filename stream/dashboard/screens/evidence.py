@@ -60,7 +60,7 @@ def _body(view: View, width: int, height: int) -> list[Line]:
 def _title(view: View, source: SourceState, estimate: Estimate, width: int) -> Line:
     label = view.label
     on = label in source.active
-    near = label in estimate.near_misses and not source.over
+    near = label in source.near_misses
     score = estimate.scores.get(label, 0.0)
     threshold = view.state.threshold(label)
     words = [Span(f"{instrument(label)}", SOUNDING if on else NOTICE if near else BRIGHT)]

@@ -105,9 +105,11 @@ def header(view: View, width: int) -> Line:
     text = connection_text(view.state, source, view.now)
     if source and cell_len(text) > width - 12:
         text = connection_words(source, view.now)
-    if view.replay and connection is Connection.LIVE:
+    if view.replay and connection in (Connection.LIVE, Connection.STALE, Connection.GONE):
         text = f"REPLAY {view.replay}"
-    left = [Span(f"{CONNECTION_MARKS[connection]} {text}", role)]
+    at_end = view.ended and connection is not Connection.FAILED
+    mark = CONNECTION_MARKS[Connection.ENDED if at_end else connection]
+    left = [Span(f"{mark} {text}", role)]
     if view.frozen:
         left.append(Span("  FROZEN", NOTICE))
     names = [one.name for one in view.state.heard()]

@@ -67,6 +67,9 @@ def last_scroll(view: View, width: int, height: int) -> int:
 
 def _body(view: View, width: int, height: int) -> list[Line]:
     source = view.source
+    if source is not None and source.status is None and view.replay:
+        words = "This recorded session has no status: mmgat-listen keeps it, --jsonl does not."
+        return wrapped(words, MUTED, width)
     if source is None or source.status is None:
         return welcome(view, width, height)
     role, words = verdict(view, source, source.status)

@@ -21,8 +21,8 @@ def label_line(view: View, label: str, width: int) -> Line:
     """One instrument: its mark, name, bar, score and for how long it is on."""
     source = view.source
     estimate = source.estimate if source else None
-    active = estimate is not None and label in estimate.active
-    near = estimate is not None and label in estimate.near_misses
+    active = source is not None and label in source.active
+    near = source is not None and label in source.near_misses
     muted = label in view.choices.muted
     score = estimate.scores.get(label, 0.0) if estimate else 0.0
     name_width = 18 if width >= 52 else 12

@@ -35,6 +35,7 @@ from mmgat.stream.dashboard.screens.instrument_line import label_line
 from mmgat.stream.dashboard.screens.summary import heard_lines
 from mmgat.stream.dashboard.screens.timeline import map_lines
 from mmgat.stream.dashboard.screens.welcome import welcome
+from mmgat.stream.dashboard.state.sources import Connection
 from mmgat.stream.dashboard.state.view import View
 
 KEYS: Final[Keys] = (
@@ -72,7 +73,7 @@ def _body(view: View, width: int, height: int) -> list[Line]:
     source = view.source
     if source is None:
         return welcome(view, width, height)
-    if source.over:
+    if view.ended:
         return heard_lines(view, width, height)
     columns = _columns(view, width)
     airy = max(map(len, _stacked(columns, airy=True)))
@@ -125,6 +126,10 @@ def _nothing(view: View, width: int, height: int) -> list[Line]:
     words = estimate_text(estimate) or "no instrument above its threshold"
     if estimate is None:
         words = "waiting for the first second of sound"
+    if view.doubtful and estimate:
+        return [[Span("nothing new comes; what was on has ended", MUTED)]]
+    if view.connection is Connection.PAUSED:
+        return [[Span("paused: nothing is recognised", MUTED)]]
     lines: list[Line] = [[Span(words, MUTED)]]
     if estimate and estimate.silent and height >= 4 and width_of("silence", 1) <= width:
         big: list[Line] = [[Span(line, FAINT)] for line in large("silence", 1)]
@@ -229,12 +234,12 @@ def _plain(view: View, labels: list[str], width: int, height: int) -> list[Line]
 
 def _near_line(view: View, width: int) -> list[Line]:
     """The near misses in a line, or none."""
-    estimate = view.source.estimate if view.source else None
-    if estimate is None or not estimate.near_misses:
+    source = view.source
+    if source is None or source.estimate is None or not source.near_misses:
         return []
+    scores = source.estimate.scores
     words = ", ".join(
-        f"{instrument(label)} {100 * estimate.scores.get(label, 0):.0f}"
-        for label in estimate.near_misses
+        f"{instrument(label)} {100 * scores.get(label, 0):.0f}" for label in source.near_misses
     )
     return [[Span("○ ", NOTICE), Span(fit(f"nearly: {words}", width - 2), NOTICE)]]
 

@@ -34,10 +34,11 @@ HIGH: Final = 12
 def heard_lines(view: View, width: int, height: int) -> list[Line]:
     """How long every instrument sounded, the longest first, and what was lost; it scrolls."""
     source = view.source
-    if source is None or source.status is None:
+    if source is None:
         return []
     status, rows = source.status, list(source.history.heard_s().items())
-    total_s = max(seconds_of(status, status.captured), 1e-9)
+    known_s = source.history.end_s - source.history.begin_s
+    total_s = max(seconds_of(status, status.captured) if status else known_s, 1e-9)
     above, below = _why(status, width), _below(view, status, width, height)
     room = _room(above, below, height)
     scroll = min(view.choices.scroll, max(0, len(rows) - room))
@@ -64,7 +65,7 @@ def heard_lines(view: View, width: int, height: int) -> list[Line]:
 def last_scroll(view: View, width: int, height: int) -> int:
     """By how many lines the instruments can be scrolled."""
     source = view.source
-    if source is None or source.status is None:
+    if source is None:
         return 0
     above, below = _why(source.status, width), _below(view, source.status, width, height)
     return max(0, len(source.history.heard_s()) - _room(above, below, height))
@@ -75,16 +76,16 @@ def _room(above: list[Line], below: list[Line], height: int) -> int:
     return max(1, height - len(above) - len(below) - 1 - (height >= HIGH))
 
 
-def _why(status: Status, width: int) -> list[Line]:
+def _why(status: Status | None, width: int) -> list[Line]:
     """Why it failed, if it did."""
-    if status.state != "failed":
+    if status is None or status.state != "failed":
         return []
     return [*wrapped(status.message or "the source failed", ERROR, width), []]
 
 
-def _below(view: View, status: Status, width: int, height: int) -> list[Line]:
+def _below(view: View, status: Status | None, width: int, height: int) -> list[Line]:
     """What was lost, and where there is more."""
-    found = losses(view.state, status if status.state != "failed" else None)
+    found = losses(view.state, status if status and status.state != "failed" else None)
     lines: list[Line] = [[], *wrapped("lost: " + "; ".join(found), MUTED, width)] if found else []
     if height >= HIGH:
         lines += [[], [Span("2 shows when, 6 every event, x exports them", MUTED)]]

@@ -83,6 +83,7 @@ class SourceState:
         estimate_at: ``now`` of the last estimate.
         estimates: those that end within one second of the newest, oldest first. The nodes of one
             graph are a second apart, so these hold the newest graph of every phase.
+        ended: labels of which the end was told after the newest estimate.
         status: the newest.
         clipped_at: ``now`` of the last status with more clipped samples than the one before.
         channels_clipped_at: channel, from 0 -> the same of it alone.
@@ -97,6 +98,7 @@ class SourceState:
     heard_at: float
     estimate_at: float | None = None
     estimates: tuple[Estimate, ...] = ()
+    ended: frozenset[str] = frozenset()
     status: Status | None = None
     clipped_at: float | None = None
     channels_clipped_at: Mapping[int, float] = field(default_factory=dict)
@@ -117,13 +119,25 @@ class SourceState:
 
     @property
     def active(self) -> tuple[str, ...]:
-        """The labels that are on now; none of a source that is over."""
-        return tuple(self.estimate.active) if self.estimate and not self.over else ()
+        """The labels that are on now; none of a source that is paused, or over."""
+        if self.estimate is None or self.resting:
+            return ()
+        return tuple(label for label in self.estimate.active if label not in self.ended)
+
+    @property
+    def near_misses(self) -> tuple[str, ...]:
+        """The labels that are nearly on; see ``Estimate``."""
+        return tuple(self.estimate.near_misses) if self.estimate and not self.resting else ()
+
+    @property
+    def resting(self) -> bool:
+        """Nothing is recognised: it is paused, or over."""
+        return self.over or (self.status is not None and self.status.paused)
 
     def sounding_s(self, label: str) -> float | None:
         """For how long an instrument has been on; None if it is not, or began before we listened."""
         estimate, interval = self.estimate, self.history.sounding.get(label)
-        if estimate is None or interval is None or label not in estimate.active:
+        if estimate is None or interval is None or label not in self.active:
             return None
         return max(0.0, estimate.t1 + self.history.offset_s - interval.onset_s)
 
@@ -171,10 +185,15 @@ def advance_source(
                 source,
                 estimate_at=now,
                 estimates=(*kept, message),
+                ended=frozenset(),
                 history=advance_history(source.history, message, session),
             )
         case Event():
-            return replace(source, history=advance_history(source.history, message, session))
+            ended = source.ended - {message.label}
+            if message.event == "off" and not message.replayed:
+                ended |= {message.label}
+            history = advance_history(source.history, message, session)
+            return replace(source, history=history, ended=ended)
         case Status():
             before = source.status.clipped if source.status else message.clipped
             clipped_at = now if message.clipped > before else source.clipped_at

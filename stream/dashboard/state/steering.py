@@ -48,8 +48,7 @@ def stepped(view: View, mode: str, steps: int, last: int) -> Choices:
         # Above the first row of all there are those that the screen chooses itself.
         top = _within((-1 if choices.top is None else min(choices.top, last)) + steps, last, -1)
         return replace(choices, top=top if last and top >= 0 else None)
-    ended = mode == "now" and view.source is not None and view.source.over
-    if mode == "health" or ended:
+    if mode == "health" or (mode == "now" and view.ended):
         return replace(choices, scroll=_within(min(choices.scroll, last) + steps, last))
     if mode == "sources":
         last = max(0, len(view.state.sources) - 1)

@@ -9,6 +9,9 @@ from mmgat.stream.dashboard.state.dashboard import DashboardState
 from mmgat.stream.dashboard.state.log import KINDS, Entries, filtered
 from mmgat.stream.dashboard.state.sources import Connection, SourceState
 
+OVER: Final = "over"
+"""``View.replay`` after the last message of a recorded session."""
+
 SPANS_S: Final = (60, 120, 300, 600, 1800, 3600)
 """Widths of the timeline."""
 
@@ -93,6 +96,11 @@ class View:
     def connection(self) -> Connection:
         """How that source stands."""
         return self.source.connection(self.now) if self.source else Connection.WAITING
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more comes of the source: it is over, or the recorded session is."""
+        return self.replay == OVER or (self.source is not None and self.source.over)
 
     @property
     def doubtful(self) -> bool:

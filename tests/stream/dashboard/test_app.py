@@ -342,3 +342,16 @@ async def test_no_color_leaves_the_terminal_its_own(monkeypatch: pytest.MonkeyPa
         for _, style in styled:
             assert all(color is None or color.is_default for color in (style.color, style.bgcolor))
         assert [text.strip() for text, style in styled if style.reverse][:1] == ["table (CSV)"]
+
+
+async def test_what_ended_without_an_estimate_is_dark() -> None:
+    async with dashboard() as (app, pilot):
+        app.take(hello())
+        app.take(event("on", "piano", 9.0, 9.0))
+        app.take(estimate(sounding=("piano",)))
+        await until_shown(pilot, "● piano")
+        app.take(event("off", "piano", 10.0, 9.0))
+        await until(pilot, lambda: "● piano" not in picture(app), "piano is dark")
+        app.take(estimate(11.0, ("piano",)))
+        app.take(status(paused=True))
+        assert "● piano" not in await until_shown(pilot, "PAUSED", "paused: nothing is recognised")

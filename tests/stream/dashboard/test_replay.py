@@ -11,7 +11,7 @@ from mmgat.stream.bus.protocol import Estimate, Event, to_json
 from mmgat.stream.dashboard.app import DashboardApp
 from mmgat.stream.dashboard.replay import Replay
 from mmgat.stream.errors import StreamError
-from tests.stream.dashboard.builders import Clock, estimate, event, hello, until_shown
+from tests.stream.dashboard.builders import MIC, Clock, estimate, event, hello, until_shown
 
 
 def session(tmp_path: Path) -> Path:
@@ -24,7 +24,9 @@ def session(tmp_path: Path) -> Path:
 async def test_a_session_is_shown_again(tmp_path: Path) -> None:
     app = DashboardApp(Replay(session(tmp_path), math.inf), theme="dark")
     async with app.run_test(size=(80, 24)) as pilot:
-        await until_shown(pilot, "● piano", "00:02")
+        await until_shown(pilot, "REPLAY over", f"{MIC} has ended: 1 instrument", "piano")
+        await pilot.press("5")
+        await until_shown(pilot, "This recorded session has no status")
 
 
 class Waits:
@@ -80,17 +82,44 @@ async def test_a_pause_lasts_until_it_is_ended(
 
 
 async def test_keys_change_the_speed_and_nothing_is_late_while_it_is_paused(tmp_path: Path) -> None:
-    clock = Clock()
-    replay = Replay(session(tmp_path), math.inf, clock=clock)
-    app = DashboardApp(replay, theme="dark", clock=clock, unix_clock=clock.unix)
+    clock, path = Clock(), tmp_path / "session.jsonl"
+    path.write_text("\n".join(map(to_json, [hello(), estimate(2.0, ("piano",)), estimate(60.0)])))
+    app = DashboardApp(
+        Replay(path, 20.0, clock=clock), theme="dark", clock=clock, unix_clock=clock.unix
+    )
     async with app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "REPLAY 20 x", "● piano")
         await pilot.press("less_than_sign")
-        await until_shown(pilot, "replay: 100 x", "REPLAY 100 x")
+        await until_shown(pilot, "replay: 10 x", "REPLAY 10 x")
         await pilot.press("p")
         clock.now += 60
         await until_shown(pilot, "REPLAY paused", "● piano")
-        await pilot.press("p", "full_stop")
-        await until_shown(pilot, "REPLAY at full speed")
+        await pilot.press("p")
+        await until_shown(pilot, "REPLAY 10 x", "● piano")
+        await pilot.press("full_stop", "full_stop")
+        await until_shown(pilot, "REPLAY 50 x")
+        clock.now += 60
+        await until_shown(pilot, "REPLAY over")
+
+
+async def test_what_was_recognised_faster_than_it_plays_is_shown_at_the_pace_of_its_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "session.jsonl"
+    messages = [
+        hello(time=100.0),
+        estimate(1.0, time=100.00),
+        estimate(1.0, time=100.01, source="line"),
+        estimate(3.0, time=100.02),
+        estimate(2.5, time=100.03, source="line"),
+        estimate(4.0, time=100.04, source="line"),
+    ]
+    path.write_text("\n".join(map(to_json, messages)))
+    waits = Waits(monkeypatch)
+    replay = Replay(path, 2.0, clock=lambda: waits.now)
+    for _ in messages:
+        await replay.receive()
+    assert sum(waits.waited) == pytest.approx((0.01 + 3.0) / 2, abs=1e-6)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["", "no json\n"])
