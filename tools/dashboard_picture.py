@@ -1,7 +1,10 @@
 """A picture of the real dashboard, as SVG, from a live publisher.
 
-mmgat-stream --demo --no-dashboard --publish tcp://127.0.0.1:5550 &
-python -m tools.dashboard_picture --connect tcp://127.0.0.1:5550 --after 12 --out dashboard.svg
+The README's and the docs' pictures, each beside a demo that has just begun::
+
+    mmgat-stream --demo --no-dashboard &
+    python -m tools.dashboard_picture --after 14 --out docs/dashboard.svg
+    python -m tools.dashboard_picture --after 24 --keys 2 --out docs/dashboard-timeline.svg
 """
 
 from __future__ import annotations
