@@ -1,7 +1,8 @@
 """Hostile publishers against readers, hostile readers against the publisher, hostile clients against
 the control endpoint.
 
-python -m tools.fuzz_bus --messages 1000000
+    python -m tools.fuzz_bus                       a million each: half an hour
+    python -m tools.fuzz_bus --only publisher
 
 Ends with an error unless nothing died, an honest reader lost nothing, and memory stayed in bounds.
 Everything goes through real sockets on this machine.
@@ -265,7 +266,8 @@ class _Memory:
 @click.command()
 @click.option("--messages", default=1_000_000, show_default=True, help="Hostile ones, each way.")
 @click.option("--seed", default=0, show_default=True, help="Of the messages.")
-def main(messages: int, seed: int) -> None:
+@click.option("--only", type=click.Choice(["readers", "publisher", "control"]), help="One of them.")
+def main(messages: int, seed: int, only: str | None) -> None:
     """Send hostile messages to readers and to the publisher; Linux only, for it reads /proc."""
     for name in ("mmgat", "mmgat.stream.control.audit"):  # faults are what is asked for
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -275,6 +277,8 @@ def main(messages: int, seed: int) -> None:
         ("publisher", attack_publisher),
         ("control", attack_control),
     ):
+        if only not in (None, name):
+            continue
         begun = time.monotonic()
         outcome = attack(messages, seed)
         failed = failed or bool(outcome.faults)
