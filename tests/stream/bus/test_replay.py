@@ -6,7 +6,14 @@ import msgspec
 
 from mmgat.stream.bus.protocol import PREFIX, Message
 from mmgat.stream.bus.publisher import REPLAY_PAUSE_S, REPLAY_PERIOD_S
-from mmgat.stream.bus.replay import MAX_EVENTS, MAX_MARKS, MAX_SOUNDING, PORTION, Replay
+from mmgat.stream.bus.replay import (
+    MAX_EVENTS,
+    MAX_MARKS,
+    MAX_SOUNDING,
+    MAX_TOPICS_ASKED,
+    PORTION,
+    Replay,
+)
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
 
 HISTORY_S = 600.0
@@ -67,6 +74,21 @@ def test_it_is_bounded() -> None:
     off = [event(id=f"x{n}", seq=2000 + n, event="off", time=NOW) for n in range(2000)]
     seqs = [message.seq for message in kept(*on, *off)]
     assert seqs == [*range(2000 - MAX_SOUNDING, 2000), *range(4000 - MAX_EVENTS, 4000)]
+
+
+def test_newcomers_topics_are_bounded_and_asked_for_once() -> None:
+    replay = Replay(HISTORY_S)
+    replay.keep(HELLO)
+    for n in range(MAX_TOPICS_ASKED):
+        replay.ask(b"nothing/%d" % n)
+    replay.ask(PREFIX.encode())
+    assert replay.asked
+    replay.begin(NOW)
+    assert not replay.asked
+    assert not replay.waiting  # the last one had no room
+    replay.ask(PREFIX.encode())
+    replay.begin(NOW)
+    assert replay.portion() == [replayed(HELLO)]
 
 
 def test_the_largest_replay_is_out_within_a_second_and_a_half() -> None:

@@ -100,8 +100,9 @@ def test_damaged_messages_are_skipped_counted_and_told_once_a_minute(
     now = 1000.0
     monkeypatch.setattr(subscriber_module.time, "monotonic", lambda: now)
     told: list[str] = []
+    notices: list[Notice] = []
     damaged = [b"mmgat/v2/status/", b"\xc1"]
-    with Subscriber(publisher.address, warn=told.append) as subscriber:
+    with Subscriber(publisher.address, warn=told.append, on_notice=notices.append) as subscriber:
         publisher.send(damaged, damaged, damaged, event(0))
         assert subscriber.receive(5) == event(0)
         assert subscriber.damaged == 3
@@ -112,6 +113,7 @@ def test_damaged_messages_are_skipped_counted_and_told_once_a_minute(
         assert subscriber.receive(5) == event(1)
         assert len(told) == 2
         assert "skipped 4 so far" in told[1]
+        assert notices == [Notice("damaged", told[0], n=1), Notice("damaged", told[1], n=4)]
 
 
 def test_iteration_goes_on_behind_a_damaged_message(publisher: Publisher) -> None:
