@@ -113,7 +113,8 @@ def test_damaged_messages_are_skipped_counted_and_told_once_a_minute(
         assert subscriber.receive(5) == event(1)
         assert len(told) == 2
         assert "skipped 4 so far" in told[1]
-        assert notices == [Notice("damaged", told[0], n=1), Notice("damaged", told[1], n=4)]
+        damages = [notice for notice in notices if notice.kind == "damaged"]
+        assert damages == [Notice("damaged", told[0], n=1), Notice("damaged", told[1], n=4)]
 
 
 def test_iteration_goes_on_behind_a_damaged_message(publisher: Publisher) -> None:
