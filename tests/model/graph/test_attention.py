@@ -100,6 +100,20 @@ def test_an_untrained_layer_is_nearly_the_identity() -> None:
     assert not torch.equal(y, x)
 
 
+@pytest.mark.parametrize("scale", range(3))
+def test_the_gate_chooses_among_the_scales_of_each_node(scale: int) -> None:
+    torch.manual_seed(0)
+    layer = MultiScaleLayer(64, n_scales=3, n_heads=4, dropout=0.0).eval()
+    x = torch.randn(2, 10, 64)
+    neighbours = neighbourhoods(graphs(2, 10, 10), scales())
+    with torch.no_grad():
+        layer.gate.weight.zero_()
+        layer.gate.bias.copy_(torch.tensor([100.0 * (n == scale) for n in range(3)]))
+        chosen = layer.attention(layer.norm(x), neighbours)[:, :, scale]
+        expected = x + layer.residual_scale * torch.nn.functional.elu(chosen)
+        torch.testing.assert_close(layer(x, neighbours), expected)
+
+
 def test_heads_that_do_not_divide_the_size_are_refused() -> None:
     with pytest.raises(ValueError, match="divisible by 3 heads, found 16"):
         GATv2(8, 16, n_heads=3)
