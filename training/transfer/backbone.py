@@ -16,11 +16,20 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mmgat.model.embedders.mobilenet import N_FEATURES, SpectrogramMobileNet
 from mmgat.model.embedders.tagger import N_HIDDEN
+from mmgat.model.embedders.tags import TAGS
+from mmgat.training.data.audioset_names import FIRST_MUSIC_NAME, LAST_MUSIC_NAME, label_columns
 from mmgat.training.embedders.mn04 import N_MN04, mn04_network, renamed
 from mmgat.training.errors import TrainingDataError
 
 FIRST_LAYERS: Final = 12
 """Layers of the first half: up to the tenth block."""
+
+
+def kept_classes(class_names: list[str]) -> list[int]:
+    """AudioSet's classes that the embedder computes: music, singing, and the tags; in order."""
+    music = range(class_names.index(FIRST_MUSIC_NAME), class_names.index(LAST_MUSIC_NAME) + 1)
+    labels = {column for columns in label_columns(class_names) for column in columns}
+    return sorted({*music, *labels, *(class_names.index(tag) for tag in TAGS)})
 
 
 class Classes(nn.Module):

@@ -17,14 +17,17 @@ from mmgat.model.embedders.mobilenet import SpectrogramMobileNet
 from mmgat.model.embedders.tagger import MOST_CLASSES, TaggerEmbedder
 from mmgat.model.embedders.tags import TAGS
 from mmgat.model.mmgat import MMGAT
-from mmgat.training.data.audioset_names import (
-    FIRST_MUSIC_NAME,
-    LAST_MUSIC_NAME,
-    label_columns,
-)
+from mmgat.training.data.audioset_names import label_columns
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.sample_bank import source_of, split_of
-from mmgat.training.transfer.backbone import FIRST_LAYERS, Classes, Stem, Tail, load_mn04
+from mmgat.training.transfer.backbone import (
+    FIRST_LAYERS,
+    Classes,
+    Stem,
+    Tail,
+    kept_classes,
+    load_mn04,
+)
 from mmgat.training.transfer.heads import Nodes
 from mmgat.training.transfer.tail import Prior
 
@@ -49,13 +52,6 @@ NOTES: Final = (
 )
 
 
-def kept_classes(class_names: list[str]) -> list[int]:
-    """AudioSet's classes that the embedder computes: music, singing, and the tags; in order."""
-    music = range(class_names.index(FIRST_MUSIC_NAME), class_names.index(LAST_MUSIC_NAME) + 1)
-    labels = {column for columns in label_columns(class_names) for column in columns}
-    return sorted({*music, *labels, *(class_names.index(tag) for tag in TAGS)})
-
-
 @torch.no_grad()
 def embedder_of(
     network: SpectrogramMobileNet, tail: Tail, nodes: Nodes, class_names: list[str]
@@ -73,7 +69,7 @@ def embedder_of(
     of_features = prior.of_features.weight / prior.spread
     offset = prior.offset - of_classes @ prior.class_mean - of_features @ prior.mean
     embedder.prior_scale.copy_(prior.scale)
-    embedder.prior_of_classes.weight.copy_(of_classes[:, kept])
+    embedder.prior_of_classes.weight.copy_(of_classes)
     embedder.prior_of_features.weight.copy_(of_features)
     embedder.prior_of_features.bias.copy_(offset)
     for label, columns in enumerate(label_columns(class_names)):
@@ -118,7 +114,7 @@ def parts_of(embedder: TaggerEmbedder, class_names: list[str]) -> tuple[Tail, No
     embedder = copy.deepcopy(embedder)
     classes = Classes(len(class_names))
     classes.hidden, classes.classes = embedder.hidden, embedder.classes
-    prior = Prior(label_columns(class_names), len(class_names))
+    prior = Prior(class_names)
     prior.scale.copy_(embedder.prior_scale)
     prior.offset.copy_(embedder.prior_of_features.bias)
     prior.of_classes.weight.copy_(embedder.prior_of_classes.weight)

@@ -12,12 +12,11 @@ import torch
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.tagger import TaggerEmbedder
 from mmgat.model.mmgat import MMGAT
-from mmgat.training.data.audioset_names import label_columns
 from mmgat.training.export import onnx_graphs
 from mmgat.training.transfer import checkpoint, heads, tail
 from mmgat.training.transfer.audio.mixing import KINDS
 from mmgat.training.transfer.audio.packed import PackedSet
-from mmgat.training.transfer.backbone import Tail, load_mn04
+from mmgat.training.transfer.backbone import Tail, kept_classes, load_mn04
 from mmgat.training.transfer.features import read_parts
 from mmgat.training.transfer.onsets import embedder, graphs, windows
 from mmgat.training.transfer.operating_points import material, operating_points
@@ -91,7 +90,7 @@ def fit_mmgat(
     names, text = place.packed.class_names, place.packed.text()
     views, _ = place.views("train")
     network, classes = load_mn04(place.mn04)
-    second, prior = Tail(network, classes), tail.Prior(label_columns(names), len(names))
+    second, prior = Tail(network, classes), tail.Prior(names)
     tail.load(place.cache / "tail", second, prior)
     second.eval().to(place.device)
     embedded = {kind: heads.embed_views(second, of_kind) for kind, of_kind in views.items()}
@@ -144,7 +143,7 @@ def learn_onsets(
     for split, wanted in (("train", more), ("validation", held_out)):
         windows.run(place.packed, place.mn04, place.cache, split, wanted, place.device)
     full, calibration = place.views("train")
-    kept = [names[column] for column in checkpoint.kept_classes(names)]
+    kept = [names[column] for column in kept_classes(names)]
 
     def onsets(split: str, kind: str, n_parts: int) -> TargetedViews:
         part = windows.read(place.cache, split, kind, n_parts)

@@ -26,7 +26,7 @@ from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.losses import masked_mean, presence_loss
 from mmgat.training.transfer.audio.parts import N_NODES
 from mmgat.training.transfer.averaging import AveragedTraining, device_of, part_of_the_way
-from mmgat.training.transfer.backbone import Tail
+from mmgat.training.transfer.backbone import Tail, kept_classes
 from mmgat.training.transfer.features import Arrays
 from mmgat.training.transfer.targets import Calibration, Scales, half_way
 
@@ -83,7 +83,10 @@ class Prior(nn.Module):
     """Features [..., 384] and class logits [..., 527] -> prior logits [..., 20] of the labels.
 
     A label begins with the largest logit of its classes; what other classes and features add is
-    learned from zero.
+    learned from zero. Of the classes it hears those that the embedder keeps.
+
+    Args:
+        class_names: of the logits.
     """
 
     mean: Tensor
@@ -91,9 +94,10 @@ class Prior(nn.Module):
     class_mean: Tensor
     class_spread: Tensor
 
-    def __init__(self, columns: list[list[int]], n_classes: int) -> None:
+    def __init__(self, class_names: list[str]) -> None:
         super().__init__()
-        self._columns = columns
+        self._columns, self._heard = label_columns(class_names), kept_classes(class_names)
+        n_classes = len(self._heard)
         self.scale = nn.Parameter(torch.ones(N_LABELS))
         self.offset = nn.Parameter(torch.zeros(N_LABELS))
         self.of_classes = nn.Linear(n_classes, N_LABELS, bias=False)
@@ -108,7 +112,8 @@ class Prior(nn.Module):
     def forward(self, features: Tensor, logits: Tensor) -> Tensor:
         """Computes the prior logits; see the class for shapes."""
         loudest = torch.stack([logits[..., c].amax(-1) for c in self._columns], -1)
-        of_classes = self.of_classes((logits - self.class_mean) / self.class_spread)
+        heard = logits[..., self._heard]
+        of_classes = self.of_classes((heard - self.class_mean) / self.class_spread)
         of_features = self.of_features((features - self.mean) / self.spread)
         prior: Tensor = self.scale * loudest + self.offset + of_classes + of_features
         return prior
@@ -140,8 +145,9 @@ class Prior(nn.Module):
     def _measure(self, features: Tensor, logits: Tensor) -> None:
         self.mean.copy_(features.mean(0))
         self.spread.copy_(features.std(0) + SPREAD_FLOOR[1])
-        self.class_mean.copy_(logits.mean(0))
-        self.class_spread.copy_(logits.std(0) + SPREAD_FLOOR[0])
+        heard = logits[..., self._heard]
+        self.class_mean.copy_(heard.mean(0))
+        self.class_spread.copy_(heard.std(0) + SPREAD_FLOOR[0])
 
 
 def draw(
@@ -183,7 +189,7 @@ def train(
     rng = np.random.default_rng(settings.seed)
     columns = label_columns(class_names)
     device = device_of(tail)
-    start, prior = copy.deepcopy(tail).eval(), Prior(columns, len(class_names)).to(device)
+    start, prior = copy.deepcopy(tail).eval(), Prior(class_names).to(device)
     with torch.inference_mode():
         outs = [start(draw(views, settings, rng)[0].to(device)) for _ in range(10)]
         features, logits = (torch.cat(values) for values in zip(*outs, strict=True))

@@ -10,8 +10,8 @@ from mmgat.model.labels import LABELS
 from mmgat.training.data.audioset_names import label_columns
 from mmgat.training.data.label_text import LabelText
 from mmgat.training.transfer import heads, tail
-from mmgat.training.transfer.backbone import Classes, Stem, Tail
-from mmgat.training.transfer.checkpoint import embedder_of, kept_classes
+from mmgat.training.transfer.backbone import Classes, Stem, Tail, kept_classes
+from mmgat.training.transfer.checkpoint import embedder_of
 from mmgat.training.transfer.features import Arrays
 from mmgat.training.transfer.operating_points import (
     AIMS,
@@ -97,7 +97,7 @@ def test_the_prior_begins_with_what_the_classes_say_half_way(
 ) -> None:
     logits = teacher_logits(parts["music"], names)[:, :, 1]
     gains, shifts = half_way(logits, calibration)
-    prior = tail.Prior(label_columns(names), len(names))
+    prior = tail.Prior(names)
     classes = torch.from_numpy(parts["music"]["teacher_4s"].astype(np.float32)).flatten(0, 1)
     prior.start(torch.randn(len(classes), 384), classes, tail.Scales(gains, shifts))
     expected = (gains * logits + shifts).reshape(-1, 20)
@@ -159,10 +159,25 @@ def test_tail_and_mmgat_learn_and_become_one_embedder(
     torch.testing.assert_close(found, expected, atol=0.03, rtol=0.02)
 
 
+def test_an_embedder_says_what_its_parts_say_whatever_they_learned(names: list[str]) -> None:
+    """Of all classes the prior may hear only those that the embedder keeps."""
+    torch.manual_seed(0)
+    network, classes = SpectrogramMobileNet(), Classes()
+    second, prior = Tail(network, classes).eval(), tail.Prior(names)
+    for layer in (prior.of_classes, prior.of_features):
+        torch.nn.init.normal_(layer.weight)
+    prior.standardise(torch.randn(50, 384), 3 * torch.randn(50, 527) - 8)
+    nodes, log_mel = heads.Nodes(prior, names), torch.randn(3, 200, 128)
+    with torch.inference_mode():
+        expected = nodes(*second(Stem(network)(log_mel)))
+        found = embedder_of(network, second, nodes, names)(log_mel)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
 def test_what_is_saved_is_read(tmp_path: Path, names: list[str]) -> None:
     torch.manual_seed(0)
     parts = [Tail(SpectrogramMobileNet(), Classes()) for _ in range(2)]
-    priors = [tail.Prior(label_columns(names), len(names)) for _ in range(2)]
+    priors = [tail.Prior(names) for _ in range(2)]
     torch.nn.init.ones_(priors[0].offset)
     tail.save(tmp_path, parts[0], priors[0])
     tail.load(tmp_path, parts[1], priors[1])
