@@ -49,6 +49,14 @@ class Bridges(click.Group):
         except BridgeError as error:
             raise CommandError(str(error)) from None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments begin with."""
+        if args[0] not in bridge_names() and not args[0].startswith("-"):
+            raise CommandError(f"expected one of {', '.join(bridge_names())}, found {args[0]!r}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists their names and, of this package's, what they are; none is imported."""
         rows = [(name, SHORT_HELP.get(name, "of another package")) for name in bridge_names()]

@@ -111,5 +111,6 @@ function run() {
   });
 }
 
+process.stdout.on("error", () => process.exit(0));  // nobody reads any more
 process.on("SIGINT", () => { console.log(`${lost} messages were lost`); process.exit(0); });
 run();

@@ -30,7 +30,7 @@ class Entry:
     """One line of the log.
 
     Attributes:
-        number: counts up; no two entries have the same.
+        number: no two entries have the same; it counts up, and down for what is told late.
         kind: on and off of an instrument; a warning, its end; a notice; a mark of the user.
         unix_time: when; 0 if nothing said it.
         stream_s: second in the stream, where there is one.
@@ -54,7 +54,7 @@ Entries = tuple[Entry, ...]
 
 
 def newest(entries: Entries) -> int:
-    """The number of the entry that was told last; -1 where there is none."""
+    """The number of the entry that came last and was not told late; -1 where there is none."""
     return max((entry.number for entry in entries), default=-1)
 
 
@@ -76,7 +76,10 @@ def with_entry(
         entries: the log before.
         replayed: it is told late: its place is where its time is.
     """
-    number = newest(entries) + 1
+    if replayed:
+        number = min((one.number for one in entries if one.number < 0), default=0) - 1
+    else:
+        number = next((one.number for one in reversed(entries) if one.number >= 0), -1) + 1
     entry = Entry(number, kind, unix_time, stream_s, source, text, label, lasted_s)
     place = len(entries)
     while replayed and place and entries[place - 1].unix_time > unix_time:

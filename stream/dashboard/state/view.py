@@ -22,7 +22,7 @@ class Choices:
 
     Attributes:
         source: name, or "" for the first.
-        label: instrument of the evidence, or "" for the strongest.
+        label: instrument of the evidence, or "" for what has sounded longest.
         span_s: width of the timeline.
         cursor_s: moment on the timeline's axis; None follows the newest.
         kinds: the log's filter.
@@ -109,14 +109,20 @@ class View:
 
     @property
     def label(self) -> str:
-        """The instrument that the evidence is about: the one chosen, or else the strongest."""
+        """The instrument that the evidence is about: the one chosen, or what has sounded longest.
+
+        Where nothing sounds it is the strongest.
+        """
         if self.choices.label in self.state.labels:
             return self.choices.label
-        estimate = self.source.estimate if self.source else None
-        if estimate is None or not estimate.scores:
+        source = self.source
+        estimate = source.estimate if source else None
+        if source is None or estimate is None or not estimate.scores:
             return self.state.labels[0]
-        among = estimate.active or list(estimate.scores)
-        return max(among, key=lambda label: estimate.scores.get(label, 0.0))
+        scores, sounding = estimate.scores, source.history.sounding
+        if active := [label for label in source.active if label in sounding]:
+            return min(active, key=lambda label: (sounding[label].onset_s, -scores.get(label, 0.0)))
+        return max(source.active or scores, key=lambda label: scores.get(label, 0.0))
 
     @property
     def entries(self) -> Entries:

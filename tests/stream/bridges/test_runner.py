@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+from click.testing import CliRunner
+
 from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal
+from mmgat.stream.bridges.registry import bridge_names
 from mmgat.stream.bridges.runner import LONGEST_PAUSE_S, Runner
 from mmgat.stream.bus.protocol import Message
+from mmgat.stream.commands.bridge import main
 from mmgat.stream.setting_types import SettingsGroup
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
 
@@ -133,3 +138,18 @@ def test_a_fault_of_one_message_loses_that_message_and_is_told_once() -> None:
     assert [type(signal).__name__ for signal in bridge.sent] == ["Event", "Status", "Event"]
     assert (runner.delivered, runner.not_delivered) == (1, 2)
     assert lines == ["a message was not delivered, ValueError: no such number"]
+
+
+def test_a_bridge_that_there_is_not_is_told_with_those_that_there_are() -> None:
+    result = CliRunner().invoke(main, ["nope"], prog_name="mmgat-bridge")
+    assert result.exit_code == 1
+    assert result.output == (
+        f"mmgat-bridge: expected one of {', '.join(bridge_names())}, found 'nope'\n"
+    )
+
+
+def test_where_the_subscriber_has_said_why_nothing_comes_the_bridge_does_not_guess(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Script, "trouble", "expected tcp://lab:1 to let us in, found it refuse")
+    assert run([None] * 40, set())[2] == []
