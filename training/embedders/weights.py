@@ -102,7 +102,9 @@ def _download(published: Published, path: Path) -> None:
             progressbar=True,
         )
     except Exception as error:  # pooch passes on what requests raises
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if getattr(error, "response", "") is None:  # of requests: nobody answered
+            reason = f"no connection to {published.url.split('/')[2]}"
         raise TrainingDataError(
             f"expected to download {published.url} ({published.megabytes} MB), found {reason}: "
             f"check the connection, or fetch {published.file} from {published.source} on another "
