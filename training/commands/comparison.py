@@ -35,7 +35,7 @@ def compare(
     """
     import torch
 
-    from mmgat.training.evaluation.comparison import compare, compare_seeds, seeds_of
+    from mmgat.training.evaluation.comparison import chance, compare, compare_seeds, seeds_of
     from mmgat.training.evaluation.comparison_page import tables, write_page
     from mmgat.training.figures.comparison import draw_comparison
     from mmgat.training.fitting.run_folder import RESULT
@@ -56,9 +56,10 @@ def compare(
         if not only_done:
             compare_seeds(config, yard, runs, seeds, report)
     by_seed = {config.stem: seeds_of(config.stem, runs) for config in configs}
-    click.echo(tables(rows, by_seed))
+    written = tables(rows, by_seed, chance(yard))
+    click.echo(written)
     if page is not None:
-        write_page(page, rows, by_seed)
+        write_page(page, written)
     if figures is not None:
         for path in draw_comparison(rows, yard, runs, figures):
             click.echo(path)

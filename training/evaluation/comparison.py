@@ -112,6 +112,17 @@ def compare_seeds(
             path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
+def chance(yard: Path) -> dict[str, float]:
+    """Computes the mean average precision of scores by chance on each part, of 50 draws."""
+    rng, found = np.random.default_rng(0), {}
+    for part in PARTS:
+        about = Yard(yard).labels(part)
+        truth, known = about["bag"], about["bag_weight"]
+        draws = (rng.random(truth.shape).astype(np.float32) for _ in range(50))
+        found[part] = float(np.mean([mean_average_precision(truth, s, known) for s in draws]))
+    return found
+
+
 def seeds_of(name: str, runs: Path) -> list[dict[str, Any]]:
     """Reads the evaluations of all seeds of a recipe that are done."""
     found = sorted((runs / name).glob(f"seed-*/{COMPARISON}"))

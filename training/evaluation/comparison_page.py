@@ -41,12 +41,17 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def tables(rows: Sequence[dict[str, Any]], seeds: Seeds | None = None) -> str:
+def tables(
+    rows: Sequence[dict[str, Any]],
+    seeds: Seeds | None = None,
+    by_chance: Mapping[str, float] | None = None,
+) -> str:
     """All tables in Markdown, best on real playing first.
 
     Args:
         rows: of ``compare``.
         seeds: name of a system -> its evaluations by seed, of ``seeds_of``.
+        by_chance: of ``chance``.
     """
     rows = sorted(rows, key=lambda row: -row["phrases"]["map"])
     costs = _table(
@@ -121,8 +126,13 @@ def tables(rows: Sequence[dict[str, Any]], seeds: Seeds | None = None) -> str:
     )  # fmt: skip
     head = (
         f"Trained on {n_train:,} clips; {n_mixtures} mixtures and {n_phrases} clips of real playing "
-        "evaluate. One seed, but see below; 95 % intervals are bootstrapped over the clips."
+        "evaluate. One seed each; 95 % intervals are bootstrapped over the clips."
     )
+    if by_chance is not None:
+        mixtures, phrases = (by_chance[part] for part in ("evaluation", "phrases"))
+        head += (
+            f" Scores by chance have mAP {mixtures:.3f} on mixtures, {phrases:.3f} on real playing."
+        )
     return "\n\n".join(
         [
             head,
@@ -163,8 +173,8 @@ def _spread(seeds: Seeds) -> list[str]:
     return ["Several seeds, mean and standard deviation (the SVM has no randomness):", table]
 
 
-def write_page(page: Path, rows: Sequence[dict[str, Any]], seeds: Seeds | None = None) -> None:
-    """Replaces what stands between the page's markers.
+def write_page(page: Path, written: str) -> None:
+    """Replaces what stands between the page's markers by ``tables``.
 
     Raises:
         TrainingDataError: the page or its markers are missing.
@@ -177,4 +187,4 @@ def write_page(page: Path, rows: Sequence[dict[str, Any]], seeds: Seeds | None =
         raise TrainingDataError(
             f"expected {page} with the lines {BEGIN!r} and {END!r}, found {error}"
         ) from None
-    page.write_text(f"{before}{BEGIN}\n\n{tables(rows, seeds)}\n\n{END}{after}", "utf-8")
+    page.write_text(f"{before}{BEGIN}\n\n{written}\n\n{END}{after}", "utf-8")

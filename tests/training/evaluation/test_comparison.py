@@ -65,7 +65,8 @@ def test_a_comparison_is_made_once_and_written_as_a_page(yard: Path, tmp_path: P
     compare_seeds(recipe, yard, tmp_path / "runs", 2, lambda _: None)
     by_seed = seeds_of("mtf-dnn-tiny", tmp_path / "runs")
     assert by_seed[0] == first
-    write_page(page, [first], {"mtf-dnn-tiny": by_seed})
+    by_chance = comparison.chance(yard)
+    write_page(page, tables([first], {"mtf-dnn-tiny": by_seed}, by_chance))
     maps = [each["phrases"]["map"] for each in by_seed]
     text = page.read_text()
     assert text.startswith("before")
@@ -74,6 +75,7 @@ def test_a_comparison_is_made_once_and_written_as_a_page(yard: Path, tmp_path: P
     assert f"| mtf-dnn-tiny | not found | {first['evaluation']['map']:.3f}" in text
     assert f"{np.mean(maps):.3f} ± {np.std(maps, ddof=1):.3f}" in text
     assert "| mtf-dnn-tiny | 2 |" in text
+    assert 0.4 < by_chance["evaluation"] < 1  # two labels, half of the clips each
     pictures = draw_comparison([first], yard, tmp_path / "runs", tmp_path / "figures")
     assert [path.name for path in pictures] == [
         "comparison-labels.png",
@@ -84,7 +86,7 @@ def test_a_comparison_is_made_once_and_written_as_a_page(yard: Path, tmp_path: P
 def test_a_page_without_markers_is_refused(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text("nothing")
     with pytest.raises(TrainingDataError, match="begin"):
-        write_page(tmp_path / "page.md", [])
+        write_page(tmp_path / "page.md", "")
 
 
 def bags(truth: np.ndarray, known: np.ndarray) -> Bags:
