@@ -145,7 +145,7 @@ class BlockQueue:
         with self._changed:
             return self._closed and not self._blocks
 
-    def close(self, discard: bool = False) -> None:
+    def close(self, discard: bool) -> None:
         """Ends the stream; what waits can still be taken, unless it is discarded."""
         with self._changed:
             self._closed = True

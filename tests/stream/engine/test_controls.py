@@ -185,6 +185,7 @@ def test_an_engine_describes_itself_and_counts(live: Live) -> None:
     description = live.controls(Describe())
     assert isinstance(description, Description)
     assert description.hello == HELLO
+    assert description.decision.sensitivity == SETTINGS.decision.sensitivity == "normal"
     assert description.sources == [SourceState(source="mic", paused=False)]
     assert "mute" in description.requests
     counters = live.controls(Statistics())

@@ -10,7 +10,7 @@ import pytest
 
 from mmgat.stream.audio.inputs import Input
 from mmgat.stream.audio.liveness import LivenessState
-from mmgat.stream.audio.source import AudioSource, SourceHealth
+from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.bus.protocol import Message, Status
 from mmgat.stream.engine.engine import Engine
 from mmgat.stream.errors import SourceError
@@ -108,6 +108,25 @@ def test_what_an_output_loses_is_counted_and_told(recognizer: Recognizer) -> Non
     assert sink.n_given > status.windows
     assert status.sinks_dropped == {"lab": sink.n_given}
     assert status.message == "output lab fails: No space left on device"
+
+
+def test_an_output_that_hears_gets_every_block_that_is_analysed(recognizer: Recognizer) -> None:
+    class Ear(Sink):
+        wants_audio = lossless = True
+        heard: list[Any]
+
+        def open(self) -> None:
+            self.heard = []
+
+        def handle(self, message: Message) -> None: ...
+
+        def handle_audio(self, stream: str, rate_hz: int, live: bool, block: Block) -> None:
+            assert (stream, rate_hz, live) == ("mic", RATE_HZ, False)
+            self.heard.append(block.samples)
+
+    ear, samples = Ear(), melody(1.0, RATE_HZ)
+    ended(recognizer, Source(samples), ear)
+    np.testing.assert_array_equal(np.concatenate(ear.heard), samples)
 
 
 @pytest.mark.parametrize("live", [False, True])
