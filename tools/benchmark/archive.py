@@ -55,10 +55,13 @@ def cost(command: str, *arguments: object) -> Cost:
     """Runs a command of this package to its end."""
     code = f"from mmgat.stream.commands.entry import {command}; {command}()"
     call = [sys.executable, "-c", code, *map(str, arguments)]
-    out = subprocess.check_output([sys.executable, "-c", MEASURE, *call], stderr=subprocess.DEVNULL)
-    status, wall_s, cpu_s, peak_mb = json.loads(out.splitlines()[-1])
+    done = subprocess.run([sys.executable, "-c", MEASURE, *call], capture_output=True, check=True)
+    status, wall_s, cpu_s, peak_mb = json.loads(done.stdout.splitlines()[-1])
     if status:
-        raise click.ClickException(f"expected {command} to end well, found exit code {status}")
+        said = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
+        raise click.ClickException(
+            f"expected {command} to end well, found exit code {status}: {' '.join(said)}"
+        )
     return Cost(wall_s, cpu_s, peak_mb)
 
 
