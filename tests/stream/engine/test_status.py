@@ -224,3 +224,11 @@ def test_pausing_a_stream_leaves_the_others(recognizer: Recognizer) -> None:
     assert engine.paused == {"desk": False, "hall": True}
     engine.set_paused("hall", False)
     assert engine.paused == {"desk": False, "hall": False}
+
+
+def test_an_engine_that_has_not_ended_runs_and_may_be_waited_for_a_moment(
+    recognizer: Recognizer,
+) -> None:
+    engine = Engine([Input(Source(melody(0.5, RATE_HZ)))], recognizer, [], SETTINGS)
+    assert not engine.wait(0)
+    assert status_of(engine).state == "running"
