@@ -71,8 +71,8 @@ def find_weights(published: Published, own: Path | None = None) -> Path:
     if not path.is_file():
         if not published.url:
             raise TrainingDataError(
-                f"expected --weights with {published.file} of {published.title}, found none: fetch "
-                f"it from {published.source}"
+                f"expected --weights with {published.file} of {published.title}, or that file in "
+                f"{path.parent}, found neither: fetch it from {published.source}"
             )
         _download(published, path)
         if not published.sha256:
