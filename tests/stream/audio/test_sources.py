@@ -187,3 +187,8 @@ def test_joined_blocks_are_as_late_as_the_last_of_them() -> None:
     joined = Block.joined([Block(4, one, 1.0), Block(6, 2 * one, 2.5, interrupted=True)])
     assert (joined.position, joined.captured_at, joined.interrupted) == (4, 2.5, True)
     assert joined.samples[:, 0].tolist() == [1, 1, 2, 2]
+
+
+def test_a_source_says_of_which_kind_it_is() -> None:
+    assert FileSource(Path("clip.wav")).kind == "file"
+    assert StdinSource(16_000, 1).kind == "stdin"
