@@ -38,7 +38,7 @@ def run(
         block = Block(n * SIZE, sound[n * SIZE : (n + 1) * SIZE], 0.0)
         stream.queue.put(replace(block, interrupted=n == interrupted_at))
         if n == n_blocks - 1:
-            stream.queue.close()
+            stream.queue.close(discard=False)
         stream.advance()
         while recognize_batch(recognizer, [stream.pipeline]):
             stream.advance()

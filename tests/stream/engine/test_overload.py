@@ -92,7 +92,7 @@ class Overload:
             self.stream.queue.put(Block(self._n_blocks * n, samples, end_s))
             self._n_blocks += 1
         if self.now >= self._seconds:
-            self.stream.queue.close()
+            self.stream.queue.close(discard=False)
 
 
 @settings(max_examples=25, deadline=None)
