@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+from rich.cells import cell_len
 
 from mmgat.stream.dashboard.drawing.cells import (
     BRIGHT,
@@ -36,6 +38,7 @@ KEYS: Final[Keys] = (
     ("m", "mark"),
     ("x", "export"),
 )
+NAME_CELLS: Final = 14
 _MARKS: Final[dict[str, tuple[str, ColorRole]]] = {
     "on": ("●", SOUNDING),
     "off": ("○", FAINT),
@@ -120,7 +123,7 @@ def entry_line(entry: Entry, width: int, sources: Mapping[str, int]) -> Line:
         line.append(Span(f"{stream:>7} ", FAINT))
     line.append(Span(f" {mark} " if width >= 56 else f"{mark} ", role))
     if sources and width >= 70:
-        line.append(Span(fit(entry.source, 14) + " ", MUTED))
+        line.append(Span(fit(entry.source, _name_cells(sources, width)) + " ", MUTED))
     elif sources:
         number = sources.get(entry.source, "")
         line.append(Span(f"{number:>{len(str(len(sources)))}} ", MUTED))
@@ -132,3 +135,8 @@ def entry_line(entry: Entry, width: int, sources: Mapping[str, int]) -> Line:
         room = width - line_len(line)
         line.append(Span(after if len(after) <= room else short, MUTED))
     return line
+
+
+def _name_cells(sources: Iterable[str], width: int) -> int:
+    """Cells for the names of sources: as many as they need, up to a quarter of the line."""
+    return max(NAME_CELLS, min(max(map(cell_len, sources)), width // 4))

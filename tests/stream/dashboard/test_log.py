@@ -66,6 +66,15 @@ def test_little_room_gives_a_source_its_number() -> None:
     assert text_of(narrow)[9:] == "○ 2 mallet percussion ended …"
 
 
+def test_much_room_gives_a_source_its_whole_name() -> None:
+    state = DashboardState(address="")
+    state = advance(state, event("on", "piano", 6.0, 5.0), 0.0)
+    (entry,) = (replace(e, source="a recording of the second evening") for e in state.entries)
+    names = {entry.source: 1, "the other microphone": 2}
+    assert entry.source in text_of(entry_lines(entry, 200, names)[0])
+    assert entry.source[:12] in text_of(entry_lines(entry, 80, names)[0])
+
+
 def test_a_long_warning_is_read_whole_and_the_oldest_entry_is_reached() -> None:
     state = with_notice(DashboardState(address=""), "the oldest", 1.0)
     long = "expected the engine to let us in, found it refuse: put our key into its folder"
