@@ -194,13 +194,14 @@ class Stream:
             return health.warning
         if self._n_lost:
             return f"{self._n_lost} windows could not be recognised and are lost: {self.fault}"
+        dropped = "of the sound of the last 5 minutes was dropped: this machine"
         if drop_rate > self._settings.warn_dropped:
             return (
-                f"{drop_rate:.0%} of the last 5 minutes was dropped: this machine is too slow or "
-                "too busy; use a longer --hop, fewer inputs or --model compact"
+                f"{drop_rate:.0%} {dropped} is too slow or too busy; use a longer --hop, fewer inputs "
+                "or --model compact"
             )
         if drop_rate:
-            return f"{drop_rate:.1%} of the last 5 minutes was dropped: this machine was too busy"
+            return f"{drop_rate:.1%} {dropped} was too busy"
         meter = self.pipeline.meter
         if self.source.kind == "device" and meter.zeros_s >= self._settings.warn_zeros_s:
             return (

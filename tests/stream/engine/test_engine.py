@@ -114,7 +114,7 @@ def test_the_account_balances_under_random_stalls_and_the_newest_sound_is_kept(
     assert account.dropped > 0
     assert account.queued == account.discarded == 0
     assert last[0].t1 == pytest.approx(30.0, abs=0.025)  # no window needs its last 25 ms
-    assert "of the last 5 minutes was dropped" in status_of(engine).message
+    assert "of the sound of the last 5 minutes was dropped" in status_of(engine).message
 
 
 def test_a_source_that_waits_loses_nothing_under_stalls(make_recognizer: MakeRecognizer) -> None:
