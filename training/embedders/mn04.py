@@ -21,7 +21,16 @@ from mmgat.training.errors import TrainingDataError
 
 Samples = npt.NDArray[np.float32]
 
-__all__ = ("MN04", "MN04_FEATURES", "MN04_RATE_HZ", "N_MN04", "Mn04", "mn04_network", "renamed")
+__all__ = (
+    "MN04",
+    "MN04_FEATURES",
+    "MN04_RATE_HZ",
+    "N_MN04",
+    "Mn04",
+    "mn04_network",
+    "published_network",
+    "renamed",
+)
 
 MN04: Final = Published(
     title="mn04",
@@ -45,16 +54,7 @@ class Mn04:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            network = mn04_network()
-            network.load_state_dict(renamed(state, network))
-        except (OSError, RuntimeError, KeyError, AttributeError, pickle.PickleError) as error:
-            reason = str(error).splitlines()[0]
-            raise TrainingDataError(
-                f"expected the state dict of mn04 at {path}, found {reason}"
-            ) from None
-        self._network = network.eval()
+        self._network = published_network(path)
 
     @torch.inference_mode()
     def __call__(self, clips: Samples) -> tuple[Samples, Samples]:
@@ -63,6 +63,24 @@ class Mn04:
         features = network.avgpool(network.features(centred_log_mel(torch.from_numpy(clips))))
         features = features.flatten(1)
         return network.classifier(features).sigmoid().numpy(), features.numpy()
+
+
+def published_network(path: Path) -> nn.Module:
+    """mn04 with the weights of its authors' file, for evaluation.
+
+    Raises:
+        TrainingDataError: the file is missing, damaged or of another network.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network = mn04_network()
+        network.load_state_dict(renamed(state, network))
+    except (OSError, RuntimeError, KeyError, AttributeError, pickle.PickleError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingDataError(
+            f"expected the state dict of mn04 at {path}, found {reason}"
+        ) from None
+    return network.eval()
 
 
 def mn04_network() -> nn.Module:

@@ -6,11 +6,9 @@ the second half and the classes are trained on.
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Final
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -18,8 +16,7 @@ from mmgat.model.embedders.mobilenet import N_FEATURES, SpectrogramMobileNet
 from mmgat.model.embedders.tagger import N_HIDDEN
 from mmgat.model.embedders.tags import TAGS
 from mmgat.training.data.audioset_names import FIRST_MUSIC_NAME, LAST_MUSIC_NAME, label_columns
-from mmgat.training.embedders.mn04 import N_MN04, mn04_network, renamed
-from mmgat.training.errors import TrainingDataError
+from mmgat.training.embedders.mn04 import N_MN04, published_network
 
 FIRST_LAYERS: Final = 12
 """Layers of the first half: up to the tenth block."""
@@ -83,16 +80,7 @@ def load_mn04(path: Path) -> tuple[SpectrogramMobileNet, Classes]:
     Raises:
         TrainingDataError: the file is missing, damaged or of another network.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        published = mn04_network()
-        published.load_state_dict(renamed(state, published))
-    except (OSError, RuntimeError, KeyError, AttributeError, pickle.PickleError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingDataError(
-            f"expected the state dict of mn04 at {path}, found {reason}"
-        ) from None
-    published.eval()
+    published = published_network(path)
     folded: list[nn.Conv2d] = []
     for name, module in published.named_modules():
         if isinstance(module, nn.Conv2d):
