@@ -257,3 +257,13 @@ def test_of_thresholds_as_good_as_the_best_the_highest_counts() -> None:
     found = Material(scores, truth, np.ones_like(truth), nothing, nothing)
     thresholds = thresholds_for(found, Aim(beta=1.0, events_an_hour=2.0))
     assert thresholds.min() > 0.5
+
+
+def test_no_threshold_is_raised_above_one() -> None:
+    """Sounds at 0.999 would raise a threshold of 0.8 to 1.009, as far as the cap lets it."""
+    scores = np.repeat([[0.9], [0.05]], 100, axis=0).repeat(20, axis=1)
+    truth = np.repeat([[1.0], [0.0]], 100, axis=0).repeat(20, axis=1)
+    sounds = np.full((60, 20), 0.999)
+    found = Material(scores, truth, np.ones_like(truth), sounds, np.zeros((10, 20)))
+    thresholds = thresholds_for(found, Aim(beta=1.0, events_an_hour=0.0))
+    assert 0.99 < thresholds.max() <= 1.0
