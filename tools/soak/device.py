@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -25,6 +24,9 @@ ALARM_S: Final = 3.0
 
 HANG_S: Final = 60.0
 """Real seconds without any progress after which the engine counts as hanging."""
+
+MINUTE_S: Final = 60
+"""The device plays the same minute again and again."""
 
 XRUN_BLOCKS: Final = 7
 """Every so many blocks the device reports an overflow."""
@@ -82,26 +84,45 @@ class Ledger:
     """What the device did, counted by itself; frames are those of one channel.
 
     Attributes:
+        settling_s: after a fault until what is recognised is undisturbed.
         given: frames.
         expected: frames and those missed where it was opened again: the stream's length.
-        nonfinite: frames of NaN.
         segments: frames between outages.
         outages: how often it stopped giving audio.
         opened: how often it was opened.
         xruns: overflows that it reported.
         steady_from_s: since then in the stream it was without fault.
-        blocks: given and not yet seen by the analysis.
+        slow_until_s: until then in the stream the embedder did not keep up, the last time.
+        blocks: given and not yet seen by the analysis, by their place in the stream.
     """
 
+    settling_s: float = 0.0
     given: int = 0
     expected: int = 0
-    nonfinite: int = 0
     segments: list[int] = field(default_factory=lambda: [0])
     outages: int = 0
     opened: int = 0
     xruns: int = 0
     steady_from_s: float = 0.0
-    blocks: deque[np.ndarray] = field(default_factory=deque)
+    slow_until_s: float = 0.0
+    _repeated_s: float = 0.0
+    blocks: dict[int, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def steady_s(self) -> float:
+        """For how long it has been without fault."""
+        return self.expected / RATE_HZ - self.steady_from_s
+
+    @property
+    def repeated_s(self) -> float:
+        """Of all stretches without fault, what came when their first minute and ``settling_s`` were
+        over."""
+        return self._repeated_s + max(0.0, self.steady_s - MINUTE_S - self.settling_s)
+
+    def disturb(self) -> None:
+        """Now it is not without fault."""
+        self._repeated_s = self.repeated_s
+        self.steady_from_s = self.expected / RATE_HZ
 
 
 class ScriptedDevice(AudioSource):
@@ -112,18 +133,24 @@ class ScriptedDevice(AudioSource):
         seconds: after which it ends.
         clock: advanced by what it gives.
         channels: with the same sound, a second apart.
+        settling_s: after a fault until what is recognised is undisturbed.
     """
 
     live = True
 
     def __init__(
-        self, faults: Sequence[Fault], seconds: float, clock: Clock, channels: int = 1
+        self,
+        faults: Sequence[Fault],
+        seconds: float,
+        clock: Clock,
+        channels: int = 1,
+        settling_s: float = 0.0,
     ) -> None:
         super().__init__("scripted", "device")
         self.taken = threading.Event()  # nothing waits for analysis
         self.taken.set()
         self.ended = False
-        self.ledger = Ledger()
+        self.ledger = Ledger(settling_s)
         self.is_slow = any(fault.kind == "slow" for fault in faults)
         self._faults, self._seconds, self._clock = faults, seconds, clock
         self._stopped = threading.Event()
@@ -166,7 +193,7 @@ class ScriptedDevice(AudioSource):
         if self._suffers("stall"):
             if self._clock.now - self._last_audio_at >= ALARM_S:
                 self._note_outage()
-            self.ledger.steady_from_s = self.ledger.expected / RATE_HZ
+            self.ledger.disturb()
             return Block(self._position, self._minute[:0], self._clock.now)
         if not self._suffers("slow"):
             self.taken.wait(HANG_S)
@@ -186,17 +213,20 @@ class ScriptedDevice(AudioSource):
         samples = self._minute[start : start + BLOCK_FRAMES]
         if self._suffers("nan"):
             samples = np.full_like(samples, np.nan)
-            ledger.nonfinite += BLOCK_FRAMES
         passed = round((now - self._last_audio_at) * RATE_HZ) if self._is_new else BLOCK_FRAMES
+        if is_disturbed := self._is_out or self._suffers("nan") or self._suffers("slow"):
+            ledger.disturb()
         ledger.expected += max(passed, BLOCK_FRAMES)
         ledger.given += BLOCK_FRAMES
         if self._is_out:
             ledger.segments.append(0)
         ledger.segments[-1] += BLOCK_FRAMES
         ledger.xruns += ledger.given // BLOCK_FRAMES % XRUN_BLOCKS == 0
-        if self._is_out or self._suffers("nan"):
+        if self._suffers("slow"):
+            ledger.slow_until_s = ledger.expected / RATE_HZ
+        if is_disturbed:
             ledger.steady_from_s = ledger.expected / RATE_HZ
-        ledger.blocks.append(samples)
+        ledger.blocks[ledger.expected - BLOCK_FRAMES] = samples
         self._is_new = self._is_out = False
         self._last_audio_at = now
         position, self._position = self._position, self._position + BLOCK_FRAMES
@@ -225,4 +255,4 @@ def _minute() -> np.ndarray:
     """A minute made of the bundled clip, in which instruments begin and end; float32 [frames, 1]."""
     clip, rate_hz = soundfile.read(demo_clip(), dtype="float32")
     sound = soxr.resample(clip, rate_hz, RATE_HZ)
-    return np.resize(sound, 60 * RATE_HZ)[:, None]
+    return np.resize(sound, MINUTE_S * RATE_HZ)[:, None]

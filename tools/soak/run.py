@@ -22,7 +22,7 @@ from mmgat.stream.engine.block_queue import SampleAccount
 from mmgat.stream.engine.engine import Engine
 from mmgat.stream.settings import StreamSettings
 from tools.soak.device import BLOCK_S, HANG_S, Clock, Fault, ScriptedDevice
-from tools.soak.witness import HOP_S, NODES, Reader, Witness
+from tools.soak.witness import HOP_S, NODES, SETTLING_S, Reader, Witness
 
 if TYPE_CHECKING:
     from mmgat.stream.recognition.recognizer import Recognizer
@@ -121,7 +121,7 @@ def soak(
         TimeoutError: the engine hangs.
     """
     clock = Clock()
-    device = ScriptedDevice(faults, seconds, clock, channels)
+    device = ScriptedDevice(faults, seconds, clock, channels, SETTLING_S)
     source = ReconnectingSource(device, clock=clock, pause=clock.advance)
     source.probe()
     progress = [time.monotonic()]
@@ -140,14 +140,9 @@ def soak(
 
     def take(stream: str, rate_hz: int, live: bool, block: Block) -> None:
         witnesses[stream].on_block(block)
-        if not device.is_slow:
-            seen = min(witness.n_blocks for witness in witnesses.values())
-            for _ in range(seen):
-                ledger.blocks.popleft()
-            for witness in witnesses.values():
-                witness.forget_blocks(seen)
-        else:
-            ledger.blocks.clear()
+        seen = min(witness.seen for witness in witnesses.values())
+        for position in [position for position in list(ledger.blocks) if position < seen]:
+            del ledger.blocks[position]
         if not any(account.queued for account in engine.accounts.values()):
             device.taken.set()
 

@@ -21,6 +21,7 @@ from tools.soak.device import (
     BLOCK_S,
     DRIFT_PPM,
     LONGEST_CALLBACK_MS,
+    MINUTE_S,
     RATE_HZ,
     Ledger,
     ScriptedDevice,
@@ -32,7 +33,14 @@ SCORE_TOLERANCE: Final = 0.02
 """Blocks are joined as they come; a resampler's last bit may turn a step of the 8-bit network."""
 
 LEVELS_DBFS: Final = (-40.0, -5.0)
-MINUTE_MS: Final = 60_000
+LEAD_S: Final = 2.0
+"""An embedder hears some sound before the second of its node, at most so much."""
+
+SETTLING_S: Final = LEAD_S + NODES + 3.0
+"""Seconds after a fault until all nodes of a graph are undisturbed, and windows are at their places."""
+
+COMPARED: Final = 0.8
+"""So many of the windows that repeat those of a minute before must have been compared."""
 
 
 class Witness:
@@ -41,43 +49,35 @@ class Witness:
     Args:
         ledger: of the device.
         channel: counts from 0.
-        exact: every frame is analysed; False where the embedder is slow.
+        exact: every frame is analysed; False where the embedder is slow at times: then frames and
+            windows are missing in those times, and only in them.
     """
 
     def __init__(self, ledger: Ledger, channel: int, exact: bool) -> None:
         self._ledger, self._channel, self._exact = ledger, channel, exact
-        self._n_blocks = 0
+        self.seen = 0
         self.n_frames = 0
         self.n_estimates = 0
+        self._n_nan = self._n_skipped = 0
         self._last: Estimate | None = None
         self._latency_ms = 0.0
         self._open: dict[str, Event] = {}
         self._ids: set[str] = set()
-        self._scores: dict[int, list[float]] = {}
-        self._steady_from_s = -1.0
+        self._scores: dict[tuple[int, ...], list[float]] = {}
+        self._steady_from_s = self._unbroken_from_s = -1.0
         self.n_compared = 0
         self.broken: list[str] = []
 
     def on_block(self, block: Block) -> None:
-        """Compares the frames that are analysed with those that were given."""
-        frames = len(block.samples)
-        self.n_frames += frames
-        if not self._exact or not frames:
+        """Compares the frames that are analysed with those that were given at their place."""
+        if not len(block.samples):
             return
-        n = frames // round(BLOCK_S * RATE_HZ)
-        given = [self._ledger.blocks[self._n_blocks + i][:, [self._channel]] for i in range(n)]
-        self._n_blocks += n
-        if not np.array_equal(np.concatenate(given), block.samples, equal_nan=True):
+        self.n_frames += len(block.samples)
+        self.seen = block.end
+        given = self._ledger.blocks.get(block.position, block.samples[:0])[:, self._channel]
+        self._n_nan += int(np.isnan(given).sum())
+        if not np.array_equal(given, block.samples[:, 0], equal_nan=True):
             self._break("the frames that are analysed are not those that were given")
-
-    def forget_blocks(self, n: int) -> None:
-        """The ledger has dropped its first blocks."""
-        self._n_blocks -= n
-
-    @property
-    def n_blocks(self) -> int:
-        """Blocks of the ledger that this channel has compared."""
-        return self._n_blocks
 
     def on_message(self, message: Message) -> None:
         """Takes an estimate or an event of this channel."""
@@ -93,12 +93,15 @@ class Witness:
             self._latency_ms = estimate.latency_ms
             if estimate.latency_ms <= 0:
                 self._break(f"an estimate comes {-estimate.latency_ms:.0f} ms before its sound")
-        if last is not None:
-            step = estimate.index - last.index
-            if step < 1 or (self._exact and step != 1):
-                self._break(f"window {estimate.index} follows window {last.index}")
-            if estimate.t0 <= last.t0:
-                self._break(f"the window at {estimate.t0} s follows that at {last.t0} s")
+        step = estimate.index - (last.index if last else -1)
+        may_skip = not self._exact and (last is None or last.t0 <= self._ledger.slow_until_s)
+        if step < 1 or (step > 1 and not may_skip):
+            self._break(f"window {estimate.index} comes {step} windows after the one before")
+        if step > 1:
+            self._n_skipped += step - 1
+            self._unbroken_from_s = estimate.t0
+        if last is not None and estimate.t0 <= last.t0:
+            self._break(f"the window at {estimate.t0} s follows that at {last.t0} s")
         if set(estimate.active) != {event.label for event in self._open.values()} and last is None:
             self._break("instruments are active before any event")
         self._compare_scores(estimate)
@@ -110,11 +113,11 @@ class Witness:
             self._steady_from_s = ledger.steady_from_s
             self._scores.clear()
         begins = estimate.evidence_t0[0]
-        undisturbed = begins > self._steady_from_s and len(estimate.evidence_t0) == NODES
-        if not (self._exact and undisturbed and not estimate.partial):
+        undisturbed_from_s = max(self._steady_from_s + LEAD_S, self._unbroken_from_s)
+        if begins <= undisturbed_from_s or len(estimate.evidence_t0) < NODES or estimate.partial:
             return
         scores = [*estimate.scores.values(), *estimate.bag_scores.values(), estimate.level_dbfs]
-        key = round(1000 * estimate.t0) % MINUTE_MS
+        key = tuple(round(1000 * t0) % (1000 * MINUTE_S) for t0 in estimate.evidence_t0)
         before = self._scores.setdefault(key, scores)
         if before is scores:
             return
@@ -151,7 +154,7 @@ class Witness:
             "captured frames": (status.captured, ledger.expected),
             "queued frames": (status.queued, 0),
             "windows": (status.windows, self.n_estimates),
-            "NaN samples": (status.nonfinite, ledger.nonfinite),
+            "NaN samples": (status.nonfinite, self._n_nan),
             "outages": (status.outages, ledger.outages),
             "overflows": (status.xruns, ledger.xruns),
             "longest callback": (status.longest_callback_ms, LONGEST_CALLBACK_MS),
@@ -163,21 +166,30 @@ class Witness:
         }
         if device.is_giving:
             pairs["liveness"] = (status.liveness, LivenessState.HEALTHY)
+        missed = ledger.expected - ledger.given
+        skipped = round(self._n_skipped * HOP_S * RATE_HZ)
+        pairs |= {
+            "discarded frames": (status.discarded, 0),
+            "dropped frames": (status.dropped, missed + ledger.given - self.n_frames + skipped),
+        }
         if self._exact:
-            missed = ledger.expected - ledger.given
             windows = sum(math.ceil(frames / RATE_HZ / HOP_S) for frames in ledger.segments)
             pairs |= {
                 "analysed frames": (status.analysed, ledger.given),
-                "dropped frames": (status.dropped, missed),
-                "discarded frames": (status.discarded, 0),
                 "frames on their way to analysis": (self.n_frames, ledger.given),
                 "estimates": (self.n_estimates, windows),
             }
         for name, (found, expected) in pairs.items():
             if found != expected:
                 yield f"{name}: expected {expected}, found {found}"
-        if ledger.given and not LEVELS_DBFS[0] < status.level_dbfs < LEVELS_DBFS[1]:
+        if ledger.steady_s > 1 and not LEVELS_DBFS[0] < status.level_dbfs < LEVELS_DBFS[1]:
             yield f"level: expected one within {LEVELS_DBFS}, found {status.level_dbfs}"
+        wanted = math.floor(COMPARED * ledger.repeated_s / HOP_S)
+        if self.n_compared < wanted:
+            yield (
+                f"scores compared with those of a minute before: expected at least {wanted}, found "
+                f"{self.n_compared}"
+            )
         if ledger.outages and device.is_giving and ledger.opened < 2:
             yield "the device was lost and never opened again"
         if self._exact and self._last and self._last.t1 - ledger.expected / RATE_HZ > BLOCK_S:
