@@ -18,6 +18,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to Ray'
 os.environ.setdefault(
     "RAY_worker_niceness", "0"
 )  # of a local Ray; 15 would starve beside other work
+os.environ.setdefault("RAY_DATA_LOG_LEVEL", "CRITICAL")  # faults are raised as well
 
 import pyarrow as pa
 import pyarrow.dataset
@@ -83,7 +84,7 @@ def map_files(
         How many files were given to actors, and how many were left out.
 
     Raises:
-        ClusterError: there is no such cluster, or it has no room.
+        ClusterError: there is no such cluster, it has no room, or an actor fails.
     """
     done = written_files(out, with_errors=not again)
     left = [file for file in files if file not in done]
@@ -99,15 +100,21 @@ def map_files(
     tasks = [
         {"file": left[i::n_tasks], "task": [i] * len(left[i::n_tasks])} for i in range(n_tasks)
     ]
-    ray.data.from_arrow([pa.table(task, TASKS) for task in tasks]).map_batches(
-        _WritingActor,
-        batch_size=None,
-        batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=min(n_actors, n_tasks)),
-        fn_constructor_args=(actor, dict(arguments), filesystem, run),
-        num_cpus=1,
-        num_gpus=cluster.gpus,
-    ).materialize()
+    try:
+        ray.data.from_arrow([pa.table(task, TASKS) for task in tasks]).map_batches(
+            _WritingActor,
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=min(n_actors, n_tasks)),
+            fn_constructor_args=(actor, dict(arguments), filesystem, run),
+            num_cpus=1,
+            num_gpus=cluster.gpus,
+        ).materialize()
+    except ray.exceptions.RayError as error:
+        raise ClusterError(
+            f"expected the cluster to do all files, found {_reason(error)}: mend it, and "
+            "start the same command again, which does those that have no row yet"
+        ) from None
     return len(left), len(files) - len(left)
 
 
@@ -235,6 +242,12 @@ def on_disk(files: pa.Table) -> Iterator[list[tuple[str, Path, str]]]:
         yield found
 
 
+def _reason(error: BaseException) -> str:
+    """What was wrong first, of an error with the tracebacks of all processes in its text."""
+    first = str(error).split("\n\nThe above exception was")[0].strip()
+    return first.splitlines()[-1].rstrip(".") if first else type(error).__name__
+
+
 def _connect(cluster: Cluster) -> None:
     if ray.is_initialized():
         return
@@ -248,12 +261,13 @@ def _connect(cluster: Cluster) -> None:
             log_to_driver=False,
             logging_level=logging.WARNING,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # it raises this one itself where a node takes more than 30 s
+        advice = "ray start --head begins one"
+        if address is None:
+            advice = "start the same command again, when the machine is less busy"
         raise ClusterError(
-            f"expected a Ray cluster at {cluster.address!r}, found none ({error}): "
-            "ray start --head begins one"
+            f"expected a Ray cluster at {cluster.address!r}, found none ({_reason(error)}): {advice}"
         ) from None
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
     ray.data.DataContext.get_current().enable_progress_bars = sys.stderr.isatty()
 
 

@@ -67,8 +67,10 @@ def main(
             f"expected {error.name} for mmgat-annotate, found it is not installed: "
             "pip install 'mmgat-stream[ray]'"
         ) from None
+    from mmgat.model.card import checked_card
     from mmgat.stream.archive.workers import Job
 
+    checked_card(settings.model.model)  # a wrong name is told before the cluster starts
     found = find_inputs([path for path in paths if not is_address(path)], recursive=True)
     files = list(map(os.path.abspath, found.files))
     for path in filter(is_address, paths):

@@ -93,6 +93,11 @@ def _check(address: str, *, binding: bool) -> None:
         _check_tcp(address, rest, binding)
     elif not rest or (rest == "*" and not binding):
         raise _no_address(address, "no path")
+    elif binding and rest.startswith("@"):
+        raise _no_address(
+            address,
+            "an abstract name, open to all users; libzmq removes the file that is called so",
+        )
     elif len(os.fsencode(rest)) > MAX_PATH_BYTES:
         raise _no_address(address, f"a path of more than {MAX_PATH_BYTES} bytes")
 
@@ -120,7 +125,7 @@ def _check_tcp(address: str, rest: str, binding: bool) -> None:
 def _path_of(address: str) -> str:
     """The path in the file system of an ``ipc`` address; "" where there is none."""
     transport, _, path = address.partition("://")
-    return "" if transport != "ipc" or path == "*" or path.startswith("@") else path
+    return "" if transport != "ipc" or path == "*" else path
 
 
 def _clear_path(address: str, path: str) -> None:

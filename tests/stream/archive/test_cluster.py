@@ -134,3 +134,37 @@ def test_places_that_are_none_are_told(tmp_path: Path) -> None:
         place_of("carrier-pigeon://loft/song.flac")
     with pytest.raises(ClusterError, match="with room for one actor of 0.5 GPUs"):
         map_files(["a"], AnnotatingActor, {"job": JOB}, str(tmp_path), Cluster(gpus=0.5))
+
+
+class FailedActor(ray.exceptions.RayError):
+    """As Ray tells it: with the tracebacks of all processes."""
+
+    def __str__(self) -> str:
+        return (
+            "The actor died because of an error raised in its creation task\n  File ...\n"
+            "mmgat.model.errors.WeightsError: expected weights, found none.\n\n"
+            "The above exception was the direct cause of the following exception:\n\nray::MapWorker()"
+        )
+
+
+def test_an_actor_that_fails_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(_: ray.data.Dataset) -> None:
+        raise FailedActor
+
+    monkeypatch.setattr(ray.data.Dataset, "materialize", fail)
+    with pytest.raises(ClusterError, match="WeightsError: expected weights, found none: mend it"):
+        map_files(["a"], AnnotatingActor, {"job": JOB}, str(tmp_path / "out"), CLUSTER)
+
+
+def test_a_ray_that_starts_too_slowly_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def start(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out during startup. This could happen")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", start)
+    with pytest.raises(ClusterError, match="timed out during startup.*when the machine is less"):
+        map_files(["a"], AnnotatingActor, {"job": JOB}, str(tmp_path / "out"), Cluster())

@@ -106,6 +106,16 @@ def test_ipc_never_replaces_a_file(tmp_path: Path) -> None:
     assert path.read_text() == "music"
 
 
+def test_ipc_has_no_abstract_name_since_libzmq_removes_a_file_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("@song.wav").write_text("music")
+    with pytest.raises(PublishError, match="an abstract name, open to all users"):
+        Publisher("ipc://@song.wav")
+    assert Path("@song.wav").read_text() == "music"
+
+
 def test_ipc_never_follows_a_link(tmp_path: Path) -> None:
     path = tmp_path / "song.wav"
     path.write_text("music")
