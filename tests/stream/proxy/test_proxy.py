@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 
 from mmgat.stream.bus.access.keys import ClientKeys, ServerKeys, make_pair, read_pair
 from mmgat.stream.bus.protocol import GRAPH_TOPICS, Event, Graph, Hello, Lifecycle, Status
@@ -15,6 +16,7 @@ from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.commands.proxy import upstreams_of
 from mmgat.stream.errors import SettingsError
+from mmgat.stream.proxy.relay import Relay, Upstream
 from tests.stream.bus.messages import GRAPH, HELLO, STATUS, event
 
 NAMES = ("hall", "studio", "van")
@@ -102,6 +104,29 @@ def test_graphs_are_asked_for_through_the_proxy(house: House) -> None:
             if isinstance(message, Graph):
                 break
         assert message.source == "van: lab"
+
+
+def test_an_engine_of_another_version_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmgat.stream.bus.subscription.PROBE_S", 0.0)
+    told = list[str]()
+    with zmq.Context() as context, context.socket(zmq.XPUB) as engine:
+        port = engine.bind_to_random_port("tcp://127.0.0.1")
+        address = f"tcp://127.0.0.1:{port}"
+        relay = Relay([Upstream("attic", address)], "tcp://127.0.0.1:*", say=told.append)
+        relay.start()
+        topics = [b""]
+        while b"mmgat/v" not in topics:  # it asks whether there is another version
+            topics.append(engine.recv()[1:])
+        while not told or "expected" not in told[-1]:
+            engine.send_multipart([b"mmgat/v3/hello/", b"\x80"])
+            engine.poll(20)
+        while engine.recv() != b"\x00mmgat/v":  # it asks no more
+            pass
+        relay.close()
+    assert [line for line in told if "expected" in line] == [
+        f"attic: expected mmgat/v2 from {address}, found mmgat/v3: update the older one of the two "
+        "programs"
+    ]
 
 
 def test_an_engine_that_goes_ends_what_was_on_and_the_others_go_on(house: House) -> None:
