@@ -1,7 +1,8 @@
 """A window network as the embedder of a checkpoint, so that it runs live (ours).
 
-Its embedding is the window's logits, twice: for similarity, and as MMGAT's prior logits. An MMGAT
-that adds nothing to them is all that follows.
+It reads log-mel windows or seconds of samples; of the latter the features of its training may be
+computed first, by the same code. Its embedding is the window's logits, twice: for similarity, and as
+MMGAT's prior logits. An MMGAT that adds nothing to them is all that follows.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from mmgat.model.labels import N_LABELS
 from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.training.comparators.registry import SYSTEMS
 from mmgat.training.comparators.windows import WindowModel
+from mmgat.training.features.registry import FEATURES
 
-EMBEDDERS: Final = {"log-mel": "windows-log-mel", "raw": "windows-raw"}
+EMBEDDERS: Final = {"log-mel": "windows-log-mel", "raw": "windows-raw"} | {
+    kind.name: "windows-raw" for kind in FEATURES.values() if kind.of_seconds
+}
 """Features -> embedder of a system that runs live."""
 
 VARIANT: Final = "logits-1"
@@ -35,22 +39,30 @@ class WindowEmbedder(nn.Module):
     Args:
         name: of the system in ``SYSTEMS``.
         settings: of its configuration.
+        features: that it reads.
+
+    Attributes:
+        of_seconds: computes the features of samples, if those are what the frames hold.
     """
 
     described: Tensor
 
-    def __init__(self, name: str, settings: dict[str, Any]) -> None:
+    def __init__(self, name: str, settings: dict[str, Any], features: str) -> None:
         super().__init__()
         system = SYSTEMS[name]
-        assert system.build is not None
+        self.of_seconds = FEATURES[features].of_seconds
         network = system.build(msgspec.convert(settings, system.config))
         assert isinstance(network, WindowModel)
         self.network = network
-        text = json.dumps({"name": name, "settings": settings}).encode()
+        about = {"name": name, "settings": settings, "features": features}
+        text = json.dumps(about).encode()
         self.register_buffer("described", torch.tensor(list(text), dtype=torch.uint8))
 
     def forward(self, frames: Tensor) -> Tensor:
         """Computes the logits."""
+        if self.of_seconds is not None:
+            samples = frames.reshape(-1).cpu().numpy()
+            frames = torch.from_numpy(self.of_seconds(samples)).to(frames)
         logits, _ = self.network.windows(frames.reshape(-1, *self.network.shape))
         return torch.cat([logits, logits], dim=1)
 
@@ -63,9 +75,9 @@ def load_windows(state: Mapping[str, Tensor], variant: str, weights: Path | None
     """
     try:
         described = json.loads(bytes(state["described"].tolist()))
-        embedder = WindowEmbedder(described["name"], described["settings"])
+        embedder = WindowEmbedder(**described)
         embedder.load_state_dict(dict(state))
-    except (KeyError, ValueError, RuntimeError, AssertionError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"expected the tensors of a system of {', '.join(SYSTEMS)}, found {error!r}"
         ) from None

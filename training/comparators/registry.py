@@ -15,7 +15,7 @@ from mmgat.model.bag_model import BagModel
 from mmgat.training.comparators import staged_convnet, vae_augmentation, wavegan
 from mmgat.training.comparators.aedcn import AEDCN, AEDCNConfig, AEDCNLoss
 from mmgat.training.comparators.audio_dnn import AudioConfig, AudioDNN
-from mmgat.training.comparators.bosch_svm import BoschSVM
+from mmgat.training.comparators.bosch_svm import SupportVectors, SVMConfig
 from mmgat.training.comparators.han_convnet import HanConfig, HanConvNet
 from mmgat.training.comparators.mtf_dnn import TextureConfig, TextureDNN
 from mmgat.training.comparators.multitask_convnet import (
@@ -32,10 +32,6 @@ from mmgat.training.comparators.windows import WindowLoss
 from mmgat.training.data.bags import Bags
 
 
-class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of a system without settings."""
-
-
 @dataclass(frozen=True)
 class System:
     """One system.
@@ -45,21 +41,22 @@ class System:
         title: in tables.
         features: kind of features that it reads, in a recipe's ``embeddings``.
         config: its settings, in a recipe's ``[system]``.
-        build: config -> untrained network; None for one that is no network.
+        build: config -> untrained network.
         criterion: network, config -> loss.
-        classical: makes a classifier with ``fit``, ``predict`` and ``n_parameters``.
+        classical: it is fitted by its own ``fit``, not by gradients.
         prepare: training bags, config -> more training bags.
         stages: training bags, config, batch -> stages of the fit.
         published: what its authors, or MMGAT's, report.
+        live: its scores may come a window at a time.
     """
 
     name: str
     title: str
     features: str
     config: type[msgspec.Struct]
-    build: Callable[[Any], BagModel] | None = None
+    build: Callable[[Any], BagModel]
     criterion: Callable[[Any, Any], nn.Module] = lambda network, config: WindowLoss()
-    classical: Callable[[], BoschSVM] | None = None
+    classical: bool = False
     prepare: Callable[[Bags, Any, Preparation], Bags] | None = None
     stages: Callable[[Bags, Any, Preparation, int], list[Stage]] | None = None
     published: str = ""
@@ -71,11 +68,15 @@ _ALL: Final = (
         "bosch-svm",
         "SVM (Bosch)",
         "handcrafted",
-        NoConfig,
-        classical=BoschSVM,
+        SVMConfig,
+        SupportVectors,
+        classical=True,
+        live=True,
         published="IRMAS .503 / .432",
     ),
-    System("mtf-dnn", "MTF-DNN", "texture", TextureConfig, TextureDNN, published="not found"),
+    System(
+        "mtf-dnn", "MTF-DNN", "texture", TextureConfig, TextureDNN, published="not found", live=True
+    ),
     System(
         "audio-dnn", "Audio DNN", "raw", AudioConfig, AudioDNN,
         published="not found (which paper is not said)", live=True,
@@ -92,6 +93,7 @@ _ALL: Final = (
         MultitaskConvNet,
         lambda network, config: MultitaskLoss(config),
         published="OpenMIC+IRMAS .61",
+        live=True,
     ),
     System(
         "wavegan-convnet",

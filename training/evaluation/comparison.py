@@ -17,7 +17,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmgat.model.labels import FAMILIES, LABELS
 from mmgat.training.comparators.registry import SYSTEMS
-from mmgat.training.comparators.windows import WindowModel
 from mmgat.training.data.bags import Bags
 from mmgat.training.data.yard_store import Yard
 from mmgat.training.errors import TrainingDataError
@@ -59,7 +58,7 @@ def compare(config: Path, yard: Path, runs: Path, report: Callable[[str], None])
     if recipe.data != "yard":
         raise TrainingDataError(f'{config}: expected data = "yard", found {recipe.data!r}')
     kind, store = feature_kind(recipe.embeddings), Yard(yard)
-    predictor = predictor_of(recipe, folder, store)
+    predictor = predictor_of(folder)
     thresholds = thresholds_of(result)
     clip = store.audio("evaluation", 0)
     one = store.bags("phrases", kind.name).select(torch.tensor([0]))
@@ -104,7 +103,7 @@ def compare_seeds(
         result = run(config, yard, folder, seed, report)
         path = folder / COMPARISON
         if not path.is_file():
-            predictor, thresholds = predictor_of(recipe, folder, store), thresholds_of(result)
+            predictor, thresholds = predictor_of(folder), thresholds_of(result)
             found = {}
             for part in PARTS:
                 bags = store.bags(part, recipe.embeddings)
@@ -129,11 +128,8 @@ def seeds_of(name: str, runs: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text("utf-8")) for path in found]
 
 
-def predictor_of(recipe: Recipe, folder: Path, store: Yard) -> Callable[[Bags], Array]:
-    """Returns bags -> scores [n, 20] of a finished run; a classifier is fitted again."""
-    system = SYSTEMS.get(recipe.network)
-    if system is not None and system.classical is not None:
-        return system.classical().fit(store.bags("train", recipe.embeddings)).predict
+def predictor_of(folder: Path) -> Callable[[Bags], Array]:
+    """Returns bags -> scores [n, 20] of a finished run."""
     network = load_run(folder).network
     return lambda bags: predict(network, bags, batch=32)[0]
 
@@ -250,7 +246,7 @@ def _processor_ms(call: Callable[[], object]) -> float:
 
 
 def _gflop(recipe: Recipe, folder: Path, store: Yard, kind: FeatureKind) -> float | None:
-    """Arithmetic of the network for ten seconds, in GFLOP; None for what is no network."""
+    """Arithmetic of the network for ten seconds, in GFLOP; None for what has no epochs either."""
     if SYSTEMS.get(recipe.network) and SYSTEMS[recipe.network].classical:
         return None
     network = load_run(folder).network
@@ -259,8 +255,3 @@ def _gflop(recipe: Recipe, folder: Path, store: Yard, kind: FeatureKind) -> floa
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(one.embeddings, one.mask())
     return float(round(counter.get_total_flops() / 1e9, 4))
-
-
-def is_window_model(folder: Path) -> bool:
-    """Tells whether the run in a folder is of a network whose scores come a window at a time."""
-    return isinstance(load_run(folder).network, WindowModel)

@@ -20,7 +20,8 @@ def publish_system(run: Path, out: Path, graphs: bool = True) -> Path:
     Args:
         run: folder of a finished run.
         out: folder; the files are named like the recipe.
-        graphs: write the ONNX graphs too; without them live recognition needs torch.
+        graphs: write the ONNX graphs too, where its features are not computed by librosa; without
+            them live recognition needs torch.
 
     Raises:
         TrainingDataError: there is no such run, or its scores do not come a window at a time.
@@ -30,10 +31,10 @@ def publish_system(run: Path, out: Path, graphs: bool = True) -> Path:
     live = [name for name, system in SYSTEMS.items() if system.live]
     if recipe.network not in live or recipe.embeddings not in EMBEDDERS:
         raise TrainingDataError(
-            f"expected a run of {', '.join(live)}, found {recipe.network}: its features need more "
-            "than a window, or its scores are of a whole clip"
+            f"expected a run of {', '.join(live)}, on {', '.join(EMBEDDERS)}, found "
+            f"{recipe.network} on {recipe.embeddings}: it hears more than a second at once"
         )
-    embedder = WindowEmbedder(recipe.network, recipe.system)
+    embedder = WindowEmbedder(recipe.network, recipe.system, recipe.embeddings)
     embedder.network.load_state_dict(found.network.state_dict())
     dataset = dataset_named(recipe.data)
     card = Card(
@@ -48,6 +49,6 @@ def publish_system(run: Path, out: Path, graphs: bool = True) -> Path:
     )
     path = out / f"{found.name}.safetensors"
     save_checkpoint(path, card, silent_mmgat(), embedder.state_dict())
-    if graphs:
+    if graphs and embedder.of_seconds is None:
         export(path)
     return path

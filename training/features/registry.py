@@ -27,7 +27,7 @@ from mmgat.training.embedders.registry import WAVEFORM_EMBEDDERS, loaded, wavefo
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.features.group_delay import modified_group_delay
 from mmgat.training.features.tempogram import tempogram
-from mmgat.training.features.texture import handcrafted, texture
+from mmgat.training.features.texture import handcrafted, handcrafted_seconds, texture
 from mmgat.training.features.time_frequency import time_frequency_embeddings, time_frequency_frames
 from mmgat.training.features.wavelet import scalogram
 
@@ -52,6 +52,7 @@ class FeatureKind:
         spans: first and last moment of each of the N windows, in seconds.
         compute: float32 [2, 160000] -> [N, D].
         front_end: that computes the same in a live stream, if there is one.
+        of_seconds: float32 [T] at 16 kHz -> [T // 16000, D], if every second is read by itself.
         standardised: each number by its mean and deviation in the training part, within 5.
     """
 
@@ -60,6 +61,7 @@ class FeatureKind:
     spans: tuple[tuple[float, float], ...]
     compute: Callable[[Array], Array]
     front_end: FrontEnd | None = None
+    of_seconds: Callable[[Array], Array] | None = None
     standardised: bool = False
 
 
@@ -150,9 +152,9 @@ def _time_frequency(stereo: Array) -> Array:
     return time_frequency_embeddings(_middle(stereo), RATE_HZ)
 
 
-def _time_frequency_frames(stereo: Array) -> Array:
-    frames = time_frequency_frames(_middle(stereo), RATE_HZ)  # [10, 158, frames]
-    return np.asarray(np.nan_to_num(frames), np.float32).reshape(CLIP_S, -1)
+def _time_frequency_frames(audio: Array) -> Array:
+    frames = time_frequency_frames(audio, RATE_HZ)  # [seconds, 158, frames]
+    return np.asarray(np.nan_to_num(frames), np.float32).reshape(len(frames), -1)
 
 
 def _raw_stereo(stereo: Array) -> Array:
@@ -217,6 +219,14 @@ def _of_front_end(name: str, front_end: FrontEnd) -> FeatureKind:
     return FeatureKind(name, shape, SECONDS, compute, front_end)
 
 
+def _of_seconds(
+    name: str, shape: tuple[int, ...], of_seconds: Callable[[Array], Array]
+) -> FeatureKind:
+    return FeatureKind(
+        name, shape, SECONDS, lambda stereo: of_seconds(_middle(stereo)), of_seconds=of_seconds
+    )
+
+
 N_FRAMES_158: Final = 33
 
 _ALL: Final = (
@@ -225,8 +235,9 @@ _ALL: Final = (
     _of_front_end("raw", RAW_WAVEFORM),
     FeatureKind("raw-stereo", (2, 44_100), SECONDS, _raw_stereo),
     FeatureKind("time-frequency", (158,), SECONDS, _time_frequency, standardised=True),
-    FeatureKind("time-frequency-frames", (158, N_FRAMES_158), SECONDS, _time_frequency_frames),
-    FeatureKind("texture", (58,), SECONDS, lambda stereo: texture(_middle(stereo), RATE_HZ)),
+    _of_seconds("time-frequency-frames", (158, N_FRAMES_158), _time_frequency_frames),
+    _of_seconds("texture", (58,), partial(texture, rate_hz=RATE_HZ)),
+    _of_seconds("handcrafted-seconds", (164,), partial(handcrafted_seconds, rate_hz=RATE_HZ)),
     FeatureKind("handcrafted", (328,), WHOLE, lambda stereo: handcrafted(stereo, RATE_HZ)[None]),
     FeatureKind("three-images", (3, IMAGE, IMAGE), WHOLE, _swin_images),
     FeatureKind("mel-and-tempogram", (2, IMAGE, IMAGE), THREE, _mel_and_tempogram),

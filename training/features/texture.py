@@ -45,7 +45,7 @@ def texture(audio: Array, rate_hz: int) -> Array:
 
 
 def handcrafted_frames(audio: Array, rate_hz: int) -> Array:
-    """Mono audio float32 [T] -> [41, frames], frames of 46 ms that overlap by half."""
+    """Mono audio float32 [..., T] -> [..., 41, frames], frames of 46 ms that overlap by half."""
     frame = round(rate_hz * 0.046) // 2 * 2
     hop = frame // 2
     magnitude = np.abs(librosa.stft(audio, n_fft=frame, hop_length=hop))
@@ -54,7 +54,7 @@ def handcrafted_frames(audio: Array, rate_hz: int) -> Array:
         librosa.feature.melspectrogram(S=power, sr=rate_hz, n_fft=frame, n_mels=64), top_db=None
     )
     of_spectrum = {"S": magnitude, "sr": rate_hz, "n_fft": frame}
-    flux = np.maximum(0.0, np.diff(magnitude, axis=-1, prepend=magnitude[:, :1])).sum(axis=0)
+    rise = np.maximum(0.0, np.diff(magnitude, axis=-1, prepend=magnitude[..., :1]))
     rows = (
         librosa.feature.mfcc(S=mel, n_mfcc=13),
         librosa.feature.spectral_contrast(**of_spectrum),
@@ -63,13 +63,13 @@ def handcrafted_frames(audio: Array, rate_hz: int) -> Array:
         librosa.feature.spectral_rolloff(**of_spectrum, roll_percent=0.85),
         librosa.feature.spectral_rolloff(**of_spectrum, roll_percent=0.95),
         librosa.feature.spectral_flatness(S=magnitude),
-        flux[None],
+        rise.sum(axis=-2, keepdims=True),
         librosa.feature.zero_crossing_rate(audio, frame_length=frame, hop_length=hop),
         librosa.feature.rms(S=magnitude, frame_length=frame),
         librosa.feature.chroma_stft(S=power, sr=rate_hz, n_fft=frame, tuning=0.0),
-        librosa.onset.onset_strength(S=mel, sr=rate_hz)[None],
+        librosa.onset.onset_strength(S=mel, sr=rate_hz)[..., None, :],
     )
-    return np.concatenate(rows, axis=0).astype(np.float32)
+    return np.concatenate(rows, axis=-2).astype(np.float32)
 
 
 def handcrafted(channels: Array, rate_hz: int) -> Array:
@@ -79,9 +79,18 @@ def handcrafted(channels: Array, rate_hz: int) -> Array:
     panorama; the side of a mono recording is silent, so its half says nothing.
     """
     both = (channels[0] + channels[1]) / 2, (channels[0] - channels[1]) / 2
-    found = []
-    for channel in both:
-        frames = handcrafted_frames(channel, rate_hz)
-        change = np.diff(frames, axis=1)
-        found += [frames.mean(axis=1), frames.std(axis=1), change.mean(axis=1), change.std(axis=1)]
-    return np.concatenate(found)
+    return np.concatenate([_moments(channel, rate_hz) for channel in both])
+
+
+def handcrafted_seconds(audio: Array, rate_hz: int) -> Array:
+    """Mono audio float32 [T] -> [T // rate_hz, 164]: the first half of ``handcrafted``, a second."""
+    seconds = audio[: len(audio) // rate_hz * rate_hz].reshape(-1, rate_hz)
+    return _moments(seconds, rate_hz)
+
+
+def _moments(audio: Array, rate_hz: int) -> Array:
+    """Mono audio float32 [..., T] -> [..., 164]."""
+    frames = handcrafted_frames(audio, rate_hz)
+    change = np.diff(frames, axis=-1)
+    parts = frames.mean(axis=-1), frames.std(axis=-1), change.mean(axis=-1), change.std(axis=-1)
+    return np.concatenate(parts, axis=-1)

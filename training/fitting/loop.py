@@ -35,7 +35,8 @@ class LoopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     Attributes:
         epochs: in one cycle of the learning rate.
-        patience: epochs without a better validation metric after which training ends.
+        patience: validations without a better metric after which training ends.
+        validate_every: epochs between validations; a factor of ``epochs``, or the last are lost.
         batch: bags or clips in a batch.
         learning_rate: the highest of the cycle.
         weight_decay: of AdamW.
@@ -46,6 +47,7 @@ class LoopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     epochs: int = 12
     patience: int = 5
+    validate_every: int = 1
     batch: int = 128
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
@@ -166,6 +168,7 @@ def train(
         trainer = lightning.Trainer(
             devices=devices,
             max_epochs=settings.epochs,
+            check_val_every_n_epoch=min(settings.validate_every, settings.epochs),
             callbacks=callbacks,
             logger=TensorBoardLogger(home, name=None, version="log") if folder else False,
             gradient_clip_val=settings.gradient_norm,

@@ -97,8 +97,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         torch.manual_seed(self.fit.seed)
         if (system := self.comparator_system()) is not None:
-            if system.build is None:
-                raise TrainingDataError(f"expected a network, found {self.network}, which is none")
             return system.build(self.system_config())
         n_tags = n_tags if self.tags else 0
         if self.network != "mmgat":

@@ -75,6 +75,8 @@ def thresholds_of(result: dict[str, Any]) -> npt.NDArray[np.float64]:
 def reserve_run(folder: Path, description: dict[str, Any]) -> None:
     """Reserves a folder for a run: writes its description there, so that no other run resumes it.
 
+    A setting that a kept description lacks, since it is newer than the run, had its default.
+
     Args:
         folder: is made if it does not exist.
         description: the recipe's name and values.
@@ -86,8 +88,18 @@ def reserve_run(folder: Path, description: dict[str, Any]) -> None:
     path = folder / RECIPE
     if not path.is_file():
         path.write_text(json.dumps(description, indent=1) + "\n", "utf-8")
-    elif json.loads(path.read_text("utf-8")) != description:
+    elif _whole(json.loads(path.read_text("utf-8"))) != _whole(description):
         raise TrainingDataError(
             f"expected an empty folder or a run of this recipe and seed in {folder}, found another "
             "run: give another folder, or delete that one"
         )
+
+
+def _whole(description: dict[str, Any]) -> object:
+    """A description with every setting, or as it is if it is of no recipe."""
+    values = dict(description)
+    name = values.pop("recipe", None)
+    try:
+        return name, msgspec.convert(values, Recipe)
+    except ValueError:
+        return description

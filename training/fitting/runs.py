@@ -13,7 +13,10 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
+from mmgat.model.bag_model import BagModel
+from mmgat.training.comparators.bosch_svm import SupportVectors
 from mmgat.training.comparators.classical import CLASSICAL, PerLabel
 from mmgat.training.comparators.preparation import Preparation
 from mmgat.training.comparators.staged_convnet import Stage
@@ -134,11 +137,12 @@ def _fitted(
     if recipe.network in CLASSICAL:
         classifier = PerLabel(recipe.network, recipe.fit.seed).fit(train)
         return _Fitted(classifier.n_parameters, classifier.predict)
-    system = recipe.comparator_system()
-    if system is not None and system.classical is not None:
-        classifier_of_all = system.classical().fit(train)
-        return _Fitted(classifier_of_all.n_parameters, classifier_of_all.predict)
     network = recipe.build(train.tags.shape[1])
+    if isinstance(network, SupportVectors):
+        network.fit(train, recipe.system_config(), recipe.fit.seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(network.state_dict(), folder / NETWORK)
+        return _of_network(network)
     criterion = recipe.criterion(network)
     for stage, stage_folder in _stages(recipe, train, folder, report, data):
         settings = msgspec.structs.replace(
@@ -150,6 +154,10 @@ def _fitted(
             network, criterion, stage.bags, held_out, settings, stage_folder, report, devices,
             targets,
         )  # fmt: skip
+    return _of_network(network)
+
+
+def _of_network(network: BagModel) -> _Fitted:
     n_parameters = sum(p.numel() for p in network.parameters())
     return _Fitted(n_parameters, lambda bags: predict(network, bags)[0])
 

@@ -1,19 +1,28 @@
 """Systems that make training clips, or order them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from mmgat.training.comparators import staged_convnet, vae_augmentation, wavegan
-from mmgat.training.comparators.bosch_svm import BoschSVM, make_classifier
+from mmgat.training.comparators.bosch_svm import (
+    SupportVectors,
+    SVMConfig,
+    learned_from,
+    make_classifier,
+)
 from mmgat.training.comparators.preparation import Preparation, pairs_of_one_label, single_windows
 from mmgat.training.comparators.staged_convnet import StagedConfig
 from mmgat.training.comparators.vae_augmentation import VAEConfig
 from mmgat.training.comparators.wavegan import Critic, Generator, WaveGANConfig, shuffle_phase
 from mmgat.training.data.bags import Bags
 from mmgat.training.errors import TrainingDataError
+from mmgat.training.fitting.fit import predict
 
 SIZES = {"log-mel": 43 * 128, "raw": 16_000}
 
@@ -126,19 +135,35 @@ def test_clips_without_known_seconds_are_refused() -> None:
         single_windows(weak)
 
 
-def test_the_svm_is_scikit_learns() -> None:
+@pytest.mark.parametrize("labelled", [True, False], ids=["windows", "clips"])
+def test_the_svm_is_scikit_learns(labelled: bool) -> None:
     rng = np.random.default_rng(0)
-    features = rng.standard_normal((60, 1, 8))
-    bag = torch.zeros(60, 20)
-    bag[:, 0] = torch.from_numpy(features[:, 0, 0] * features[:, 0, 1] > 0).float()
-    nothing = torch.zeros(60, 1, 20)
+    features = torch.from_numpy(rng.standard_normal((60, 1, 8))).float()
+    on = torch.zeros(60, 20)
+    on[:, 0] = (features[:, 0, 0] * features[:, 0, 1] > 0).float()
+    unknown = torch.zeros(60, 1, 20)
+    instance, weight = (on[:, None], torch.ones(60, 1, 20)) if labelled else (unknown, unknown)
+    bag = torch.zeros(60, 20) if labelled else on
     bags = Bags(
-        torch.from_numpy(features).float(), torch.ones(60).long(), bag, torch.ones(60, 20),
-        nothing, nothing, torch.zeros(60, 0),
+        features, torch.ones(60).long(), bag, torch.ones(60, 20), instance, weight,
+        torch.zeros(60, 0),
     )  # fmt: skip
-    scores = BoschSVM().fit(bags).predict(bags)
-    same = features[:, 0].astype(np.float32).astype(np.float64)
-    alone = make_classifier().fit(same, bag[:, 0].numpy() > 0.5)
+    fitted = SupportVectors(config := SVMConfig(shape=(8,))).fit(bags, config, seed=0)
+    scores, _ = predict(fitted, bags)
+    same = features[:, 0].double().numpy()
+    alone = make_pipeline(StandardScaler(), make_classifier()).fit(same, on[:, 0].numpy() > 0.5)
     expected = 1 / (1 + np.exp(-alone.decision_function(same)))
-    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-4)
     assert (scores[:, 1:] < 0.01).all()  # labels without positives
+    again = SupportVectors(config)
+    again.load_state_dict(fitted.state_dict())
+    np.testing.assert_array_equal(predict(again, bags)[0], scores)
+
+
+def test_the_svm_learns_from_some_real_windows_of_every_clip() -> None:
+    bags = seconds("log-mel")
+    bags = replace(bags, lengths=torch.tensor([1, 2, 3, 4, 5, 6, 7, 8]))
+    features, target, weight = learned_from(bags, 3, seed=0)
+    assert len(features) == len(target) == len(weight) == 1 + 2 + 6 * 3
+    real = bags.embeddings[bags.mask()].double().numpy()
+    assert all((real == row).all(axis=1).any() for row in features)

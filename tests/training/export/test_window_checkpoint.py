@@ -16,9 +16,11 @@ from mmgat.model.embedders.registry import spec_of
 from mmgat.model.graph.instance_graph import GraphLayout
 from mmgat.model.labels import LABELS
 from mmgat.model.streaming_model import StreamingModel
+from mmgat.training.comparators.bosch_svm import SupportVectors
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.export.onnx_graphs import traced
 from mmgat.training.export.window_checkpoint import publish_system
+from mmgat.training.features.registry import feature_kind
 from mmgat.training.fitting.fit import NETWORK
 from mmgat.training.fitting.recipe import Recipe
 from mmgat.training.fitting.run_folder import RESULT
@@ -27,8 +29,18 @@ SETTINGS = {
     "han-convnet": {"width": 0.0625},
     "audio-dnn": {"channels": [8, 8, 8]},
     "mtf-dnn": {},
+    "multitask-convnet": {"width": 0.0625},
+    "bosch-svm": {"shape": [164]},
+    "aedcn": {"width": 0.0625},
 }
-FEATURES = {"han-convnet": "log-mel", "audio-dnn": "raw", "mtf-dnn": "texture"}
+FEATURES = {
+    "han-convnet": "log-mel",
+    "audio-dnn": "raw",
+    "mtf-dnn": "texture",
+    "multitask-convnet": "time-frequency-frames",
+    "bosch-svm": "handcrafted-seconds",
+    "aedcn": "mel-and-tempogram",
+}
 
 
 def a_run(name: str, folder: Path) -> torch.nn.Module:
@@ -36,6 +48,9 @@ def a_run(name: str, folder: Path) -> torch.nn.Module:
         network=name, data="yard", tags=False, embeddings=FEATURES[name], system=SETTINGS[name]
     )
     network = recipe.build(0).eval()
+    if isinstance(network, SupportVectors):
+        network.vectors = torch.nn.Parameter(torch.randn(30, 164), requires_grad=False)
+        network.shares = torch.nn.Parameter(0.1 * torch.randn(30, 20), requires_grad=False)
     save_file(network.state_dict(), folder / NETWORK)
     description = {"recipe": name, **json.loads(msgspec.json.encode(recipe))}
     result = {"of": description, "tags": 0, "thresholds": dict.fromkeys(LABELS, 0.3)}
@@ -53,6 +68,22 @@ def test_live_scores_are_those_of_the_network(name: str, tmp_path: Path) -> None
     found = model.backend(frames, graphs)
     with torch.inference_mode():
         expected = network(torch.from_numpy(frames.reshape(2, 1, -1))).bag_scores.numpy()
+    np.testing.assert_allclose(found.scores, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mtf-dnn", "multitask-convnet", "bosch-svm"])
+def test_features_are_computed_live_as_in_training(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = a_run(name, tmp_path)
+    path = publish_system(tmp_path, tmp_path / "out")
+    assert not list(path.parent.glob("*.onnx"))  # librosa is not exported
+    model = load_model(str(path), compute="cpu")
+    frames, graphs = windows_and_graphs(model.embedder)
+    found = model.backend(frames, graphs)
+    stereo = np.pad(0.5 * frames.reshape(1, -1), ((0, 0), (0, 128_000))).repeat(2, 0)
+    windows = feature_kind(FEATURES[name]).compute(2 * stereo)[:2]
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(windows[:, None])).bag_scores.numpy()
     np.testing.assert_allclose(found.scores, expected, atol=1e-4)
 
 
@@ -87,7 +118,9 @@ def windows_and_graphs(embedder: EmbedderSpec) -> tuple[np.ndarray, Graphs]:
     return frames, graphs
 
 
-def test_what_needs_a_whole_clip_is_refused(tmp_path: Path) -> None:
-    a_run("mtf-dnn", tmp_path)
-    with pytest.raises(TrainingDataError, match="expected a run of audio-dnn, han-convnet"):
+def test_what_hears_more_than_a_second_is_refused(tmp_path: Path) -> None:
+    a_run("aedcn", tmp_path)
+    with pytest.raises(
+        TrainingDataError, match=r"expected a run of bosch-svm.* found aedcn on mel"
+    ):
         publish_system(tmp_path, tmp_path / "out")

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -18,7 +19,8 @@ from mmgat.training.evaluation.evaluate import evaluate
 from mmgat.training.evaluation.evaluate import main as evaluate_command
 from mmgat.training.export.publish import publish
 from mmgat.training.fitting.fit import NETWORK, predict
-from mmgat.training.fitting.run_folder import load_run
+from mmgat.training.fitting.recipe import Recipe
+from mmgat.training.fitting.run_folder import load_run, reserve_run
 from mmgat.training.fitting.runs import run, table
 from tests.conftest import untrained_card, untrained_mmgat
 from tests.training.data.test_irmas import published as published_irmas
@@ -107,6 +109,16 @@ def test_a_folder_keeps_to_its_recipe(
 ) -> None:
     with pytest.raises(TrainingDataError, match="found another run"):
         run(quick_recipe("mmgat", epochs=12), audioset, finished_run, seed=5)
+
+
+def test_a_run_older_than_a_setting_had_its_default(tmp_path: Path) -> None:
+    new = {"recipe": "one", **json.loads(msgspec.json.encode(Recipe()))}
+    old = {**new, "fit": {k: v for k, v in new["fit"].items() if k != "validate_every"}}
+    reserve_run(tmp_path, old)
+    reserve_run(tmp_path, new)
+    changed = {**new, "fit": {**new["fit"], "validate_every": 2}}
+    with pytest.raises(TrainingDataError, match="found another run"):
+        reserve_run(tmp_path, changed)
 
 
 def test_a_loaded_run_gives_its_own_figures(finished_run: Path, audioset: Path) -> None:
