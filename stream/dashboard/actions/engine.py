@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 import msgspec
@@ -201,7 +200,6 @@ class Actions(Base):
         """Shows a ``Decision`` that the engine answered with."""
         if "thresholds" in answer:
             self.take_thresholds(dict(answer["thresholds"]))
-            self.choices = replace(self.choices, muted=frozenset(answer["muted"]))
 
     def _run(
         self,

@@ -23,7 +23,7 @@ def label_line(view: View, label: str, width: int) -> Line:
     estimate = source.estimate if source else None
     active = source is not None and label in source.active
     near = source is not None and label in source.near_misses
-    muted = label in view.choices.muted
+    muted = view.state.muted(label)
     score = estimate.scores.get(label, 0.0) if estimate else 0.0
     name_width = 18 if width >= 52 else 12
     name = instrument(label) if width >= 52 else short_instrument(label)

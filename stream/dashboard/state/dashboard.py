@@ -78,6 +78,10 @@ class DashboardState:
         """At which score an instrument begins; None for one that is never named."""
         return self.hello.model.thresholds.get(label) if self.hello else None
 
+    def muted(self, label: str) -> bool:
+        """Whether the engine never names it, by its settings or by anybody's request."""
+        return self.hello is not None and label not in self.hello.model.thresholds
+
     def names(self) -> list[str]:
         """The sources, those of the hello first."""
         announced = [info.name for info in self.hello.sources] if self.hello else []

@@ -33,7 +33,6 @@ class Choices:
         top: first row of the timeline where not all have room; None for those that sounded.
         row: chosen line of the sources.
         graph_only: the evidence shows nothing but the graph.
-        muted: labels that the user muted.
         note: the answer to the last action, or "".
     """
 
@@ -49,7 +48,6 @@ class Choices:
     top: int | None = None
     row: int = 0
     graph_only: bool = False
-    muted: frozenset[str] = frozenset()
     note: str = ""
 
     def zoomed(self, steps: int) -> Choices:

@@ -21,6 +21,7 @@ from mmgat.stream.audio.inputs import Input
 from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.bus.protocol import Mark, Message
 from mmgat.stream.bus.publisher import Publisher
+from mmgat.stream.control.requests import Mute, Unmute
 from mmgat.stream.control.server import ControlServer
 from mmgat.stream.engine.controls import EngineControls
 from mmgat.stream.engine.engine import Engine
@@ -28,7 +29,15 @@ from mmgat.stream.errors import DeviceError
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import DecisionSettings, StreamSettings
 from tests.conftest import melody, untrained_card, untrained_model
-from tests.stream.dashboard.builders import MIC, dashboard, estimate, hello, until, until_shown
+from tests.stream.dashboard.builders import (
+    MIC,
+    dashboard,
+    estimate,
+    hello,
+    picture,
+    until,
+    until_shown,
+)
 
 RATE_HZ = 16_000
 SETTINGS = StreamSettings(hop_s=0.5, nodes=3, decision=DecisionSettings(n_windows=1))
@@ -129,6 +138,16 @@ async def watching(running: Running) -> AsyncIterator[tuple[Any, Any]]:
         await until_shown(pilot, "LIVE", "< > threshold")
         await pilot.press("home")
         yield app, pilot
+
+
+async def test_what_another_client_mutes_is_marked(running: Running) -> None:
+    async with watching(running) as (app, pilot):
+        label = app.view.label
+        await pilot.press("down")  # the chosen line has another mark
+        running.controls(Mute([label]))
+        await until_shown(pilot, f"× {label}")
+        running.controls(Unmute([label]))
+        await until(pilot, lambda: f"× {label}" not in picture(app), "it is named again")
 
 
 async def test_thresholds_mutes_and_sensitivity_reach_the_engine_and_are_undone(
