@@ -177,9 +177,9 @@ def _aiff(file: BinaryIO, size: int) -> Container:
 def _flac(head: bytes, start: int, size: int) -> Container:
     """STREAMINFO counts samples in the last 36 bits before its MD5; zero means unknown."""
     counted = int.from_bytes(head[21:26], "big") & 0xF_FFFF_FFFF
-    kept = bytes([head[21] & 0xF0]) if len(head) > 21 else b""
-    patches = {start + 21: kept + bytes(4)} if counted else {}
-    return Container(counted or None, patches=patches)
+    if not counted or len(head) < 26:
+        return Container(None)
+    return Container(counted, patches={start + 21: bytes([head[21] & 0xF0]) + bytes(4)})
 
 
 def _ogg(file: BinaryIO, size: int) -> Container:

@@ -3,6 +3,7 @@
     python -m tools.mutation                          every mutant: hours
     python -m tools.mutation --sample 300             as many, drawn at random
     python -m tools.mutation --changed HEAD~1 --sample 20     of modules that were changed since
+    python -m tools.mutation --short                  half a minute: what CI does, see ``short.py``
 
 Of each room the tests of its own folder are asked: those that reach the function. A survivor is
 printed as a difference; those of ``survivors.toml`` have a reason there. What is not broken
@@ -27,7 +28,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from tools.mutation import layout
+from tools.mutation import layout, short
 from tools.mutation.forks import NO_TEST, TIMED_OUT
 
 REASONS: Final = Path(__file__).with_name("survivors.toml")
@@ -85,8 +86,12 @@ def interval(n: int, of: int) -> tuple[float, float]:
     return (centre - spread) / (1 + z * z / of), (centre + spread) / (1 + z * z / of)
 
 
-def report(tried: list[Mutant]) -> float:
-    """Prints the figures of every module and each survivor; returns the share of the killed."""
+def report(tried: list[Mutant]) -> tuple[float, float]:
+    """Prints the figures of every module and each survivor.
+
+    Returns:
+        The share of the killed, and the upper end of its interval.
+    """
     survivors = [m for m in tried if m.outcome in SURVIVED]
     reasons = {
         (one["module"], one["before"], one["after"]): one["reason"]
@@ -113,7 +118,7 @@ def report(tried: list[Mutant]) -> float:
         f"{low:.0%} to {high:.0%}; {n_timed_out} by a time-out); {sum(explained.values())} of "
         f"{len(survivors)} survivors have a reason"
     )
-    return n_killed / len(tried)
+    return n_killed / len(tried), high
 
 
 @click.command()
@@ -122,9 +127,19 @@ def report(tried: list[Mutant]) -> float:
 @click.option("--changed", metavar="COMMIT", help="Only modules that differ from it.")
 @click.option("--only", metavar="TEXT", default="", help="Only modules with this in their path.")
 @click.option("--at-least", default=0.85, show_default=True, help="Share to be killed, or exit 1.")
-def main(sample: int | None, seed: int, changed: str | None, only: str, at_least: float) -> None:
+@click.option("--short", "is_short", is_flag=True, help="Some mutants of some changed modules.")
+def main(
+    sample: int | None, seed: int, changed: str | None, only: str, at_least: float, is_short: bool
+) -> None:
     """Break lines of audio, engine, bus, sinks and graph, and count what the tests notice."""
-    modules = [path for path in layout.modules_of(changed) if only in path]
+    if is_short:
+        modules, why = short.some_modules(seed)
+        click.echo(f"{', '.join(modules)}: {why}")
+        sample = sample or short.N_MUTANTS
+        tests = sorted({test for module in modules for test in short.tests_near(module)})
+    else:
+        modules = [path for path in layout.modules_of(changed) if only in path]
+        tests = layout.tests_of(modules)
     if not modules:
         click.echo("no module of these rooms has changed")
         return
@@ -133,7 +148,10 @@ def main(sample: int | None, seed: int, changed: str | None, only: str, at_least
     if sample is not None and sample < len(names):
         chosen = sorted(random.Random(seed).sample(names, sample))
     click.echo(f"{len(chosen)} of {len(names)} mutants of {len(modules)} modules")
-    if report(ask(layout.tests_of(modules), chosen)) < at_least:
+    if not chosen:
+        return
+    share, high = report(ask(tests, chosen))
+    if (high if is_short else share) < at_least:
         sys.exit(1)
 
 

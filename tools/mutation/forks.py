@@ -26,6 +26,8 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
+from tools.mutation import layout
+
 TIMED_OUT: Final = -1
 NO_TEST: Final = -2
 """Outcomes beside pytest's exit codes."""
@@ -43,13 +45,10 @@ counts as unnoticed."""
 HARVEST_S: Final = 600.0
 MEMORY: Final = 4 << 30
 LEFT_OUT: Final = (
-    "--ignore-glob=*/test_devices.py",
-    "--ignore-glob=*/test_monitor.py",
-    "--ignore-glob=*/test_overload.py",
+    *(f"--ignore-glob=*/{name}" for name in layout.SLOW_TESTS),
     "-k",
     "not random_stalls",
 )
-"""Tests that take too long: those with a real PulseAudio and those of overload."""
 
 
 class Reached:

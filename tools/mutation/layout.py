@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 import click
 
 from tools.namespace import PACKAGES, ROOT
 
-WORK: Final = ROOT / "build" / "mutation"
+WORK: Final = Path(os.environ.get("MUTATION_FOLDER", ROOT / "build" / "mutation"))
 MUTANTS: Final = WORK / "mutants"
 """Where mutmut writes every function with all its mutants."""
 
@@ -26,6 +27,9 @@ ROOMS: Final = {
     "model/graph/": "tests/model/graph",
 }
 """Which modules are broken, and the tests that must notice."""
+
+SLOW_TESTS: Final = ("test_devices.py", "test_monitor_heard.py", "test_overload.py")
+"""Those with a real PulseAudio and those of overload, which are not asked."""
 
 SETTINGS: Final = """
 [tool.pytest.ini_options]

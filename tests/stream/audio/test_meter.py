@@ -41,6 +41,14 @@ def test_other_channels_do_not_cancel(channels: tuple[np.ndarray, ...]) -> None:
     assert not metered(of(*channels)).cancels(GATE_DBFS)
 
 
+@pytest.mark.parametrize("block", [1, 500, 1000, 2000, 5000])
+def test_whether_channels_cancel_does_not_depend_on_the_blocks_they_come_in(block: int) -> None:
+    steady = np.full(RATE_HZ, 0.5)
+    assert not metered(of(steady, steady), block).cancels(GATE_DBFS)
+    assert metered(of(steady, -steady), block).cancels(GATE_DBFS)
+    assert metered(of(steady, -steady), block).level_dbfs == pytest.approx(-6.02, abs=0.01)
+
+
 def test_silent_channels_do_not_cancel() -> None:
     assert not metered(of(0 * music, 0 * music)).cancels(GATE_DBFS)
     faint = 1e-4 * music

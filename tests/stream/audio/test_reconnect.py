@@ -154,7 +154,8 @@ def test_when_audio_stops_coming_an_empty_block_says_so_once() -> None:
     assert first is not None
     assert alarm is not None
     assert back is not None
-    assert (alarm.position, len(alarm.samples), alarm.interrupted) == (first.end, 0, True)
+    assert (alarm.position, alarm.samples.shape, alarm.interrupted) == (first.end, (0, 1), True)
+    assert alarm.samples.dtype == np.float32
     assert not first.interrupted
     assert not back.interrupted
     assert len(back.samples)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from mmgat.stream.audio.devices.device import DeviceSource
 from mmgat.stream.audio.file import FileSource
 from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.audio.stdin import StdinSource, pcm_to_float
@@ -192,3 +193,17 @@ def test_joined_blocks_are_as_late_as_the_last_of_them() -> None:
 def test_a_source_says_of_which_kind_it_is() -> None:
     assert FileSource(Path("clip.wav")).kind == "file"
     assert StdinSource(16_000, 1).kind == "stdin"
+    assert DeviceSource().kind == "device"
+
+
+def test_a_pipe_is_standard_input_if_no_other_is_named() -> None:
+    before, (reader, writer) = os.dup(0), os.pipe()
+    os.dup2(reader, 0)
+    try:
+        os.write(writer, np.arange(100, dtype="<i2").tobytes())
+        os.close(writer)
+        assert len(read_all(StdinSource(16_000, 1))) == 100
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(reader)

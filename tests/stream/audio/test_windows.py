@@ -122,6 +122,8 @@ def test_sound_is_cut_alike_however_long_a_recording_waits_before_it(
         windows = assembler.push(np.concatenate(parts).astype(np.float32))
         sounds = [w for w in windows if np.abs(w.second).max() > 0.01]
         first = sounds[0].tick
+        assert first % (16_000 // hop) == 0
+        assert isinstance(first, int)
         return [(w.start - before, w.tick - first, w.second.tobytes()) for w in sounds]
 
     assert sounding(wait) == sounding(0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
+import mmgat.stream.audio.devices.choice as choice
 from mmgat.stream.audio.devices.choice import LEASE_S, DevicePreview
 from mmgat.stream.audio.source import AudioSource, Block
 from mmgat.stream.errors import DeviceError, SourceError
@@ -68,3 +71,32 @@ def test_one_that_does_not_open_says_why() -> None:
     joined(preview)
     with pytest.raises(SourceError, match="expected 'gone', found none"):
         preview.level("gone")
+
+
+def test_one_that_does_not_close_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+
+    class Stuck(Tone):
+        def read(self) -> Block:
+            hangs.wait(60)
+            return super().read()
+
+    monkeypatch.setattr(choice, "LEASE_S", 0.05)
+    preview = DevicePreview(Stuck)
+    preview.level("mic")
+    assert preview._listener
+    thread = preview._listener._thread
+    preview.close()
+    assert thread.is_alive()
+    hangs.set()
+    thread.join(20)
+
+
+def test_what_has_no_sound_yet_has_no_level() -> None:
+    class Mute(Tone):
+        def read(self) -> Block:
+            return Block(0, np.ones((0, 1), np.float32), 0.0)
+
+    preview = DevicePreview(Mute)
+    assert preview.level("mic") is None
+    preview.close()

@@ -161,3 +161,108 @@ def test_a_device_is_opened_with_what_was_asked_for(monkeypatch: pytest.MonkeyPa
         "device": 0, "samplerate": 8000, "channels": 1, "blocksize": 256, "latency": 0.2,
         "dtype": "float32",
     }  # fmt: skip
+
+
+def test_what_was_missed_in_a_pause_is_a_jump_and_what_came_before_it_is_whole() -> None:
+    device = Device()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (devices, device_list):
+            patch.setattr(module, "portaudio", lambda: PORTAUDIO)
+        device.give(100)
+        device.source.pause()
+        assert not device.source._stream
+        device.now += 3.0
+        device.source.resume()
+    device.give(50)
+    before, behind = device.read(), device.read()
+    assert (before.position, before.end) == (0, 100)
+    assert (behind.position, len(behind.samples)) == (100 + 3 * RATE_HZ, 50)
+    device.source.close()
+
+
+def test_a_device_that_is_gone_behind_a_pause_is_told_by_the_next_read() -> None:
+    device = Device()
+    with pytest.MonkeyPatch.context() as patch:
+        empty = SimpleNamespace(**vars(PORTAUDIO) | {"query_devices": list})
+        for module in (devices, device_list):
+            patch.setattr(module, "portaudio", lambda: empty)
+        device.source.pause()
+        device.source.resume()
+    with pytest.raises(DeviceError, match="expected a default input device, found none"):
+        device.source.read()
+    device.source.close()
+
+
+def test_a_device_that_was_opened_anew_counts_from_zero() -> None:
+    device = Device()
+    device.give(300)
+    device.read()
+    began_anew: list[str] = []
+    portaudio = SimpleNamespace(
+        **vars(PORTAUDIO),
+        _terminate=lambda: began_anew.append("end"),
+        _initialize=lambda: began_anew.append("begin"),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (devices, device_list):
+            patch.setattr(module, "portaudio", lambda: portaudio)
+        device.source.reopen()
+    assert began_anew == ["end", "begin"]
+    device.n_given = 0
+    device.give(20)
+    block = device.read()
+    assert (block.position, block.samples[0, 0], block.end) == (0, 0.0, 20)
+    device.source.close()
+
+
+def test_another_device_has_the_rate_the_channels_and_the_clock_of_this_one() -> None:
+    device = Device()
+    other = device.source.another("line")
+    assert other.name == "line"
+    assert (other._wanted_rate, other._wanted_channels) == (RATE_HZ, 1)
+    assert other._clock is device.source._clock
+    device.source.close()
+
+
+def test_a_device_that_the_server_has_moved_is_a_fault() -> None:
+    device = Device()
+    device.give(10)
+    device.source._server.fault = "the audio server moved it from 'lab' to 'hall'"
+    with pytest.raises(DeviceError, match="moved it from 'lab' to 'hall'"):
+        device.source.read()
+    device.source.close()
+    assert device.source._server.fault == ""
+
+
+def test_a_device_says_how_late_its_sound_comes_and_how_long_its_callback_took() -> None:
+    device = Device()
+    device.give(10)
+    health = device.source.health
+    assert health.capture_ms == 12.0
+    assert 0 < health.longest_callback_ms < 1000
+    assert (health.drift_ppm, health.lost_s, health.warning) == (None, 0.0, "")
+    longest = health.longest_callback_ms
+    device.source._longest_callback_ms = 5000.0
+    device.give(10)
+    assert device.source.health.longest_callback_ms == 5000.0 > longest
+    device.source.close()
+
+
+def test_a_clock_that_is_fast_shows_after_five_minutes() -> None:
+    device = Device()
+    for _ in range(320):
+        device.give(RATE_HZ)
+        device.now -= 0.001  # a second's frames in less than a second
+        device.read()
+    assert device.source.health.drift_ppm == pytest.approx(1001, abs=10)
+    device.source.close()
+
+
+def test_a_device_that_was_stopped_ends_its_read_and_one_that_closed_is_closed() -> None:
+    device = Device()
+    stream = device.source._stream
+    device.source.stop()
+    assert device.source.read() is None
+    device.source.close()
+    assert (stream.active, device.source._stream) == (False, None)
+    assert device.source not in devices._open
