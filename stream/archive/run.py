@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mmgat.stream.archive.inputs import Inputs
-from mmgat.stream.archive.outputs import Output, Target
+from mmgat.stream.archive.output.target import Output, Target
 from mmgat.stream.archive.result import FileResult
 from mmgat.stream.archive.workers import Job, WorkerPool
 

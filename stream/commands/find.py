@@ -15,7 +15,7 @@ from mmgat.stream.errors import OutputError, StreamError
 from mmgat.stream.sinks.text import printable
 
 if TYPE_CHECKING:
-    from mmgat.stream.archive.search import Found
+    from mmgat.stream.archive.search.stretches import Found
 
 
 @click.command(context_settings=HELP_NAMES)
@@ -43,7 +43,7 @@ def main(
     means that nothing was found.
     """  # fmt: skip
     try:
-        from mmgat.stream.archive.search import search
+        from mmgat.stream.archive.search.stretches import search
     except ModuleNotFoundError as error:
         raise OutputError(
             f"expected {error.name} for mmgat-find, found it is not installed: "
@@ -62,7 +62,7 @@ def main(
 
 
 def _cut(found: list[Found], folder: Path) -> int:
-    from mmgat.stream.archive.cutting import cut
+    from mmgat.stream.archive.search.cutting import cut
 
     try:
         for path in cut(found, folder):

@@ -69,7 +69,7 @@ def main(
     """  # fmt: skip
     from mmgat.stream.archive.formats.names import get_format
     from mmgat.stream.archive.inputs import find_inputs
-    from mmgat.stream.archive.outputs import Target
+    from mmgat.stream.archive.output.target import Target
     from mmgat.stream.archive.run import annotate
     from mmgat.stream.archive.workers import Job
 

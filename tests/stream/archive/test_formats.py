@@ -20,7 +20,7 @@ import pytest
 from mmgat.model.labels import LABELS
 from mmgat.stream.archive.formats.names import NAMES, get_format
 from mmgat.stream.archive.inputs import find_inputs
-from mmgat.stream.archive.outputs import Target
+from mmgat.stream.archive.output.target import Target
 from mmgat.stream.archive.result import FileResult, Origin
 
 

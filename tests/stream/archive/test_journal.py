@@ -11,9 +11,9 @@ import pytest
 
 from mmgat.stream.archive.formats.names import get_format
 from mmgat.stream.archive.inputs import find_inputs
-from mmgat.stream.archive.journal import Journal
-from mmgat.stream.archive.outputs import Target
-from mmgat.stream.archive.parquet_output import ParquetParts
+from mmgat.stream.archive.output.journal import Journal
+from mmgat.stream.archive.output.parquet import ParquetParts
+from mmgat.stream.archive.output.target import Target
 from mmgat.stream.archive.result import FileResult, Origin
 from mmgat.stream.errors import OutputError
 

@@ -11,11 +11,11 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from mmgat.stream.archive.cutting import cut
 from mmgat.stream.archive.formats.parquet import error_row, result_row, table
-from mmgat.stream.archive.query import QueryError, parse_query
 from mmgat.stream.archive.result import FileResult, Origin, Segment
-from mmgat.stream.archive.search import Found, search
+from mmgat.stream.archive.search.cutting import cut
+from mmgat.stream.archive.search.query import QueryError, parse_query
+from mmgat.stream.archive.search.stretches import Found, search
 from mmgat.stream.commands.find import main
 from tests.conftest import melody
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import duckdb
 
-from mmgat.stream.archive.query import QueryError, parse_query
+from mmgat.stream.archive.search.query import QueryError, parse_query
 
 FETCH: Final = 1000
 

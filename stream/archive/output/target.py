@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 from mmgat.stream.archive.formats.base import DocumentFormat, Format, RowFormat
 from mmgat.stream.archive.inputs import Inputs
-from mmgat.stream.archive.journal import Journal
+from mmgat.stream.archive.output.journal import Journal
 from mmgat.stream.archive.result import FileResult, Origin
 from mmgat.stream.errors import OutputError
 
@@ -103,7 +103,7 @@ class Target:
         form = self.form.name + (" windows" if self.windows else "")
         journal = Journal(self.journal_path, form, origin, self.resume)
         if self.form.name == "parquet":
-            from mmgat.stream.archive.parquet_output import ParquetFile, ParquetParts
+            from mmgat.stream.archive.output.parquet import ParquetFile, ParquetParts
 
             if self.is_folder:
                 return ParquetParts(self.out, origin, journal)

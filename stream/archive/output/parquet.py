@@ -10,8 +10,8 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from mmgat.stream.archive.formats.parquet import SCHEMA, error_row, result_row, table
-from mmgat.stream.archive.journal import Journal
-from mmgat.stream.archive.outputs import Output
+from mmgat.stream.archive.output.journal import Journal
+from mmgat.stream.archive.output.target import Output
 from mmgat.stream.archive.result import FileResult, Origin
 
 ROWS_A_PART: Final = 5000

@@ -1,0 +1,1 @@
+"""Where results go, and the journal by which a run goes on."""

@@ -1,0 +1,1 @@
+"""Where in a collection something sounds: queries, the stretches found, and cutting them out."""
