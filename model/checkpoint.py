@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mmgat.model.card import Card, checked_card, read_card, sha256_of, write_card
@@ -89,7 +89,8 @@ def save_checkpoint(
     tensors |= {EMBEDDER_PREFIX + key: value for key, value in (embedder_state or {}).items()}
     path = path.with_suffix(".safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, path)
+    stored = save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
+    path.write_bytes(stored)  # safetensors' own writer lets nobody else read the file
     described = msgspec.structs.replace(
         card, mmgat=mmgat.config.to_dict(), sha256=sha256_of(path), graphs={}
     )

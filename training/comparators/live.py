@@ -13,20 +13,34 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmgat.model.embedders.slaney_mel import (
+    LOG_OFFSET,
+    N_MELS,
+    SAMPLE_RATE_HZ,
+    hz_to_slaney,
+    slaney_to_hz,
+)
 from mmgat.model.errors import CheckpointError
 from mmgat.model.labels import N_LABELS
 from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.training.comparators.registry import SYSTEMS
 from mmgat.training.comparators.windows import WindowModel
-from mmgat.training.features.registry import FEATURES
+from mmgat.training.features.registry import FEATURES, RATE_HZ
 
 EMBEDDERS: Final = {"log-mel": "windows-log-mel", "raw": "windows-raw"} | {
     kind.name: "windows-raw" for kind in FEATURES.values() if kind.of_seconds
 }
 """Features -> embedder of a system that runs live."""
+
+_EDGES_HZ: Final = slaney_to_hz(
+    np.linspace(0.0, float(hz_to_slaney(SAMPLE_RATE_HZ / 2)), N_MELS + 2)
+)
+N_HEARD: Final = int((_EDGES_HZ[2:] <= RATE_HZ / 2).sum())
+"""Log-mel bands that hold sound in the yard, which ends at 8 kHz; a live stream's may go on."""
 
 VARIANT: Final = "logits-1"
 ALONE: Final = -30.0
@@ -43,6 +57,7 @@ class WindowEmbedder(nn.Module):
 
     Attributes:
         of_seconds: computes the features of samples, if those are what the frames hold.
+        is_log_mel: whether the frames are log-mel ones, of which the network knows ``N_HEARD`` bands.
     """
 
     described: Tensor
@@ -51,6 +66,7 @@ class WindowEmbedder(nn.Module):
         super().__init__()
         system = SYSTEMS[name]
         self.of_seconds = FEATURES[features].of_seconds
+        self.is_log_mel = features == "log-mel"
         network = system.build(msgspec.convert(settings, system.config))
         assert isinstance(network, WindowModel)
         self.network = network
@@ -63,6 +79,9 @@ class WindowEmbedder(nn.Module):
         if self.of_seconds is not None:
             samples = frames.reshape(-1).cpu().numpy()
             frames = torch.from_numpy(self.of_seconds(samples)).to(frames)
+        elif self.is_log_mel:
+            silence = torch.full_like(frames[..., N_HEARD:], float(np.log(LOG_OFFSET)))
+            frames = torch.cat([frames[..., :N_HEARD], silence], dim=-1)
         logits, _ = self.network.windows(frames.reshape(-1, *self.network.shape))
         return torch.cat([logits, logits], dim=1)
 

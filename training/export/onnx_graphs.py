@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import struct
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Final
@@ -157,16 +158,20 @@ def _traced(
     output_names: list[str],
 ) -> onnx.ModelProto:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    program = torch.onnx.export(
-        network,
-        example,
-        dynamo=True,
-        optimize=False,
-        verbose=False,
-        dynamic_shapes=dynamic_shapes,
-        input_names=input_names,
-        output_names=output_names,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "# The axis name"
+        )  # one name for an axis of several inputs
+        program = torch.onnx.export(
+            network,
+            example,
+            dynamo=True,
+            optimize=False,
+            verbose=False,
+            dynamic_shapes=dynamic_shapes,
+            input_names=input_names,
+            output_names=output_names,
+        )
     assert program is not None
     # Weights keep their names and bytes: only what is smaller is computed in advance.
     onnxscript.optimizer.inline(program.model)
