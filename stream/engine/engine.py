@@ -118,7 +118,8 @@ class Engine:
     def stuck_s(self) -> float:
         """For how many seconds a device, or a round of analysis, has not come back."""
         since = [self._round_began, *(source.health.last_poll_at for source in self._sources)]
-        return max(self._clock() - (at if at is not None else self._clock()) for at in since)
+        now = self._clock()
+        return max((now - at for at in since if at is not None), default=0.0)
 
     def start(self) -> None:
         """Opens all sinks and sources and starts the threads.

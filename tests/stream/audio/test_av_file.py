@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -136,3 +138,24 @@ def test_raw_samples_are_sent_to_standard_input(tmp_path: Path) -> None:
     raw.write_bytes(np.random.default_rng(0).bytes(9000))
     with pytest.raises(SourceError, match="mmgat-stream --stdin takes raw PCM"):
         open_sound(raw)
+
+
+@pytest.mark.parametrize(
+    ("tag", "seconds"), [("01:02:03.500", 3723.5), ("00:00:09", 9.0), ("soon", 0.0), ("", 0.0)]
+)
+def test_matroskas_length_is_in_hours_minutes_and_seconds(tag: str, seconds: float) -> None:
+    source = AvSource(Path("clip.mka"))
+    source._container = SimpleNamespace(streams=[1, 2], duration=5_000_000)
+    stream = SimpleNamespace(duration=None, metadata={"DURATION": tag})
+    assert source._duration_s(stream) == seconds
+
+
+def test_the_length_of_a_file_is_that_of_its_sound_if_nothing_else_is_in_it() -> None:
+    source = AvSource(Path("clip.mka"))
+    stream = SimpleNamespace(duration=None, metadata={})
+    source._container = SimpleNamespace(streams=[1], duration=5_000_000)
+    assert source._duration_s(stream) == 5.0
+    source._container.duration = None
+    assert source._duration_s(stream) == 0.0
+    stream.duration, stream.time_base = 90, Fraction(1, 30)
+    assert source._duration_s(stream) == 3.0

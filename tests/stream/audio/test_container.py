@@ -155,6 +155,11 @@ def test_a_wav_that_is_cut_has_the_frames_of_its_header(found: Inspect, tag: int
     assert found(content) == Container(1000)
 
 
+def test_only_the_chunk_of_the_format_says_how_large_a_frame_is(found: Inspect) -> None:
+    other = (b"odd ", fmt(frame_bytes=2)[1], None)
+    assert found(wav(fmt(), other, (b"data", bytes(40), 4000))) == Container(1000)
+
+
 def test_of_a_compressed_wav_that_is_cut_nobody_knows_the_frames(found: Inspect) -> None:
     assert found(wav(fmt(2), (b"data", bytes(40), 4000))) == Container(None, cut=True)
     assert found(wav((b"fmt ", bytes(14), None), (b"data", bytes(40), 41))).cut

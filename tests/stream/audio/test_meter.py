@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmgat.stream.audio.meter import MAX_MAGNITUDE, ChannelMeter
+from mmgat.stream.audio.meter import MAX_MAGNITUDE, ChannelMeter, level_dbfs, power_dbfs
 from tests.conftest import Samples, melody
 
 RATE_HZ = 8000
@@ -34,8 +34,8 @@ def test_channels_in_antiphase_cancel_and_keep_their_level(other: np.ndarray) ->
 @pytest.mark.parametrize(
     "channels",
     [(music,), (music, music), (music, 0 * music), (music, np.roll(music, 999)),
-     (music, *[0 * music] * 31), (music, -0.5 * music)],
-    ids=["mono", "the same", "one side", "another", "one of 32", "half"],
+     (music, *[0 * music] * 31), (music, *[0 * music] * 127), (music, -0.5 * music)],
+    ids=["mono", "the same", "one side", "another", "one of 32", "one of 128", "half"],
 )  # fmt: skip
 def test_other_channels_do_not_cancel(channels: tuple[np.ndarray, ...]) -> None:
     assert not metered(of(*channels)).cancels(GATE_DBFS)
@@ -97,3 +97,18 @@ def test_every_sample_is_finite_afterwards_and_every_fault_is_counted(values: li
     np.testing.assert_array_equal(repaired, np.where(finite, samples, 0))
     assert meter.nonfinite == (~finite).sum()
     assert meter.clipped == (np.abs(samples[finite]) == 1).sum()
+
+
+def test_levels_are_in_decibels_of_full_scale_and_end_at_digital_silence() -> None:
+    assert power_dbfs(1.0) == 0.0
+    assert power_dbfs(0.01) == pytest.approx(-20.0)
+    assert power_dbfs(0.0) == power_dbfs(1e-30) == -200.0
+    assert level_dbfs(np.full(100, 0.1, np.float32)) == pytest.approx(-20.0)
+    assert level_dbfs(np.zeros(0, np.float32)) == level_dbfs(np.zeros(9, np.float32)) == -200.0
+
+
+def test_before_the_first_samples_there_is_silence_on_no_channel() -> None:
+    meter = ChannelMeter(RATE_HZ)
+    meter.push(np.zeros((0, 2), np.float32))
+    assert (meter.level_dbfs, meter.levels_dbfs, meter.cancels(GATE_DBFS)) == (-200.0, [], False)
+    assert (meter.nonfinite, meter.clipped, meter.clipped_channels, meter.zeros_s) == (0, 0, [], 0)

@@ -9,7 +9,7 @@ import soundfile
 
 from mmgat.stream.audio.devices.device import DeviceSource
 from mmgat.stream.audio.file import FileSource
-from mmgat.stream.audio.source import AudioSource, Block
+from mmgat.stream.audio.source import AudioSource, Block, SourceHealth, source_name
 from mmgat.stream.audio.stdin import StdinSource, pcm_to_float
 from mmgat.stream.errors import SourceError
 from tests.conftest import melody
@@ -207,3 +207,33 @@ def test_a_pipe_is_standard_input_if_no_other_is_named() -> None:
         os.dup2(before, 0)
         os.close(before)
         os.close(reader)
+
+
+def test_a_sources_name_goes_into_topics_and_on_terminals() -> None:
+    assert source_name("live/set \x1b[2Jé") == "live-set ?[2Jé"
+    assert FileSource(Path("a\x07.wav")).name == "a?.wav"
+
+
+def test_before_it_is_probed_nobody_knows_a_sources_rate_and_channels() -> None:
+    source = FileSource(Path("clip.wav"))
+    assert (source.sample_rate_hz, source.channels, source.device) == (0, 0, "")
+    assert source.health == SourceHealth()
+    assert not source.required
+
+
+def test_a_source_that_is_opened_again_begins_again(wav: Callable[..., Path]) -> None:
+    with FileSource(wav(melody(0.2, 8000), 8000)) as source:
+        first = source.read()
+        source.reopen()
+        again = source.read()
+    assert first is not None
+    assert again is not None
+    assert (again.position, len(again.samples)) == (0, len(first.samples))
+
+
+def test_what_is_no_device_cannot_be_switched() -> None:
+    pipe = StdinSource(16_000, 1)
+    with pytest.raises(SourceError, match="expected a source that is a device, found 'stdin'"):
+        pipe.switch("line")
+    with pytest.raises(SourceError, match="expected a device, found 'stdin', a stdin, not 'line'"):
+        pipe.another("line")

@@ -143,3 +143,12 @@ def test_a_shorter_pause_leaves_the_windows_where_they_are() -> None:
     samples = np.ones(64_000, np.float32)
     samples[20_000:35_999] = 0.0
     assert [window.end for window in assembler.push(samples)] == list(range(8_000, 64_001, 8_000))
+
+
+def test_a_windows_place_in_seconds() -> None:
+    first, second = cut(12_000, 8_000, [])
+    assert (first.start, first.start_s, first.end_s, first.heard_until_s) == (-8_000, 0, 0.5, 0.475)
+    assert (second.start_s, second.end_s, second.heard_until_s) == (0.0, 0.75, 0.75)
+    assert (first.partial, second.partial) == (False, True)
+    (quiet,) = cut(8_000, 8_000, [])
+    assert quiet.index == quiet.tick == 0

@@ -310,3 +310,24 @@ def test_counters_are_those_of_the_bus_and_of_the_control_endpoint() -> None:
     assert controls(Statistics()) == Counters(
         statuses=[STATUS], readers=0, refused=0, published=0, requests=0, faults=0
     )
+
+
+def test_the_audio_system_is_asked_only_when_somebody_wants_to_know_of_devices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made_previews: list[Preview] = []
+
+    class Counted(Preview):
+        def __init__(self) -> None:
+            super().__init__()
+            made_previews.append(self)
+
+    monkeypatch.setattr("mmgat.stream.audio.devices.choice.DevicePreview", Counted)
+    controls = made()[0]
+    controls._devices = None
+    controls(Describe())
+    controls(Switch("lab", "Scarlett"))
+    assert made_previews == []
+    controls(Devices())
+    controls(Listen("Scarlett"))
+    assert len(made_previews) == 1

@@ -22,3 +22,8 @@ def test_asking_often_does_not_lengthen_its_memory() -> None:
     for tick in range(10_000):
         loss.update(tick / 100, tick, 0)
     assert len(loss._past) <= 102
+
+
+def test_the_first_frames_count_and_without_frames_nothing_is_lost() -> None:
+    assert DropRate().update(0.5, 1, 1) == 1.0
+    assert DropRate().update(0.5, 0, 0) == 0.0

@@ -63,3 +63,21 @@ def test_estimates_come_as_soon_from_a_tenth_of_the_pushes(
         )
     assert n_pushes == 260
     assert n_gathered < n_pushes / 4
+
+
+@pytest.mark.parametrize(("live", "may_wait_s"), [(True, 7.0), (False, 1.5)])
+def test_of_a_live_source_seconds_may_wait_and_of_another_hops(
+    make_recognizer: Callable[[StreamSettings], Recognizer], live: bool, may_wait_s: float
+) -> None:
+    shape = StreamSettings(hop_s=0.5, nodes=4, queue_s=7.0, queue_hops=3.0)
+    source = Microphone(RATE_HZ)
+    source.live = live
+    item = StreamInput("mic", source)
+    stream = Stream(item, make_recognizer(shape), shape, threading.Event(), [], lambda: 0.0)
+    second = np.zeros((RATE_HZ // 2, 1), np.float32)
+    for n in range(round(2 * may_wait_s)):
+        stream.queue.put(Block(n * len(second), second, 0.0))
+    assert (stream.queue.account.queued, stream.queue.account.dropped) == (may_wait_s * RATE_HZ, 0)
+    if live:
+        stream.queue.put(Block(stream.queue.position, second, 0.0))
+        assert stream.queue.account.dropped == RATE_HZ // 2

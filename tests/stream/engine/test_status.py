@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mmgat.stream.engine.engine as engines
 from mmgat.stream.audio.inputs import Input
 from mmgat.stream.audio.liveness import LivenessState
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
@@ -232,3 +233,39 @@ def test_an_engine_that_has_not_ended_runs_and_may_be_waited_for_a_moment(
     engine = Engine([Input(Source(melody(0.5, RATE_HZ)))], recognizer, [], SETTINGS)
     assert not engine.wait(0)
     assert status_of(engine).state == "running"
+
+
+def test_an_engine_that_has_not_begun_is_not_stuck_and_keeps_no_process_alive(
+    recognizer: Recognizer,
+) -> None:
+    engine = Engine([Input(Source(melody(0.5, RATE_HZ)))], recognizer, [], SETTINGS)
+    assert engine.stuck_s == 0.0
+    assert all(thread.daemon for thread in [*engine._captures, engine._analysis])
+
+
+def test_a_device_that_does_not_close_is_left_behind_after_a_stop(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closes = threading.Event()
+
+    class Stuck(Source):
+        def close(self) -> None:
+            closes.wait(60)
+
+    monkeypatch.setattr(engines, "SHUTDOWN_TIMEOUT_S", 0.01)
+    engine = Engine([Input(Stuck(melody(0.5, RATE_HZ)))], recognizer, [], SETTINGS)
+    engine.stop()
+    engine.start()
+    assert engine.wait(30)
+    assert engine._captures[0].is_alive()
+    closes.set()
+    engine._captures[0].join(30)
+
+
+def test_what_waits_at_a_stop_is_discarded(recognizer: Recognizer) -> None:
+    engine = Engine([Input(Source(melody(0.5, RATE_HZ)))], recognizer, [], SETTINGS)
+    queue = engine._streams[0].queue
+    queue.put(Block(0, np.zeros((800, 1), np.float32), 0.0))
+    engine.stop()
+    account = queue.account
+    assert (account.captured, account.discarded, account.queued) == (800, 800, 0)

@@ -71,6 +71,8 @@ def test_one_that_does_not_open_says_why() -> None:
     joined(preview)
     with pytest.raises(SourceError, match="expected 'gone', found none"):
         preview.level("gone")
+    assert preview.level("gone") is None  # it is tried again
+    preview.close()
 
 
 def test_one_that_does_not_close_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:

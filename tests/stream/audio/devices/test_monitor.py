@@ -94,6 +94,8 @@ def test_what_an_output_does_not_take_in_time_is_left_out_and_told(
     assert "the audio output does not keep up: --monitor leaves out some sound" in lines(caplog)
     monitor.close()  # returns though the output hangs
     assert output.n_closed == 0
+    assert monitor._thread
+    assert monitor._thread.daemon  # it keeps no process alive
     output.goes_on.set()
 
 
