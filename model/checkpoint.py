@@ -6,6 +6,7 @@ Google's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -89,13 +90,23 @@ def save_checkpoint(
     tensors |= {EMBEDDER_PREFIX + key: value for key, value in (embedder_state or {}).items()}
     path = path.with_suffix(".safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
-    stored = save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
-    path.write_bytes(stored)  # safetensors' own writer lets nobody else read the file
+    save_tensors(tensors, path)
     described = msgspec.structs.replace(
         card, mmgat=mmgat.config.to_dict(), sha256=sha256_of(path), graphs={}
     )
     write_card(path, described)
     return read_card(path)
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Writes a safetensors file that all may read whom the user's umask lets.
+
+    safetensors' own writer lets nobody else read a file, whatever the umask says.
+    """
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    path.write_bytes(save(plain, metadata))
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,11 +1,12 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from mmgat.model.card import check_embedding_space
-from mmgat.model.checkpoint import load_checkpoint, save_checkpoint
+from mmgat.model.checkpoint import load_checkpoint, save_checkpoint, save_tensors
 from mmgat.model.errors import CheckpointError
 from tests.conftest import untrained_card, untrained_mmgat
 
@@ -27,6 +28,20 @@ def test_a_saved_checkpoint_loads_with_the_same_numbers(path: Path) -> None:
     nodes = torch.randn(1, 4, 128)
     assert loaded.card.name == "lab"
     assert torch.equal(loaded.mmgat(nodes).bag_scores, model(nodes).bag_scores)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_what_is_saved_may_be_read_by_all_whom_the_umask_lets(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        save_checkpoint(tmp_path / "lab", untrained_card(name="lab"), untrained_mmgat())
+        save_tensors({"weights": torch.ones(3).T}, tmp_path / "run.safetensors", {"by": "us"})
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(["lab.json", "lab.safetensors", "run.safetensors"], mode)
 
 
 def test_either_file_or_neither_suffix_names_it(path: Path) -> None:

@@ -12,9 +12,9 @@ from typing import Final
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from mmgat.model.checkpoint import save_tensors
 from mmgat.model.labels import LABELS
 from mmgat.training.errors import TrainingDataError
 
@@ -39,7 +39,7 @@ class LabelText:
         """Writes a safetensors file with encoder, prompt and labels in its metadata."""
         path.parent.mkdir(parents=True, exist_ok=True)
         about = {"encoder": self.encoder, "prompt": self.prompt, "labels": ",".join(LABELS)}
-        save_file({"embeddings": self.embeddings.contiguous()}, path, about)
+        save_tensors({"embeddings": self.embeddings}, path, about)
 
     @classmethod
     def load(cls, path: Path) -> LabelText:

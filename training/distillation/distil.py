@@ -9,11 +9,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmgat.model.checkpoint import load_checkpoint
+from mmgat.model.checkpoint import load_checkpoint, save_tensors
 from mmgat.model.embedders.convnet import ConvNetEmbedder
 from mmgat.training.data.audioset_names import to_labels
 from mmgat.training.distillation.shards import Arrays, Columns, class_tables, read_shards
@@ -185,8 +184,8 @@ def embedder_state(checkpoint: str) -> dict[str, Tensor]:
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
-    """Writes a module's weights as safetensors, which need plain memory order."""
-    save_file({key: value.contiguous() for key, value in module.state_dict().items()}, path)
+    """Writes a module's weights as safetensors."""
+    save_tensors(module.state_dict(), path)
 
 
 def run(

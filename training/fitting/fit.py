@@ -10,11 +10,12 @@ from typing import Final, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmgat.model.bag_model import BagModel, BagOutput
+from mmgat.model.checkpoint import save_tensors
 from mmgat.training.data.bags import Bags, Targets
 from mmgat.training.fitting.loop import MONITORED, Fitting, LoopSettings, train
 from mmgat.training.metrics import mean_average_precision
@@ -169,7 +170,7 @@ def fit(
     module = BagFitting(network, criterion, bags, validation, settings, report, targets)
     writes = train(module, folder, select_best=validation is not None, devices=devices)
     if folder and writes:
-        save_file(network.state_dict(), folder / NETWORK)
+        save_tensors(network.state_dict(), folder / NETWORK)
     return network.eval()
 
 

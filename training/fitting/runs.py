@@ -13,9 +13,9 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from mmgat.model.bag_model import BagModel
+from mmgat.model.checkpoint import save_tensors
 from mmgat.training.comparators.bosch_svm import SupportVectors
 from mmgat.training.comparators.classical import CLASSICAL, PerLabel
 from mmgat.training.comparators.preparation import Preparation
@@ -141,7 +141,7 @@ def _fitted(
     if isinstance(network, SupportVectors):
         network.fit(train, recipe.system_config(), recipe.fit.seed)
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(network.state_dict(), folder / NETWORK)
+        save_tensors(network.state_dict(), folder / NETWORK)
         return _of_network(network)
     criterion = recipe.criterion(network)
     for stage, stage_folder in _stages(recipe, train, folder, report, data):

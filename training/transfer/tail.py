@@ -15,10 +15,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
+from mmgat.model.checkpoint import save_tensors
 from mmgat.model.embedders.mobilenet import N_FEATURES
 from mmgat.model.labels import N_LABELS
 from mmgat.training.data.audioset_names import label_columns, to_labels
@@ -241,7 +242,7 @@ def save(folder: Path, tail: Tail, prior: Prior) -> None:
     tensors = {f"tail.{key}": value for key, value in tail.state_dict().items()}
     tensors |= {f"prior.{key}": value for key, value in prior.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous() for key, value in tensors.items()}, folder / STATE)
+    save_tensors(tensors, folder / STATE)
 
 
 def load(folder: Path, tail: Tail, prior: Prior) -> None:

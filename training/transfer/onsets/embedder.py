@@ -15,10 +15,11 @@ import msgspec
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
+from mmgat.model.checkpoint import save_tensors
 from mmgat.model.embedders.base import EMBEDDING_SIZE
 from mmgat.model.embedders.tagger import TaggerEmbedder, load_tagger
 from mmgat.model.labels import N_LABELS
@@ -191,8 +192,7 @@ def save(path: Path, embedder: TaggerEmbedder, origin: dict[str, str]) -> None:
     """Writes the trained embedder, and what it was trained from."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    tensors = {name: value.contiguous() for name, value in embedder.state_dict().items()}
-    save_file(tensors, partial, metadata=origin)
+    save_tensors(embedder.state_dict(), partial, origin)
     partial.rename(path)
 
 
