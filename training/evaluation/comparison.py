@@ -16,7 +16,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmgat.model.labels import FAMILIES, LABELS
+from mmgat.training.comparators.bosch_svm import DEGREE, SVMConfig
 from mmgat.training.comparators.registry import SYSTEMS
+from mmgat.training.comparators.staged_convnet import StagedConfig
 from mmgat.training.data.bags import Bags
 from mmgat.training.data.yard_store import Yard
 from mmgat.training.errors import TrainingDataError
@@ -51,10 +53,10 @@ def compare(config: Path, yard: Path, runs: Path, report: Callable[[str], None])
     folder = runs / config.stem / "seed-0"
     result = run(config, yard, folder, 0, report)
     path = folder / COMPARISON
+    recipe = read_recipe(config)
     if path.is_file():
         done: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return done
-    recipe = read_recipe(config)
+        return done | {"settings": settings_of(recipe)}
     if recipe.data != "yard":
         raise TrainingDataError(f'{config}: expected data = "yard", found {recipe.data!r}')
     kind, store = feature_kind(recipe.embeddings), Yard(yard)
@@ -72,7 +74,6 @@ def compare(config: Path, yard: Path, runs: Path, report: Callable[[str], None])
         "features_ms": _processor_ms(lambda: kind.compute(clip)),
         "gflop": _gflop(recipe, folder, store, kind),
         "training_clips": len(store.labels("train")["seconds"]),
-        "epochs": recipe.fit.epochs,
     }
     for part in PARTS:
         bags = store.bags(part, kind.name)
@@ -82,7 +83,21 @@ def compare(config: Path, yard: Path, runs: Path, report: Callable[[str], None])
             scores = predictor(noisy)
             found[part][f"noise_{share}"] = _short(bags, scores, thresholds)
     path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    return found
+    return found | {"settings": settings_of(recipe)}
+
+
+def settings_of(recipe: Recipe) -> str:
+    """Hyper-parameters of a training, in words."""
+    fit, system = recipe.fit, recipe.comparator_system()
+    config = recipe.system_config() if system else None
+    if isinstance(config, SVMConfig):
+        drawn = "whole clips" if config.shape == SVMConfig().shape else f"{config.windows} s a clip"
+        return f"degree {DEGREE}, C 1, balanced, {drawn}"
+    epochs = str(fit.epochs)
+    if isinstance(config, StagedConfig):
+        epochs = " + ".join(map(str, config.epochs))
+    windows = f" x {fit.longest} windows" if fit.crop == 1 and fit.longest else ""
+    return f"{epochs} epochs, batch {fit.batch}{windows}, rate {fit.learning_rate:g}"
 
 
 def compare_seeds(

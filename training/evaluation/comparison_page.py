@@ -25,7 +25,7 @@ def published(row: dict[str, Any]) -> str:
     if row["name"] == "mmgat":
         return PUBLISHED_MMGAT
     system = SYSTEMS.get(row["network"])
-    has_variants = "-shuffled", "-mixup", "-without-acevae", "-cwt"
+    has_variants = "-seconds", "-shuffled", "-mixup", "-without-acevae", "-stft", "-cwt"
     if system is None or row["name"].endswith(has_variants):
         return "-"
     return system.published
@@ -55,21 +55,22 @@ def tables(
     """
     rows = sorted(rows, key=lambda row: -row["phrases"]["map"])
     costs = _table(
-        ("system", "features", "parameters", "GFLOP", "training", "epochs", "features", "network"),
+        ("system", "features", "parameters", "GFLOP", "hyper-parameters", "training", "features",
+         "network"),
         [
             (
                 row["name"],
                 row["features"],
                 f"{row['parameters']:,}",
                 "-" if row["gflop"] is None else f"{row['gflop']:.2g}",
+                row["settings"],
                 f"{row['training_s'] / 60:.1f} min",
-                "-" if row["gflop"] is None else str(row["epochs"]),
                 f"{row['features_ms']:.1f} ms",
                 f"{row['network_ms']:.1f} ms",
             )
             for row in rows
         ],
-    )
+    )  # fmt: skip
     main = _table(
         ("system", "as published, F1 micro / macro", "mixtures: mAP", "LRAP", "F1 micro", "F1 macro",
          "real playing: mAP", "LRAP", "F1 micro", "F1 macro"),
@@ -170,7 +171,10 @@ def _spread(seeds: Seeds) -> list[str]:
             for name, found in several.items()
         ],
     )
-    return ["Several seeds, mean and standard deviation (the SVM has no randomness):", table]
+    return [
+        "Several seeds, mean and standard deviation (the SVM on whole clips has no randomness):",
+        table,
+    ]
 
 
 def write_page(page: Path, written: str) -> None:

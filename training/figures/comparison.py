@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+import soxr
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmgat.model.embedders.slaney_mel import slaney_log_mel
+from mmgat.model.embedders.slaney_mel import (
+    N_MELS,
+    SAMPLE_RATE_HZ,
+    hz_to_slaney,
+    slaney_log_mel,
+    slaney_to_hz,
+)
 from mmgat.model.labels import INDEX, LABELS
 from mmgat.model.mmgat import MMGAT
 from mmgat.training.comparators.windows import WindowModel
 from mmgat.training.data.bags import Bags
 from mmgat.training.data.yard_store import Yard
-from mmgat.training.features.wavelet import scalogram
+from mmgat.training.features.registry import RATE_HZ
+from mmgat.training.features.wavelet import centres, scalogram
 from mmgat.training.figures.feature_map import (
     LabelledFeatures,
     feature_map,
@@ -26,7 +36,14 @@ from mmgat.training.figures.feature_map import (
 from mmgat.training.figures.per_label import per_label_heatmap
 from mmgat.training.fitting.run_folder import load_run
 
-PERPLEXITIES = (5, 15, 30)
+Array = npt.NDArray[Any]
+
+PERPLEXITIES: Final = (5, 15, 30)
+
+SECONDS: Final = 3
+TICKS_HZ: Final = (100, 500, 2000, 7000)
+HIGHEST_HZ: Final = 7600.0
+"""Of what is drawn; the yard's resampling lets no more pass."""
 
 
 def draw_comparison(
@@ -53,7 +70,7 @@ def draw_comparison(
         figures["comparison-features"] = feature_map(sets, PERPLEXITIES)
     written = []
     for name, figure in figures.items():
-        figure.savefig(out / f"{name}.png", dpi=60 if name.endswith("transforms") else 90)
+        figure.savefig(out / f"{name}.png", dpi=75 if name.endswith("transforms") else 90)
         written.append(out / f"{name}.png")
     return written
 
@@ -76,7 +93,7 @@ def _window_features(network: WindowModel, bags: Bags) -> LabelledFeatures:
 
 
 def transforms(yard: Yard) -> Figure:
-    """STFT log-mel and Morlet scalogram of one solo second and more of each instrument."""
+    """STFT log-mel and Morlet scalogram of three seconds of each instrument."""
     about = yard.labels("train")
     alone = (about["bag"].sum(axis=1) == 1) & (about["kind"] == "solo")
     clips = {}
@@ -88,22 +105,39 @@ def transforms(yard: Yard) -> Figure:
             )
         if len(having):
             clips[label] = yard.audio("train", int(having[0])).mean(axis=0)
-    n_columns = 5
+    n_columns = 4
     n_rows = -(-len(clips) // n_columns)
-    figure = Figure(figsize=(13, 2.9 * n_rows), layout="constrained")
+    figure = Figure(figsize=(12, 3.1 * n_rows), layout="constrained")
     axes = figure.subplots(2 * n_rows, n_columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
+    mel_hz = slaney_to_hz(np.linspace(0.0, float(hz_to_slaney(SAMPLE_RATE_HZ / 2)), N_MELS + 2))[
+        1:-1
+    ]
+    is_heard = mel_hz <= HIGHEST_HZ
     for index, (label, audio) in enumerate(clips.items()):
         loudest = int(np.argmax((audio.reshape(10, -1) ** 2).mean(axis=1)))
-        first = min(loudest, 7) * 16_000
-        cut = np.ascontiguousarray(audio[first : first + 48_000])
+        first = min(loudest, 7) * RATE_HZ
+        cut = np.ascontiguousarray(audio[first : first + SECONDS * RATE_HZ])
+        at_22050 = soxr.resample(cut, RATE_HZ, SAMPLE_RATE_HZ, "HQ").astype(np.float32)
         row, column = 2 * (index // n_columns), index % n_columns
-        for axis, picture, name in (
-            (axes[row, column], slaney_log_mel(np.ascontiguousarray(cut)).T, "log-mel"),
-            (axes[row + 1, column], scalogram(cut).T, "CWT"),
-        ):
-            low = float(np.percentile(picture, 20))
-            axis.imshow(picture, origin="lower", aspect="auto", cmap="magma", vmin=low)
-            axis.set_title(f"{label.replace('_', ' ')}, {name}", fontsize=8)
+        _picture(axes[row, column], slaney_log_mel(at_22050).T[is_heard], mel_hz[is_heard])
+        _picture(axes[row + 1, column], scalogram(cut).T, centres())
+        axes[row, column].set_title(label.replace("_", " "), fontsize=11)
+        if column == 0:
+            for below, name in enumerate(("log-mel, Hz", "Morlet CWT, Hz")):
+                axes[row + below, 0].set_ylabel(name, fontsize=8)
+        axes[row, column].tick_params(labelbottom=False)
     return figure
+
+
+def _picture(axis: Axes, rows: Array, centres_hz: Array) -> None:
+    """Draws bands [bands, frames] of three seconds, dark below their 20th percentile."""
+    axis.set_axis_on()
+    edges = (0, SECONDS, -0.5, len(rows) - 0.5)
+    low = float(np.percentile(rows, 20))
+    axis.imshow(rows, origin="lower", aspect="auto", cmap="magma", vmin=low, extent=edges)
+    axis.set_xticks(range(SECONDS + 1), [*map(str, range(SECONDS)), f"{SECONDS} s"])
+    places = np.interp(TICKS_HZ, centres_hz, np.arange(len(centres_hz)))
+    axis.set_yticks(places, [f"{hz:,}" for hz in TICKS_HZ])
+    axis.tick_params(labelsize=7, length=2)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
@@ -16,7 +15,7 @@ from sklearn.metrics import silhouette_score
 from mmgat.model.labels import LABELS
 from mmgat.model.mmgat import MMGAT, MMGATOutput
 from mmgat.training.data.bags import Bags
-from mmgat.training.figures.colours import label_colour
+from mmgat.training.figures.colours import BY_FAMILY, label_style
 
 Array = npt.NDArray[Any]
 
@@ -55,20 +54,27 @@ def feature_map(
     sets: dict[str, LabelledFeatures], perplexities: tuple[int, ...] = (10, 30, 60), seed: int = 0
 ) -> Figure:
     """Draws a row of maps for every named set of features, and a column for every perplexity."""
-    figure = Figure(figsize=(3.6 * len(perplexities), 3.6 * len(sets) + 1.1), layout="constrained")
+    figure = Figure(figsize=(3.6 * len(perplexities), 3.4 * len(sets) + 1.3), layout="constrained")
     axes = figure.subplots(len(sets), len(perplexities), squeeze=False)
-    for row, (name, of) in zip(axes, sets.items(), strict=True):
+    for index, (name, of) in enumerate(sets.items()):
+        row = axes[index]
         for axis, wanted in zip(row, perplexities, strict=True):
             perplexity = min(wanted, len(of.labels) - 1)
             points = TSNE(perplexity=perplexity, random_state=seed, init="pca").fit_transform(
                 of.features
             )
-            colours = [to_rgba(label_colour(label)) for label in of.labels]
-            axis.scatter(*points.T, s=6, c=colours, linewidths=0)
-            axis.set(xticks=[], yticks=[], title=f"perplexity {perplexity}")
+            for label in np.unique(of.labels):
+                colour, mark = label_style(int(label))
+                own = points[of.labels == label]
+                axis.scatter(*own.T, s=16, color=colour, marker=mark, linewidths=0, alpha=0.85)
+            axis.set(xticks=[], yticks=[])
+            if not index:
+                axis.set_title(f"perplexity {perplexity}")
         row[0].set_ylabel(f"{name}\nsilhouette {of.silhouette:.3f}")
     present = np.unique(np.concatenate([of.labels for of in sets.values()]))
-    for label in present:
-        axes[0, 0].scatter([], [], s=24, color=label_colour(label), label=LABELS[label])
+    for label in (label for label in BY_FAMILY if label in present):
+        colour, mark = label_style(label)
+        name = LABELS[label].replace("_", " ")
+        axes[0, 0].scatter([], [], s=30, color=colour, marker=mark, linewidths=0, label=name)
     figure.legend(loc="outside lower center", ncols=7, frameon=False, fontsize=8)
     return figure

@@ -15,9 +15,11 @@ from mmgat.training.evaluation.comparison import (
     family_precisions,
     ranking_precision,
     seeds_of,
+    settings_of,
 )
 from mmgat.training.evaluation.comparison_page import BEGIN, END, tables, write_page
 from mmgat.training.figures.comparison import draw_comparison
+from mmgat.training.fitting.recipe import read_recipe
 
 RECIPE = """
 network = "mtf-dnn"
@@ -64,7 +66,7 @@ def test_a_comparison_is_made_once_and_written_as_a_page(yard: Path, tmp_path: P
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     compare_seeds(recipe, yard, tmp_path / "runs", 2, lambda _: None)
     by_seed = seeds_of("mtf-dnn-tiny", tmp_path / "runs")
-    assert by_seed[0] == first
+    assert by_seed[0] | {"settings": "1 epochs, batch 8, rate 0.001"} == first
     by_chance = comparison.chance(yard)
     write_page(page, tables([first], {"mtf-dnn-tiny": by_seed}, by_chance))
     maps = [each["phrases"]["map"] for each in by_seed]
@@ -121,6 +123,19 @@ def test_a_family_sounds_if_a_member_does() -> None:
     assert family_precisions(truth, scores, known) == {"bowed": 1.0}
 
 
+def test_settings_are_told_in_words() -> None:
+    told = {
+        name: settings_of(read_recipe(Path(f"training/recipes/comparators/{name}.toml")))
+        for name in ("han-convnet-0.4m", "staged-convnet-0.4m", "bosch-svm", "bosch-svm-seconds")
+    }
+    assert told == {
+        "han-convnet-0.4m": "8 epochs, batch 8 x 2 windows, rate 0.001",
+        "staged-convnet-0.4m": "8 + 6 + 3 epochs, batch 8 x 2 windows, rate 0.001",
+        "bosch-svm": "degree 4, C 1, balanced, whole clips",
+        "bosch-svm-seconds": "degree 4, C 1, balanced, 2 s a clip",
+    }
+
+
 def test_tables_name_what_was_published() -> None:
     part = {
         "map": 0.5, "map_interval": [0.4, 0.6], "lrap": 0.5, "micro": 0.5,
@@ -129,7 +144,7 @@ def test_tables_name_what_was_published() -> None:
     }  # fmt: skip
     row = {
         "name": "mmgat", "network": "mmgat", "features": "compact", "parameters": 10,
-        "gflop": 0.1, "training_s": 60, "epochs": 3, "features_ms": 1.0, "network_ms": 1.0,
+        "gflop": 0.1, "training_s": 60, "settings": "3 epochs", "features_ms": 1.0, "network_ms": 1.0,
         "training_clips": 4, "evaluation": part, "phrases": part,
     }  # fmt: skip
     assert "| mmgat | OpenMIC+IRMAS .63 | 0.500 (0.40 to 0.60)" in tables([row])
