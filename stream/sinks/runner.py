@@ -17,6 +17,9 @@ MAX_MESSAGES: Final = 1000
 MAX_AUDIO_BYTES: Final = 64_000_000
 """So much sound may wait for a sink."""
 
+CALM_S: Final = 2.0
+"""A sink works again when it has taken everything for so long (seconds)."""
+
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +44,7 @@ class SinkRunner:
 
     Attributes:
         dropped: messages and blocks that the sink did not take.
-        warning: why the last one was not taken, or "".
+        warning: why one was not taken lately, or "".
         broken: nobody reads what the sink writes; it is given nothing else.
     """
 
@@ -51,6 +54,7 @@ class SinkRunner:
         self.sink, self._ends_run = sink, ends_run
         self.dropped = 0
         self.warning = ""
+        self._failed_at = 0.0
         self.broken = False
         self._max_messages = max_messages
         self._queue: deque[Message | _Audio] = deque()
@@ -185,14 +189,15 @@ class SinkRunner:
         except Exception as error:
             self._warn(error)
         else:
-            if self.warning:
+            if self.warning and time.monotonic() - self._failed_at >= CALM_S:
                 log.warning("output %s works again; %d were lost", self.sink.name, self.dropped)
                 self.warning = ""
 
     def _warn(self, error: Exception) -> None:
         self.dropped += 1
+        self._failed_at = time.monotonic()
         if isinstance(error, OSError):
-            why = error.strerror or type(error).__name__
+            why = error.strerror or str(error) or type(error).__name__
         else:
             why = f"{type(error).__name__}: {error}"
         first, self.warning = not self.warning, f"output {self.sink.name} fails: {why}"

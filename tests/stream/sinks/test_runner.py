@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mmgat.stream.sinks.runner as runners
 from mmgat.stream.audio.source import Block
 from mmgat.stream.bus.protocol import Estimate, Event, Graph, Hello, Message
 from mmgat.stream.errors import SettingsError
@@ -148,8 +149,10 @@ def test_audio_beyond_the_bound_is_dropped_and_counted() -> None:
 
 
 def test_a_fault_costs_its_message_is_warned_of_once_and_heals(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(runners, "CALM_S", 0.0)
+
     class Full(Gated):
         def handle(self, message: Message) -> None:
             if isinstance(message, Estimate) and message.index < 2:
@@ -168,6 +171,27 @@ def test_a_fault_costs_its_message_is_warned_of_once_and_heals(
     assert [record.getMessage() for record in caplog.records] == [
         "output gated fails: No space left on device; recognition goes on",
         "output gated works again; 2 were lost",
+    ]
+
+
+def test_a_fault_that_comes_and_goes_is_one_warning_in_the_words_of_the_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Flickering(Gated):
+        def handle(self, message: Message) -> None:
+            if isinstance(message, Estimate) and message.index % 2:
+                raise OSError("the disk of 'clips' is full")
+            super().handle(message)
+
+    sink = Flickering()
+    sink.gate.set()
+    runner = started(sink, 100)
+    for index in range(9):
+        runner.put(estimate(index))
+    finish(runner)
+    assert runner.dropped == 4
+    assert [record.getMessage() for record in caplog.records] == [
+        "output gated fails: the disk of 'clips' is full; recognition goes on"
     ]
 
 
