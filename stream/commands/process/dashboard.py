@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from mmgat.stream.commands.process.terminal import TerminalState
+
 END_TIMEOUT_S: Final = 2.0
 
 
@@ -22,14 +24,21 @@ class DashboardProcess:
 
     def __init__(self, address: str, keys_from_terminal: bool, terminal: int) -> None:
         command = [sys.executable, "-P", "-m", "mmgat.stream.dashboard", "--connect", address]
+        self._before = TerminalState(terminal)
         keyboard = Path("/dev/tty") if keys_from_terminal else None
         with keyboard.open("rb") if keyboard else contextlib.nullcontext() as stdin:
             self._child = subprocess.Popen(command, stdin=stdin, stderr=terminal)
 
     @property
     def exit_code(self) -> int | None:
-        """0 once the user has quit it, another number if it crashed, None while it runs."""
-        return self._child.poll()
+        """0 once the user has quit it, another number if it crashed, None while it runs.
+
+        One that was killed has not given the terminal back: then that is done here.
+        """
+        code = self._child.poll()
+        if code is not None and code < 0:
+            self._before.restore()
+        return code
 
     def end(self) -> None:
         """Ends it, and waits until it has given the terminal back."""
@@ -41,3 +50,4 @@ class DashboardProcess:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
+            self._before.restore()

@@ -43,7 +43,7 @@ class Terminal:
             env={**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
         )  # fmt: skip
         os.close(slave)
-        self.drawn = ""
+        self.drawn = self.raw = ""
 
     def read_until(self, wanted: str) -> None:
         """Reads what is drawn until ``wanted`` was, colours taken out."""
@@ -61,6 +61,11 @@ class Terminal:
         self._read()
         return code
 
+    def echoes_lines(self) -> bool:
+        """Whether it does as a shell wants it to."""
+        wanted = termios.ECHO | termios.ICANON | termios.ISIG
+        return termios.tcgetattr(self.master)[3] & wanted == wanted
+
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())
 
@@ -77,6 +82,7 @@ class Terminal:
                 text = os.read(self.master, 65536).decode("utf-8", "replace")
             except OSError:  # the other end is closed
                 return
+            self.raw += text
             self.drawn += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
@@ -130,8 +136,11 @@ def test_a_dashboard_that_crashes_does_not_end_the_engine(
     terminal = start(40.0)
     terminal.read_until("LIVE")
     (dashboard,) = children(terminal.process.pid)
+    assert not terminal.echoes_lines()
     os.kill(dashboard, signal.SIGKILL)
     terminal.read_until("recognition goes on")
+    assert terminal.echoes_lines()
+    assert "\x1b[?1049l" in terminal.raw  # the screen that was there before
     log = tmp_path / "log.jsonl"
     before = log.stat().st_size
     end = time.monotonic() + DEADLINE_S
