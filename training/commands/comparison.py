@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import click
 
 from mmgat.training.commands.compact import Folder, SomeFile
+
+HAN: Final = "han-convnet-0.4m"
+"""The recipe whose aggregations are set beside each other."""
 
 
 @click.command()
@@ -35,6 +38,7 @@ def compare(
     """
     import torch
 
+    from mmgat.training.evaluation.aggregations import aggregations
     from mmgat.training.evaluation.comparison import chance, compare, compare_seeds, seeds_of
     from mmgat.training.evaluation.comparison_page import tables, write_page
     from mmgat.training.figures.comparison import draw_comparison
@@ -56,7 +60,9 @@ def compare(
         if not only_done:
             compare_seeds(config, yard, runs, seeds, report)
     by_seed = {config.stem: seeds_of(config.stem, runs) for config in configs}
-    written = tables(rows, by_seed, chance(yard))
+    has_han = any(row["name"] == HAN for row in rows)
+    by_rule = aggregations(runs / HAN / "seed-0", yard) if has_han else None
+    written = tables(rows, by_seed, chance(yard), by_rule)
     click.echo(written)
     if page is not None:
         write_page(page, written)

@@ -45,6 +45,7 @@ def tables(
     rows: Sequence[dict[str, Any]],
     seeds: Seeds | None = None,
     by_chance: Mapping[str, float] | None = None,
+    by_rule: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """All tables in Markdown, best on real playing first.
 
@@ -52,6 +53,7 @@ def tables(
         rows: of ``compare``.
         seeds: name of a system -> its evaluations by seed, of ``seeds_of``.
         by_chance: of ``chance``.
+        by_rule: of ``aggregations``, of ConvNet (Han).
     """
     rows = sorted(rows, key=lambda row: -row["phrases"]["map"])
     costs = _table(
@@ -146,6 +148,7 @@ def tables(
             "Average precision of families on mixtures:",
             families,
             *_spread(seeds or {}),
+            *_aggregated(by_rule or {}),
         ]
     )
 
@@ -173,6 +176,33 @@ def _spread(seeds: Seeds) -> list[str]:
     )
     return [
         "Several seeds, mean and standard deviation (the SVM on whole clips has no randomness):",
+        table,
+    ]
+
+
+def _aggregated(by_rule: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A table of ConvNet (Han) with each aggregation."""
+    if not by_rule:
+        return []
+    table = _table(
+        ("aggregation", "threshold", "mixtures: F1 micro", "F1 macro", "real playing: F1 micro",
+         "F1 macro"),
+        [
+            (
+                name,
+                f"{found['threshold']:.2f}",
+                *(
+                    f"{found[part][figure]:.3f}"
+                    for part in ("evaluation", "phrases")
+                    for figure in ("micro", "macro")
+                ),
+            )
+            for name, found in by_rule.items()
+        ],
+    )  # fmt: skip
+    return [
+        "ConvNet (Han) with its two aggregations, one threshold for all labels, chosen on held-out "
+        "clips:",
         table,
     ]
 
