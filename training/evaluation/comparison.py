@@ -56,7 +56,7 @@ def compare(config: Path, yard: Path, runs: Path, report: Callable[[str], None])
     recipe = read_recipe(config)
     if path.is_file():
         done: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return done | {"settings": settings_of(recipe)}
+        return done | _told(recipe, result)
     if recipe.data != "yard":
         raise TrainingDataError(f'{config}: expected data = "yard", found {recipe.data!r}')
     kind, store = feature_kind(recipe.embeddings), Yard(yard)
@@ -83,7 +83,17 @@ def compare(config: Path, yard: Path, runs: Path, report: Callable[[str], None])
             scores = predictor(noisy)
             found[part][f"noise_{share}"] = _short(bags, scores, thresholds)
     path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    return found | {"settings": settings_of(recipe)}
+    return found | _told(recipe, result)
+
+
+def _told(recipe: Recipe, result: dict[str, Any]) -> dict[str, Any]:
+    """What a table tells besides, of the recipe and of the run."""
+    return {
+        "settings": settings_of(recipe),
+        "processor_s": result.get(
+            "processor_seconds"
+        ),  # a run from before it was measured has none
+    }
 
 
 def settings_of(recipe: Recipe) -> str:

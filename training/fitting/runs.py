@@ -69,7 +69,7 @@ def run(
         return done
     train, held_out = recipe.training_bags(data)
     evaluation = recipe.evaluation_bags(data)
-    start = time.perf_counter()
+    start, start_processor = time.perf_counter(), time.process_time()
     targets: Callable[[Bags], Targets] = Bags.targets
     if recipe.teachers:
         teachers = ensemble_runs(folder.parent.parent / recipe.teachers)
@@ -90,6 +90,7 @@ def run(
     if torch.distributed.is_initialized() and torch.distributed.get_rank():
         raise SystemExit  # the first of several processes goes on alone
     training_seconds = time.perf_counter() - start
+    processor_seconds = time.process_time() - start_processor
     scores = fitted.predict(evaluation)
     found = report_of(
         evaluation.bag.numpy(),
@@ -108,6 +109,7 @@ def run(
         "tags": train.tags.shape[1],
         "parameters": fitted.n_parameters,
         "training_seconds": round(training_seconds),
+        "processor_seconds": round(processor_seconds),
         "inference_ms": round(_milliseconds(partial(fitted.predict, one_bag)), 3),
         "evaluation_clips": len(evaluation),
     }

@@ -69,7 +69,7 @@ def test_both_rules_are_measured_once(tmp_path: Path) -> None:
     row = {
         "name": "han", "network": "han-convnet", "features": "log-mel", "parameters": 10,
         "gflop": 0.1, "training_s": 60, "settings": "", "features_ms": 1.0, "network_ms": 1.0,
-        "training_clips": 4, "evaluation": part, "phrases": part,
+        "processor_s": None, "training_clips": 4, "evaluation": part, "phrases": part,
     }  # fmt: skip
     micro = found["S1, mean"]["evaluation"]["micro"]
     assert f"| S1, mean | {found['S1, mean']['threshold']:.2f} | {micro:.3f} |" in tables(
