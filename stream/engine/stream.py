@@ -66,7 +66,7 @@ class Stream:
         news: threading.Event,
         taps: Sequence[Tap],
         clock: Callable[[], float],
-        gathers: bool = False,
+        gathers: bool,
     ) -> None:
         self.input, self.name, self.source = item, item.name, item.source
         rate = self.source.sample_rate_hz

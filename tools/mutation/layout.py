@@ -43,7 +43,7 @@ filterwarnings = ["error::pytest.PytestUnhandledThreadExceptionWarning"]
 source_paths = ["mmgat"]
 only_mutate = {modules}
 also_copy = ["tools", "docs", "stream", "README.md"]
-do_not_mutate_patterns = ['^\\s*log\\.', '^\\s*raise ', '^\\s*r?f?"[^"]*"[,)]*$', 'TYPE_CHECKING']
+do_not_mutate_patterns = ['^\\s*_?log\\.', '^\\s*raise ', '^\\s*r?f?"[^"]*"[,)]*$', 'TYPE_CHECKING']
 use_git_change_detection = false
 """
 NO_SHRINKING: Final = """

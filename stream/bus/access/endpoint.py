@@ -54,7 +54,7 @@ def bind(
         if error.errno == zmq.EADDRINUSE:
             raise _in_use(address) from None
         raise _no_address(address, error.strerror or str(error)) from None
-    bound = sock.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+    bound = sock.getsockopt_string(zmq.LAST_ENDPOINT)
     if path := _path_of(bound):
         with contextlib.suppress(OSError):
             os.chmod(path, 0o600)

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmgat.stream.audio.file import FileSource
+from mmgat.stream.audio.container import TAIL_BYTES, Container
+from mmgat.stream.audio.file import TOLERANCE_FRAMES, FileSource
+from mmgat.stream.audio.patched_file import PatchedFile
 from mmgat.stream.errors import SourceError
 from tests.conftest import melody
 
@@ -271,3 +273,30 @@ def test_a_file_of_damage_only_is_an_error(wav: Path, tmp_path: Path) -> None:
 
 def test_control_codes_in_a_file_name_do_not_reach_its_name() -> None:
     assert FileSource(Path("a\x1b[31mred\x9b.wav")).name == "a?[31mred?.wav"
+
+
+@pytest.mark.parametrize(("more", "complete"), [(0, True), (1, False)])
+def test_a_declared_length_that_is_off_by_a_little_is_no_cut(
+    wav: Path, more: int, complete: bool
+) -> None:
+    with FileSource(wav) as source:
+        assert source.expected_frames
+        source.expected_frames += TOLERANCE_FRAMES + more
+        while source.read() is not None:
+            pass
+    assert source.complete is complete
+
+
+def test_behind_its_end_a_file_that_is_presented_longer_is_zeros_and_then_ends(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "clip.mp3"
+    path.write_bytes(b"0123456789")
+    length = 3 * TAIL_BYTES
+    with PatchedFile(path, Container(None, patches={2: b"ab"}, length=length, end=8)) as file:
+        assert file.read(20) == b"01ab4567"
+        assert file.read(20) == b""  # a decoder does not wade through all of it
+        file.seek(-TAIL_BYTES, os.SEEK_END)
+        assert file.read(5) == bytes(5)
+        assert file.read(5) == bytes(5)
+        assert file.tell() == length - TAIL_BYTES + 10

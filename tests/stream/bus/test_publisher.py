@@ -210,9 +210,35 @@ def test_without_evidence_an_estimate_is_small() -> None:
     estimate = msgpack.unpackb(payload)
     assert estimate["scores"] == full.scores
     assert estimate["evidence"] == estimate["bag_scores"] == {}
+    assert estimate["evidence_t0"] == []
 
 
 def test_a_reader_that_no_longer_answers_is_let_go(publisher: Publisher) -> None:
     """A pulled cable says no word, and what waits for it costs memory."""
     ask = publisher._socket.getsockopt
     assert (ask(zmq.HEARTBEAT_IVL), ask(zmq.HEARTBEAT_TIMEOUT)) == (2000, 4000)
+
+
+def test_a_session_may_have_a_name() -> None:
+    publisher = Publisher("tcp://127.0.0.1:*", session="tonight")
+    publisher.close()
+    assert publisher.session == "tonight"
+
+
+def test_graphs_are_wanted_while_somebody_subscribes_to_them(
+    publisher: Publisher, subscriber: zmq.Socket
+) -> None:
+    def known(topic: bytes) -> None:
+        """Waits until the publisher knows of a subscription, as its answer shows."""
+        subscriber.setsockopt(zmq.SUBSCRIBE, topic)
+        subscriber.setsockopt(zmq.SUBSCRIBE, b"mmgat/v2/status/")
+        receive(subscriber)
+
+    known(b"mmgat/v2/event/")
+    assert not publisher.wants_graph
+    known(b"mmgat/v2/graph/")
+    while not publisher.wants_graph:
+        receive(subscriber)
+    subscriber.setsockopt(zmq.UNSUBSCRIBE, b"mmgat/v2/graph/")
+    while publisher.wants_graph:
+        receive(subscriber)

@@ -14,6 +14,7 @@ import pytest
 import zmq
 
 from mmgat.stream.bus import subscription as subscriber_module
+from mmgat.stream.bus.link import Link
 from mmgat.stream.bus.notices import Notice
 from mmgat.stream.bus.protocol import Event, Hello, Message, to_frames
 from mmgat.stream.bus.publisher import Publisher as RealPublisher
@@ -333,3 +334,12 @@ def test_a_subscriber_looks_every_three_seconds_whether_the_engine_is_there(
 ) -> None:
     with Subscriber(publisher.address) as subscriber:
         assert subscriber._socket.getsockopt(zmq.HEARTBEAT_IVL) == 3000
+
+
+def test_a_connection_that_ends_in_its_handshake_twice_may_be_an_engine_that_ends() -> None:
+    with zmq.Context() as context, context.socket(zmq.SUB) as sock:
+        link = Link(sock, "tcp://127.0.0.1:1", None)
+        told = [list(link._refused(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, 0.0)) for _ in range(4)]
+        link.close()
+    assert [len(notices) for notices in told] == [0, 0, 1, 0]
+    assert "it may need --key and --server-key" in told[2][0].text

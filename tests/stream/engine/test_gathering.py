@@ -73,7 +73,7 @@ def test_of_a_live_source_seconds_may_wait_and_of_another_hops(
     source = Microphone(RATE_HZ)
     source.live = live
     item = StreamInput("mic", source)
-    stream = Stream(item, make_recognizer(shape), shape, threading.Event(), [], lambda: 0.0)
+    stream = Stream(item, make_recognizer(shape), shape, threading.Event(), [], lambda: 0.0, False)
     second = np.zeros((RATE_HZ // 2, 1), np.float32)
     for n in range(round(2 * may_wait_s)):
         stream.queue.put(Block(n * len(second), second, 0.0))
@@ -81,3 +81,15 @@ def test_of_a_live_source_seconds_may_wait_and_of_another_hops(
     if live:
         stream.queue.put(Block(stream.queue.position, second, 0.0))
         assert stream.queue.account.dropped == RATE_HZ // 2
+
+
+def test_how_late_an_estimate_is_goes_by_the_clock_of_the_stream(
+    make_recognizer: Callable[[StreamSettings], Recognizer],
+) -> None:
+    recognizer, item = make_recognizer(SHAPE), StreamInput("mic", Microphone(RATE_HZ))
+    stream = Stream(item, recognizer, SHAPE, threading.Event(), [], lambda: 7.0, False)
+    stream.queue.put(Block(0, melody(0.5, RATE_HZ), 6.0))
+    stream.queue.put(Block(RATE_HZ // 2, melody(0.1, RATE_HZ), 6.1))
+    stream.advance()
+    assert recognize_batch(recognizer, [stream.pipeline])
+    assert 900 <= stream.pipeline.latency_ms <= 1100

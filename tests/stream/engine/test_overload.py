@@ -57,7 +57,9 @@ class Overload:
         model = LoadedModel(untrained_card(), embedder_spec("convnet"), self, "in a test")
         self.recognizer = Recognizer(model, shape)
         item = StreamInput("mic", Microphone(rate_hz))
-        self.stream = Stream(item, self.recognizer, shape, threading.Event(), [], lambda: self.now)
+        self.stream = Stream(
+            item, self.recognizer, shape, threading.Event(), [], lambda: self.now, False
+        )
         self.now = 0.0
         self._n_blocks = 0
 

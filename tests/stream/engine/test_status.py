@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -269,3 +272,13 @@ def test_what_waits_at_a_stop_is_discarded(recognizer: Recognizer) -> None:
     engine.stop()
     account = queue.account
     assert (account.captured, account.discarded, account.queued) == (800, 800, 0)
+
+
+def test_the_real_time_factor_is_the_time_that_a_second_of_sound_takes(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every half second takes a tenth here; the mean forgets with a time constant of two seconds."""
+    ticks = itertools.count()
+    monkeypatch.setattr(engines, "time", SimpleNamespace(perf_counter=lambda: 0.1 * next(ticks)))
+    status = status_of(ended(recognizer, Source(melody(3.0, RATE_HZ))))
+    assert status.real_time_factor == pytest.approx(0.2 * (1 - math.exp(-3.0 / 2)))

@@ -174,7 +174,8 @@ def test_another_process_is_asked_and_its_faults_are_an_empty_list(
 ) -> None:
     run, scripts = subprocess.run, [""]
 
-    def another(_command: list[str], **how: Any) -> Any:
+    def another(command: list[str], **how: Any) -> Any:
+        assert command[1] == "-P"  # what lies in the folder at hand is not imported
         return run([sys.executable, "-c", scripts[0]], **how)
 
     monkeypatch.setattr(subprocess, "run", another)

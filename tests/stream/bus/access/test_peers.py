@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import mmgat.stream.bus.access.peers as peers
 from mmgat.stream.bus.access.peers import MAX_FRAME_BYTES, MAX_TOPIC_BYTES, MAX_TOPICS_PER_PEER
 from mmgat.stream.bus.protocol import Event, Message
 from mmgat.stream.bus.publisher import Publisher
@@ -61,6 +62,16 @@ class TestAConnectionIsEnded:
         with HostilePeer(publisher.address) as peer:
             for n in range(MAX_TOPICS_PER_PEER + 1):
                 peer.subscribe(b"%d" % n)
+            peer.wait_for_end()
+        assert publisher.refused == 1
+
+    def test_by_the_length_of_all_topics_together(
+        self, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(peers, "MAX_BYTES_OF_TOPICS", 350)
+        with HostilePeer(publisher.address) as peer:
+            for n in range(4):
+                peer.subscribe(b"%d" % n * 100)
             peer.wait_for_end()
         assert publisher.refused == 1
 

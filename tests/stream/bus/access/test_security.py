@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import zmq
 
 from mmgat.stream.bus.access.keys import ClientKeys, ServerKeys, make_pair
-from mmgat.stream.bus.access.security import is_loopback
+from mmgat.stream.bus.access.security import Authenticator, is_loopback, openness
 from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.errors import PublishError
@@ -151,3 +153,34 @@ def test_insecure_is_said_and_works() -> None:
 )
 def test_loopback(address: str, loopback: bool) -> None:
     assert is_loopback(address) is loopback
+
+
+@pytest.mark.parametrize(
+    ("address", "has_keys", "insecure", "who"),
+    [
+        ("ipc:///run/bus", False, False, "local"),
+        ("ipc:///run/bus", True, True, "local"),
+        ("tcp://127.0.0.1:5550", False, False, "local"),
+        ("tcp://127.0.0.1:5550", True, False, "curve"),
+        ("tcp://10.0.0.1:5550", True, True, "curve"),
+        ("tcp://10.0.0.1:5550", False, True, "none"),
+    ],
+)
+def test_who_may_connect_to_an_address(
+    keyring: Keyring, address: str, has_keys: bool, insecure: bool, who: str
+) -> None:
+    assert openness(address, keyring.server if has_keys else None, insecure) == who
+
+
+def test_readers_with_unknown_keys_are_counted_and_a_folder_that_fails_lets_nobody_in() -> None:
+    def name_of(key: bytes) -> str | None:
+        if key == b"fault":
+            raise OSError("the folder is gone")
+        return "laptop" if key == b"known" else None
+
+    with zmq.Context() as context:
+        authenticator = Authenticator(context, SimpleNamespace(name_of=name_of))  # type: ignore[arg-type]
+        answers = [authenticator.callback("mmgat", key) for key in (b"known", b"other", b"fault")]
+        authenticator.close()
+    assert answers == [True, False, False]
+    assert authenticator.refused == 2
