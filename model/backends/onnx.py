@@ -16,11 +16,18 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from mmgat.model.backends.base import Floats, Graphs, Prediction, WholeGraphs
 from mmgat.model.card import Card, check_hash
 from mmgat.model.errors import CheckpointError, ComputeError
+
+try:
+    import onnxruntime
+except (ImportError, OSError) as fault:
+    raise ComputeError(
+        f"expected ONNX Runtime, found none that loads ({fault}): install it with "
+        "'pip install --force-reinstall onnxruntime'"
+    ) from None
 
 CUDA: Final = "CUDAExecutionProvider"
 

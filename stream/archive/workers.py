@@ -224,12 +224,12 @@ def serve_files(line: Connection, job: Job) -> None:
         job: the settings.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from mmgat.model.threads import limit_threads
-    from mmgat.stream.archive.annotator import Annotator
-    from mmgat.stream.archive.result import Origin
-    from mmgat.stream.recognition.recognizer import load_recognizer
-
     try:
+        from mmgat.model.threads import limit_threads
+        from mmgat.stream.archive.annotator import Annotator
+        from mmgat.stream.archive.result import Origin
+        from mmgat.stream.recognition.recognizer import load_recognizer
+
         model = job.model
         recognizer = load_recognizer(model.model, job.stream, model.where, model.weights)
         limit_threads(recognizer.model.embedder)

@@ -138,7 +138,13 @@ class FileSource(AudioSource):
             raise SourceError(f"expected audio in {path}, found an empty file")
 
     def _open_sound(self, readable: PatchedFile | Path) -> soundfile.SoundFile:
-        import soundfile
+        try:
+            import soundfile
+        except (ImportError, OSError) as error:
+            raise SourceError(
+                f"expected libsndfile for audio files, found none that loads ({error}): install it "
+                "with 'pip install --force-reinstall soundfile', or 'apt install libsndfile1'"
+            ) from None
 
         class SequentialFile(soundfile.SoundFile):  # type: ignore[misc]
             """Never seeks: libsndfile cannot where it does not know the length."""

@@ -24,7 +24,7 @@ from tools.soak.run import soak
 from tools.soak.witness import Witness
 
 SECONDS = 60.0
-N_SCRIPTS = int(os.environ.get("FAULT_SCRIPTS", "8"))  # the full run has 100
+N_SCRIPTS = int(os.environ.get("FAULT_SCRIPTS", "4"))  # the full run has 100
 
 faults = st.lists(
     st.builds(

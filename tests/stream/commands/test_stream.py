@@ -352,6 +352,31 @@ def test_a_supervisor_hears_of_the_start_of_life_and_of_the_end(
         process.communicate()
 
 
+@pytest.mark.parametrize("command", ["mmgat.stream", "mmgat.stream.commands.tag"])
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("onnxruntime", "expected ONNX Runtime, found none that loads (lib.so: no such file)"),
+        ("soundfile", "expected libsndfile for audio files, found none that loads (lib.so: no"),
+    ],
+)
+def test_a_library_that_does_not_load_is_one_line_that_says_what_to_do(
+    tmp_path: Path, wav: Callable[..., Path], module: str, words: str, command: str
+) -> None:
+    (tmp_path / f"{module}.py").write_text("raise OSError('lib.so: no such file')")
+    clip = str(wav(melody(0.5, 16_000), 16_000))
+    live = ["--no-dashboard", "--publish", "off", "--file"] if command == "mmgat.stream" else []
+    done = subprocess.run(
+        [sys.executable, "-m", command, *live, clip],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert words in line
+    assert "pip install --force-reinstall" in line
+
+
 @pytest.mark.parametrize("missing", ["onnxruntime", "soundfile", "soxr", "sounddevice"])
 def test_a_library_that_does_not_load_is_a_line_of_the_diagnosis(missing: str) -> None:
     code = (
