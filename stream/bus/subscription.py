@@ -167,8 +167,8 @@ class Subscription:
             self.stale = True
             text = f"nothing from the engine at {self.address} for {STALE_S:g} s"
             self._on_notice(Notice("stale", text))
-        quiet = self._heard_at is None and self._quiet_since is not None
-        if quiet and not self._probing and now - (self._quiet_since or now) > PROBE_S:
+        quiet_since = self._quiet_since if self._heard_at is None else None
+        if quiet_since is not None and not self._probing and now - quiet_since > PROBE_S:
             self._probing = True  # does it speak another version?
             self._socket.setsockopt(zmq.SUBSCRIBE, _FAMILY)
 

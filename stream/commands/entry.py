@@ -145,7 +145,9 @@ def _tell(error: OSError) -> None:
     import sys
 
     with contextlib.suppress(OSError, AttributeError):
-        sys.stderr.write(f"expected an output that can be written, found {error.strerror or error}\n")
+        sys.stderr.write(
+            f"expected an output that can be written, found {error.strerror or error}\n"
+        )
 
 
 def _prepare_standard_streams() -> None:

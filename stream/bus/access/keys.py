@@ -114,7 +114,7 @@ def make_pair(folder: Path, name: str) -> tuple[Path, Path]:
             for path, wanted in zip(reversed(made), reversed(paths), strict=True):
                 os.link(path, wanted)  # never replaces a file
     except FileExistsError as error:
-        there = str(error.filename2 or error.filename)
+        there = str(error.filename2)
         raise SettingsError(
             f"expected no file of that name, found {there!r}, which is kept: choose another name"
         ) from None

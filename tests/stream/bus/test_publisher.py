@@ -9,7 +9,9 @@ import pytest
 import zmq
 
 from mmgat.model.labels import LABELS
+from mmgat.stream.bus.protocol import Hello
 from mmgat.stream.bus.publisher import MAX_WAITING, Publisher
+from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.errors import PublishError
 from mmgat.stream.settings import BusSettings
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
@@ -242,3 +244,21 @@ def test_graphs_are_wanted_while_somebody_subscribes_to_them(
     subscriber.setsockopt(zmq.UNSUBSCRIBE, b"mmgat/v2/graph/")
     while publisher.wants_graph:
         receive(subscriber)
+
+
+def test_numbers_that_are_left_out_are_messages_lost() -> None:
+    publisher = Publisher("tcp://127.0.0.1:*")
+    with Subscriber(publisher.address, ("mmgat/v2/event/", "mmgat/v2/hello/")) as reader:
+        publisher(HELLO)
+        assert reader.trouble == ""
+        while not isinstance(reader.receive(20), Hello):
+            pass
+        publisher(event(0))
+        publisher.skip("mmgat/v2/event/lab/", 3)
+        publisher(event(1))
+        assert [message.seq for message in (reader.receive(20), reader.receive(20)) if message] == [
+            0,
+            4,
+        ]
+        assert reader.losses.lost == 3
+    publisher.close()

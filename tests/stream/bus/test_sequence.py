@@ -90,3 +90,11 @@ def test_the_count_is_bounded() -> None:
         losses.admit(live(0, source=str(n)))
         losses.admit(live(MAX_COUNT, source=str(n)))
     assert losses.lost == MAX_COUNT
+
+
+def test_a_gap_is_filled_however_many_messages_have_come_since() -> None:
+    losses = LossCounter()
+    admitted(losses, live(0), live(3), *map(live, range(4, 40)))
+    assert losses.lost == 2
+    assert admitted(losses, again(1), again(2), again(3)) == [1, 2]
+    assert losses.lost == 0

@@ -161,3 +161,16 @@ def test_ipc_is_for_its_user_alone(tmp_path: Path) -> None:
 def test_ipc_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PublishError, match="there is no folder"):
         Publisher(f"ipc://{tmp_path}/no/bus")
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("ipc:///run/bus", "/run/bus"),
+        ("ipc:///run/a://b", "/run/a://b"),
+        ("ipc://*", ""),
+        ("tcp://127.0.0.1:5550", ""),
+    ],
+)
+def test_which_file_an_address_is(address: str, path: str) -> None:
+    assert endpoint._path_of(address) == path
