@@ -198,6 +198,24 @@ def test_a_disk_that_is_full_for_a_while_costs_that_while_only(
     assert [line["seconds"] for line in logged(tmp_path, "recording_lost")] == [3.0]
 
 
+def test_each_time_that_the_disk_begins_to_refuse_is_counted_and_what_is_lost_to_the_millisecond(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    folder = RecordingFolder(settings(tmp_path), clock)
+    clip = folder.begin(RATE_HZ, 1, "000001.000s_mic")
+    for refuses in (False, True, False, True):
+        with monkeypatch.context() as patch:
+            if refuses:
+                patch.setattr(soundfile.SoundFile, "write", _refuse)
+            folder.write(clip, noise(0.25, 0))
+        clock.now += 2.0
+    folder.finish(clip, ["drums"], {"t0": 0.0, "t1": 1.0})
+    folder.close()
+    assert folder.lost == 2
+    assert [line["seconds"] for line in logged(tmp_path, "recording_lost")] == [0.5]
+
+
 def _refuse(*_: object) -> None:
     raise soundfile.LibsndfileError(2)
 
