@@ -25,7 +25,7 @@ import soundfile
 
 from mmgat.stream.audio.inputs import Input
 from mmgat.stream.audio.source import AudioSource
-from mmgat.stream.commands.inputs import demo_clip
+from mmgat.stream.commands.live.inputs import demo_clip
 from mmgat.stream.engine.engine import Engine
 from mmgat.stream.recognition.recognizer import load_recognizer
 from mmgat.stream.settings import StreamSettings

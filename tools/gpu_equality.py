@@ -18,7 +18,7 @@ from mmgat.model.backends.loading import LoadedModel, load_model
 from mmgat.model.backends.onnx import OnnxBackend, has_cuda_provider
 from mmgat.model.card import checked_card
 from mmgat.stream.audio.windows import WindowAssembler
-from mmgat.stream.commands.inputs import demo_clip
+from mmgat.stream.commands.live.inputs import demo_clip
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import StreamSettings
 

@@ -1,4 +1,4 @@
-"""The installed commands, a module each, and what they share."""
+"""The installed commands, a module each, what they share, and what the live one runs."""
 
 from mmgat.model.threads import share_processor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mmgat.stream.commands.inputs import inputs_of
+from mmgat.stream.commands.live.inputs import inputs_of
 from mmgat.stream.commands.options import (
     HELP_NAMES,
     RECOGNIZER_OPTIONS,
@@ -60,14 +60,14 @@ def main(settings: ProgramSettings, list_devices: bool, diagnose: bool) -> int:
         click.echo(table())
         return 0
     if diagnose:
-        from mmgat.stream.commands.diagnose import report
+        from mmgat.stream.commands.live.diagnose import report
 
         for line in report(next(iter(settings.input.device), None), settings.model):
             click.echo(line)
         return 0
     inputs = inputs_of(settings.input, settings.liveness)
 
-    from mmgat.stream.commands.session import Session
+    from mmgat.stream.commands.live.session import Session
 
     return Session(inputs, settings).run()
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 import mmgat.stream
-from mmgat.stream.commands.inputs import demo_clip
+from mmgat.stream.commands.live.inputs import demo_clip
 
 
 def test_importing_the_package_imports_nothing_but_the_standard_library() -> None:

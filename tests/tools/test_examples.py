@@ -13,7 +13,7 @@ import soundfile
 
 from mmgat.stream.bus.protocol import Event
 from mmgat.stream.bus.publisher import Publisher
-from mmgat.stream.commands.inputs import demo_clip
+from mmgat.stream.commands.live.inputs import demo_clip
 from tests.stream.audio.devices.test_devices import needs_pulseaudio
 from tools.pulse import environment_of, start_server
 

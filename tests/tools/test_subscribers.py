@@ -19,7 +19,7 @@ import msgspec
 import pytest
 from websockets.asyncio.client import connect
 
-from mmgat.stream.commands.inputs import demo_clip
+from mmgat.stream.commands.live.inputs import demo_clip
 from tests.stream.bridges.running import PATIENCE_S, Process, bridge, free_port, publishing
 from tests.stream.bus.messages import ESTIMATE, event
 

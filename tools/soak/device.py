@@ -13,7 +13,7 @@ import soundfile
 import soxr
 
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
-from mmgat.stream.commands.inputs import demo_clip
+from mmgat.stream.commands.live.inputs import demo_clip
 from mmgat.stream.errors import DeviceError
 
 RATE_HZ: Final = 48_000

@@ -19,7 +19,7 @@ from mmgat.model.card import checked_card, checkpoint_path, sha256_of
 from mmgat.model.embedders.registry import embedder_spec
 from mmgat.model.embedders.tags import NODE_SIZE
 from mmgat.model.errors import CheckpointError, ComputeError
-from mmgat.stream.commands.inputs import demo_clip
+from mmgat.stream.commands.live.inputs import demo_clip
 from tests.conftest import log_mel_of, random_graphs, similarities_of
 
 COMPACT = checkpoint_path("compact")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mmgat.stream.commands.session import WATCHDOG_STALL_S, Session
+from mmgat.stream.commands.live.session import WATCHDOG_STALL_S, Session
 from mmgat.stream.settings import ProgramSettings
 
 

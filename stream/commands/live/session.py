@@ -14,7 +14,7 @@ from mmgat.stream.audio.devices.monitor import Monitor
 from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
 from mmgat.stream.bus.protocol import Hello, Message, Status
 from mmgat.stream.bus.publisher import Publisher
-from mmgat.stream.commands.outputs import Outputs, hello_of
+from mmgat.stream.commands.live.outputs import Outputs, hello_of
 from mmgat.stream.commands.process.dashboard import DashboardProcess
 from mmgat.stream.commands.process.logging import Stderr, configure_logging
 from mmgat.stream.commands.process.signals import Interrupted, call_interruptibly, ending_signals
