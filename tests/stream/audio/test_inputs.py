@@ -49,3 +49,10 @@ def test_channels_are_a_number_or_a_list(text: str, channels: tuple[int, ...]) -
 def test_other_texts_are_no_channels(text: str) -> None:
     with pytest.raises(SettingsError, match="expected a number of channels such as 2"):
         parse_channels(text)
+
+
+def test_a_stream_of_one_channel_hears_that_channel_in_a_block_of_its_own() -> None:
+    _, second = streams_of([Input(source("box", 3), split_channels=(1, 3))])
+    samples = np.arange(12, dtype=np.float32).reshape(4, 3)
+    found = second.of(Block(7, samples, 1.0)).samples
+    np.testing.assert_array_equal(found, samples[:, 2:])

@@ -57,7 +57,7 @@ def sock() -> Iterator[zmq.Socket[bytes]]:
         ("tcp://::1:5550", r"IPv6 is written in brackets, tcp://\[::1\]:5550"),
         ("tcp://[::g]:5550", r"\[::g\] is no IPv6 address"),
         ("tcp://[127.0.0.1]:5550", "is no IPv6 address"),
-        ("tcp://eth0;studio:5550", "is no host"),
+        ("tcp://eth0;studio:5550", r"'eth0;studio' is no host\)"),
         ("ipc://", "no path"),
         ("ipc:///tmp/" + "x" * 120, "a path of more than 107 bytes"),
     ],
@@ -101,7 +101,7 @@ def test_ipv6(address: str) -> None:
 def test_ipc_never_replaces_a_file(tmp_path: Path) -> None:
     path = tmp_path / "song.wav"
     path.write_text("music")
-    with pytest.raises(PublishError, match="that path is a file, which is kept"):
+    with pytest.raises(PublishError, match=rf"'ipc://{path}' \(that path is a file, which is kept"):
         Publisher(f"ipc://{path}")
     assert path.read_text() == "music"
 
@@ -174,3 +174,8 @@ def test_ipc_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_which_file_an_address_is(address: str, path: str) -> None:
     assert endpoint._path_of(address) == path
+
+
+@pytest.mark.parametrize("port", [1, 80, 65_535])
+def test_every_port_that_there_is_can_be_connected_to(sock: zmq.Socket[bytes], port: int) -> None:
+    endpoint.connect(sock, f"tcp://127.0.0.1:{port}")
