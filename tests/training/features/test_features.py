@@ -79,6 +79,15 @@ def test_handcrafted_features_of_a_mono_clip_have_a_silent_side() -> None:
     assert found[rms] > 0.01
 
 
+def test_handcrafted_features_of_seconds_are_those_of_each_alone() -> None:
+    audio = tones(2.5, RATE_HZ)
+    found = texture.handcrafted_seconds(audio, RATE_HZ)
+    alone = [audio[start : start + RATE_HZ] for start in (0, RATE_HZ)]
+    expected = [texture.handcrafted(np.stack([x, x]), RATE_HZ)[: found.shape[1]] for x in alone]
+    assert found.shape == (2, 4 * texture.N_HANDCRAFTED)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
 def test_wavelet_coefficients_are_pywavelets() -> None:
     audio = tones(1.0, RATE_HZ)
     ours = wavelet.coefficients(audio, 160)
