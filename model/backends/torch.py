@@ -28,7 +28,7 @@ from mmgat.model.card import Card
 from mmgat.model.checkpoint import read_checkpoint
 from mmgat.model.embedders.base import FrontEnd
 from mmgat.model.embedders.registry import spec_of
-from mmgat.model.embedders.vggish import VGGishEmbedder
+from mmgat.model.embedders.vggish.network import VGGishEmbedder
 from mmgat.model.mmgat import MMGAT
 from mmgat.model.streaming_model import StreamingModel, WholeGraphModel
 

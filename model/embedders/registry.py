@@ -59,8 +59,8 @@ BUILT_IN: Final = (
         front_end=VGGISH_LOG_MEL,
         embedding_size=EMBEDDING_SIZE,
         carried=False,
-        loader="mmgat.model.embedders.vggish:load_published",
-        cpu_graph="mmgat.model.embedders.vggish_cache:converted",
+        loader="mmgat.model.embedders.vggish.network:load_published",
+        cpu_graph="mmgat.model.embedders.vggish.cache:converted",
     ),
 )
 

@@ -127,7 +127,7 @@ def random_vggish(folder: Path) -> Path:
     """Random weights in the published form; enough to time the network."""
     import torch
 
-    import mmgat.model.embedders.vggish as vggish
+    from mmgat.model.embedders.vggish import network as vggish
 
     os.environ["XDG_CACHE_HOME"] = str(folder)  # where it is converted to 8 bits
     torch.manual_seed(0)
@@ -147,7 +147,7 @@ def random_vggish(folder: Path) -> Path:
 
 def use_random_vggish(folder: Path) -> Path:
     """Takes weights of ``random_vggish`` in this process, which the published hash would refuse."""
-    import mmgat.model.embedders.vggish as vggish
+    from mmgat.model.embedders.vggish import network as vggish
 
     (pca,) = folder.glob("vggish_pca_params-*.pth")
     vggish.PCA_FILE = pca.name  # type: ignore[misc]

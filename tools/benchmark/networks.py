@@ -85,8 +85,8 @@ def vggish() -> Iterator[str]:
     import torch
 
     from mmgat.model.backends.onnx import OnnxEmbedder
-    from mmgat.model.embedders.vggish import VARIANTS, load_vggish
-    from mmgat.model.embedders.vggish_cache import converted
+    from mmgat.model.embedders.vggish.cache import converted
+    from mmgat.model.embedders.vggish.network import VARIANTS, load_vggish
     from mmgat.model.threads import most_threads
 
     log_mel = np.random.default_rng(0).normal(-2, 1, (1, 96, 64)).astype(np.float32)

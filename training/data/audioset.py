@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
-from mmgat.model.embedders.vggish import VARIANTS, dequantize
+from mmgat.model.embedders.vggish.network import VARIANTS, dequantize
 from mmgat.model.labels import LABELS, N_LABELS
 from mmgat.training.data.bags import Bags
 from mmgat.training.data.dataset import Dataset, Source

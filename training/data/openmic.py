@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mmgat.model.embedders.vggish import VARIANTS, dequantize
+from mmgat.model.embedders.vggish.network import VARIANTS, dequantize
 from mmgat.model.labels import N_LABELS
 from mmgat.training.data.bags import Bags
 from mmgat.training.data.dataset import Dataset, Source

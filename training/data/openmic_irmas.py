@@ -81,7 +81,7 @@ class OpenMICIrmas(Dataset):
 
 def _irmas_bags(clips: list[IrmasClip], data: Path, split: str) -> Bags:
     """IRMAS's clips in the embedding space of OpenMIC."""
-    from mmgat.model.embedders.vggish import load_vggish
+    from mmgat.model.embedders.vggish.network import load_vggish
 
     cache = data / "irmas" / f"embeddings-{split}.npz"
     return embed_clips(clips, load_vggish(OpenMIC.variant), cache)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mmgat.model.card import sha256_of
-from mmgat.model.embedders.vggish_cache import cache_folder
+from mmgat.model.embedders.vggish.cache import cache_folder
 from mmgat.training.errors import TrainingDataError
 
 

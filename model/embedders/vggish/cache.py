@@ -75,8 +75,8 @@ def _is_whole(path: Path) -> bool:
 
 
 def _convert(variant: str, weights: Path | None, path: Path) -> None:
-    from mmgat.model.embedders.vggish import load_vggish
-    from mmgat.model.embedders.vggish_graph import write_graph
+    from mmgat.model.embedders.vggish.network import load_vggish
+    from mmgat.model.embedders.vggish.onnx_graph import write_graph
 
     embedder = load_vggish(variant, weights)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torchvggish import torchvggish as release
 
-from mmgat.model.embedders.vggish import (
+from mmgat.model.embedders.vggish.network import (
     NETWORK_FILE,
     PCA_FILE,
     VARIANTS,
@@ -55,7 +55,7 @@ def folder(
 def published(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The PCA file's published name carries the real file's hash; here it is the random one's."""
     name = next(folder.glob("vggish_pca_params-*.pth")).name
-    monkeypatch.setattr("mmgat.model.embedders.vggish.PCA_FILE", name)
+    monkeypatch.setattr("mmgat.model.embedders.vggish.network.PCA_FILE", name)
     return folder / "vggish.pth"
 
 

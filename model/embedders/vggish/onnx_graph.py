@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from mmgat.model.embedders.vggish import QUANTIZE_LIMIT, VGGishEmbedder
+from mmgat.model.embedders.vggish.network import QUANTIZE_LIMIT, VGGishEmbedder
 
 BLOCK: Final = 128
 """Inputs that share a scale."""

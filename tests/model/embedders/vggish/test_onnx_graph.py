@@ -11,9 +11,10 @@ import torch
 
 from mmgat.model.backends.loading import load_model
 from mmgat.model.backends.onnx import OnnxBackend, OnnxEmbedder
-from mmgat.model.embedders import vggish, vggish_cache
-from mmgat.model.embedders.vggish_cache import cache_folder, converted
-from mmgat.model.embedders.vggish_graph import BLOCK, quantized
+from mmgat.model.embedders.vggish import cache
+from mmgat.model.embedders.vggish import network as vggish
+from mmgat.model.embedders.vggish.cache import cache_folder, converted
+from mmgat.model.embedders.vggish.onnx_graph import BLOCK, quantized
 from tests.conftest import random_graphs
 
 VARIANT = "pre-activation+pca+8bit"
@@ -71,7 +72,7 @@ def test_it_is_converted_once_and_a_damaged_file_again(
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
     assert converted(VARIANT, weights).read_bytes() == whole
-    monkeypatch.setitem(sys.modules, "mmgat.model.embedders.vggish_graph", None)
+    monkeypatch.setitem(sys.modules, "mmgat.model.embedders.vggish.onnx_graph", None)
     assert converted(VARIANT, weights) == path  # nothing that converts is needed
     assert not list(cache_folder().glob("*.part"))
     with pytest.raises(ModuleNotFoundError):
@@ -90,7 +91,7 @@ def test_the_models_cpu_backend_takes_it_and_torch_is_the_way_without_it(
     def unwritable(variant: str, weights: Path | None) -> Path:
         raise PermissionError("a cache that cannot be written")
 
-    monkeypatch.setattr(vggish_cache, "converted", unwritable)
+    monkeypatch.setattr(cache, "converted", unwritable)
     in_torch = load_model("vggish", "cpu", weights)
     assert in_torch.computes == "computing on the CPU (asked for), MMGAT with ONNX Runtime"
     expected = in_torch.backend(log_mel(2), graphs)
@@ -100,7 +101,7 @@ def test_the_models_cpu_backend_takes_it_and_torch_is_the_way_without_it(
 def test_the_published_files_hashes_name_the_converted_one() -> None:
     names = (vggish.NETWORK_FILE, "vggish_pca_params-970ea276.pth")
     digits = [Path(name).stem.rpartition("-")[2] for name in names]
-    assert "-".join(digits) == vggish_cache.PUBLISHED
+    assert "-".join(digits) == cache.PUBLISHED
 
 
 def test_eight_bits_are_within_half_a_step_of_every_weight() -> None:
