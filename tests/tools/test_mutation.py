@@ -88,4 +88,4 @@ def test_tests_near_a_module_import_it_or_what_imports_it() -> None:
     assert "tests/stream/audio/test_file_lengths.py" in short.tests_near(
         "stream/audio/patched_file.py"
     )
-    assert short.tests_near("stream/bus/link.py") == ["tests/stream/bus"]
+    assert short.tests_near("stream/bus/new.py") == ["tests/stream/bus"]  # nothing imports it
