@@ -16,69 +16,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import numpy as np
 import soundfile
 
-DEMO = Path(__file__).parents[2] / "stream" / "demo" / "demo.ogg"
-
-
-@dataclass
-class Cost:
-    """Wall and processor seconds of a command with its children, and the largest one's memory."""
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
-
-
-MEASURE = """
-import json, resource, subprocess, sys, time
-begun = time.perf_counter()
-code = subprocess.call(sys.argv[1:])
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-wall = time.perf_counter() - begun
-print(json.dumps([code, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
-"""
-
-
-def cost(command: str, *arguments: object) -> Cost:
-    """Runs a command of this package to its end."""
-    code = f"from mmgat.stream.commands.entry import {command}; {command}()"
-    call = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run([sys.executable, "-c", MEASURE, *call], capture_output=True, check=True)
-    status, wall_s, cpu_s, peak_mb = json.loads(done.stdout.splitlines()[-1])
-    if status:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
-        raise click.ClickException(
-            f"expected {command} to end well, found exit code {status}: {' '.join(said)}"
-        )
-    return Cost(wall_s, cpu_s, peak_mb)
-
-
-def music(seconds: float, rate_hz: int = 44_100) -> np.ndarray:
-    """The demo over and over, float32 [n, 2]."""
-    sound, found_hz = soundfile.read(DEMO, dtype="float32")
-    sound = sound[:: found_hz // rate_hz] if found_hz % rate_hz == 0 else sound
-    n = round(seconds * rate_hz)
-    left = np.resize(sound, n)
-    return np.stack([left, np.roll(left, 11)], axis=1)
-
-
-def write(path: Path, sound: np.ndarray, rate_hz: int = 44_100) -> None:
-    """Written second by second: libsndfile's Vorbis encoder fails on long arrays."""
-    with soundfile.SoundFile(path, "w", rate_hz, sound.shape[1]) as file:
-        for first in range(0, len(sound), rate_hz):
-            file.write(sound[first : first + rate_hz])
+from tools.benchmark.archive.audio_files import music, seconds_of_music, write, write_copies
+from tools.benchmark.archive.cost import cost, costs_together
 
 
 @click.group()
@@ -121,20 +68,6 @@ def speed(files: int, minutes: float, hops: tuple[float, ...]) -> None:
                 )
 
 
-def write_copies(folder: Path, name: str, n_files: int, seconds: float) -> None:
-    """A file of music and links to it, in a new folder."""
-    folder.mkdir(parents=True)
-    write(folder / name, music(seconds))
-    for i in range(1, n_files):
-        (folder / f"{i}{Path(name).suffix}").hardlink_to(folder / name)
-
-
-def costs_together(commands: Sequence[Sequence[object]]) -> list[Cost]:
-    """Runs commands at the same time."""
-    with ThreadPoolExecutor(len(commands)) as pool:
-        return list(pool.map(lambda command: cost(str(command[0]), *command[1:]), commands))
-
-
 @main.command()
 @click.option("--turns", default=4, show_default=True)
 @click.option("--hop", default=0.5, show_default=True)
@@ -166,7 +99,7 @@ def batches(turns: int, hop: float) -> None:
 @click.option("--hop", "hops", multiple=True, default=(0.5, 1.0))
 def stages(turns: int, hops: tuple[float, ...]) -> None:
     """Where the time goes: each stage alone, least of some turns, in milliseconds a second of sound."""
-    from tools.benchmark.archive_stages import stage_times
+    from tools.benchmark.archive.stages import stage_times
 
     with tempfile.TemporaryDirectory() as folder:
         for form in ("ogg", "flac"):
@@ -197,22 +130,6 @@ def memory(hours: float, hop: float) -> None:
             found = cost("tag", path, *flags)
             rate = 3600 * length / found.cpu_s
             click.echo(f"{length:g} h: peak {found.peak_mb:.0f} MiB, {rate:.0f} x real time")
-
-
-def seconds_of_music(folder: Path, files: int) -> np.ndarray:
-    """Makes FLAC files of a second, a thousand in a folder; returns the sound they are pieces of."""
-    sound = music(40, 16_000)[:, :1]
-    for i in range(files):
-        place = folder / f"{i // 1000:03d}"
-        if i % 1000 == 0:
-            place.mkdir(parents=True)
-        path = place / f"{i}.flac"
-        if i % 20_000 < 40:
-            soundfile.write(path, sound[16_000 * (i % 40) : 16_000 * (i % 40 + 1)], 16_000)
-        else:  # a file system takes some ten thousand names of a file
-            first = i // 20_000 * 20_000
-            path.hardlink_to(folder / f"{first // 1000:03d}" / f"{first + i % 40}.flac")
-    return sound
 
 
 @main.command()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.benchmark.archive import music, write
-from tools.benchmark.archive_stages import stage_times
+from tools.benchmark.archive.audio_files import music, write
+from tools.benchmark.archive.stages import stage_times
 
 STAGES = {"decode", "resample", "windows", "front end", "embedder", "MMGAT"}
 
