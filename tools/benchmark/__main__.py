@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from tools.benchmark.bus import bus
 from tools.benchmark.channels import many, streams
 from tools.benchmark.commands import file, start
 from tools.benchmark.dashboard import dashboard
 from tools.benchmark.hop import profile
 from tools.benchmark.live import latency
 from tools.benchmark.networks import graph, vggish, yamnet
-from tools.benchmark.newcomers import newcomers
-from tools.benchmark.osc import osc
 from tools.benchmark.parts import stages
+from tools.benchmark.wire.bus import bus
+from tools.benchmark.wire.newcomers import newcomers
+from tools.benchmark.wire.osc import osc
 
 PARTS = {
     "stages": stages, "graph": graph, "vggish": vggish, "latency": latency, "many": many,

@@ -15,8 +15,8 @@ from mmgat.stream.bus.messages import ModelInfo
 from mmgat.stream.bus.protocol import Estimate, Event, Hello, Message, Status
 from mmgat.stream.bus.replay import MAX_EVENTS
 from mmgat.stream.bus.subscriber import Subscriber
-from tools.benchmark.bus import N_SOURCES, estimate
 from tools.benchmark.timing import percentile
+from tools.benchmark.wire.bus import N_SOURCES, estimate
 
 N_NEWCOMERS = 20
 PER_S = 2
