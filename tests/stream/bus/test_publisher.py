@@ -262,3 +262,11 @@ def test_numbers_that_are_left_out_are_messages_lost() -> None:
         ]
         assert reader.losses.lost == 3
     publisher.close()
+
+
+def test_what_is_handed_over_is_counted() -> None:
+    publisher = Publisher("tcp://127.0.0.1:*")
+    for t in range(3):
+        publisher(event(t))
+    publisher.close()
+    assert publisher.published >= 3  # its own messages are counted, too

@@ -161,3 +161,11 @@ def test_whoever_comes_on_top_is_turned_away_and_a_place_is_free_again(
         pass
     third.close()
     publisher.close()
+
+
+def test_every_connection_that_is_ended_is_counted(publisher: Publisher) -> None:
+    for n in range(1, 4):
+        with HostilePeer(publisher.address) as peer:
+            peer.subscribe(b"x" * (MAX_TOPIC_BYTES + 1))
+            peer.wait_for_end()
+        assert publisher.refused == n
