@@ -37,7 +37,7 @@ def test_what_is_saved_may_be_read_by_all_whom_the_umask_lets(
     before = os.umask(umask)
     try:
         save_checkpoint(tmp_path / "lab", untrained_card(name="lab"), untrained_mmgat())
-        save_tensors({"weights": torch.ones(3).T}, tmp_path / "run.safetensors", {"by": "us"})
+        save_tensors({"weights": torch.ones(2, 3).T}, tmp_path / "run.safetensors", {"by": "us"})
     finally:
         os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
