@@ -15,7 +15,7 @@ import pytest
 
 from tests.stream.bridges.running import PATIENCE_S, bridge, publishing
 from tests.stream.bus.messages import event
-from tests.stream.commands.live.test_session import Terminal
+from tests.stream.commands.terminal import Terminal
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("model", "stream", "training")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mmgat.stream.commands.live.inputs import demo_clip
-from tests.stream.commands.live.test_session import Terminal
+from tests.stream.commands.terminal import Terminal
 
 RUN = "import sys; from mmgat.stream.commands.entry import {0}; {0}()"
 STRACE = (
