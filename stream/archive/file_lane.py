@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from mmgat.model.labels import LABELS
 from mmgat.stream.archive.result import FileResult, Segment
-from mmgat.stream.archive.sound import open_sound
 from mmgat.stream.audio.meter import ChannelMeter, level_dbfs
 from mmgat.stream.audio.resampler import MonoResampler
+from mmgat.stream.audio.sound_file import open_sound
 from mmgat.stream.audio.windows import Window
 from mmgat.stream.bus.protocol import Event
 from mmgat.stream.recognition.decision_thresholds import decision_thresholds

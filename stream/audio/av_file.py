@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.stream.audio.container import inspect
+from mmgat.stream.audio.pace import Pace
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import SourceError
 
-BLOCK_S: Final = 0.5
 TOLERANCE_S: Final = 0.5
 """Lengths in headers are rounded, and count an encoder's padding."""
 
@@ -23,7 +23,7 @@ _DURATION: Final = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 
 class AvSource(AudioSource):
-    """The first audio stream of a file through FFmpeg, as fast as it is taken.
+    """The first audio stream of a file through FFmpeg.
 
     Example::
 
@@ -33,6 +33,7 @@ class AvSource(AudioSource):
 
     Args:
         path: the file.
+        paced: in real time, as a stage would hear it, instead of as fast as it is taken.
 
     Attributes:
         complete: False once the file has ended before the end that it declares.
@@ -40,16 +41,16 @@ class AvSource(AudioSource):
         read_frames: the frames read so far.
     """
 
-    live = False
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, paced: bool = False) -> None:
         super().__init__(path.name, "file")
         self.path = path
+        self.live = paced
         self.complete = True
         self.expected_frames: int | None = None
         self.read_frames = 0
         self._warning = ""
-        self._stopped = False
+        self._pace = Pace(paced)
+        self._left: npt.NDArray[np.float32] | None = None
         self._container: Any = None
         self._frames: Any = None
         self._resampler: Any = None
@@ -75,6 +76,8 @@ class AvSource(AudioSource):
             SourceError: the file is missing, or not audio.
         """
         self.complete, self._warning, self.read_frames = True, "", 0
+        self._left = None
+        self._pace.begin()
         try:
             self._container = av.open(str(self.path), metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -98,28 +101,35 @@ class AvSource(AudioSource):
         self._frames = self._container.decode(stream)
 
     def read(self) -> Block | None:
-        """The next half second; None at the end.
+        """The next 5 ms at real-time pace, else the next half second; None at the end.
 
         Raises:
             SourceError: nothing at all can be read.
         """
-        if self._stopped or self._frames is None:
+        if self._pace.stopped or self._frames is None:
             return None
-        n_frames = round(self.sample_rate_hz * BLOCK_S)
-        parts: list[npt.NDArray[np.float32]] = []
-        while n_frames > 0 and (part := self._decode()) is not None:
-            parts.append(part)
-            n_frames -= len(part)
-        if not parts:
+        n_frames = max(1, round(self.sample_rate_hz * self._pace.block_s))
+        samples = self._next(n_frames)
+        if not len(samples):
             self._end()
             return None
-        samples = np.concatenate(parts)
         position, self.read_frames = self.read_frames, self.read_frames + len(samples)
+        if not self._pace.wait(self.read_frames / self.sample_rate_hz):
+            return None
         return Block(position, samples, time.monotonic())
+
+    def _next(self, n_frames: int) -> npt.NDArray[np.float32]:
+        """So many frames, fewer only at the end; what was decoded beyond them comes next."""
+        parts = [np.zeros((0, self.channels), np.float32) if self._left is None else self._left]
+        while sum(map(len, parts)) < n_frames and (part := self._decode()) is not None:
+            parts.append(part)
+        samples = np.concatenate(parts)
+        self._left = samples[n_frames:]
+        return samples[:n_frames]
 
     def stop(self) -> None:
         """Makes the next ``read`` the last."""
-        self._stopped = True
+        self._pace.stop()
 
     def close(self) -> None:
         """Closes the file."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.stream.audio.container import Container, inspect, is_cut
+from mmgat.stream.audio.pace import Pace
 from mmgat.stream.audio.patched_file import PatchedFile
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
 from mmgat.stream.errors import SourceError
@@ -20,14 +20,13 @@ from mmgat.stream.errors import SourceError
 if TYPE_CHECKING:
     import soundfile
 
-LIVE_BLOCK_S: Final = 0.005
-FAST_BLOCK_S: Final = 0.5
 STEP_FRAMES: Final = 4096
 """What a damaged file still gives is lost by at most so many frames."""
 
 TOLERANCE_FRAMES: Final = 2304
 """Headers of MP3 may count two frames too many."""
 
+RAW_SUFFIXES: Final = (".raw", ".pcm", ".sw", ".s16", ".f32")
 DIRECT_SUFFIXES: Final = (".wav", ".aif", ".aiff")
 """libsndfile opens these by path, which is quicker. It takes other suffixes for more than a hint, and
 so refuses files that it could read, or gives a false reason."""
@@ -77,8 +76,7 @@ class FileSource(AudioSource):
         self._container = Container(None)
         self._raw: PatchedFile | None = None
         self._file: soundfile.SoundFile | None = None
-        self._stopped = threading.Event()
-        self._started: float | None = None
+        self._pace = Pace(paced)
 
     @property
     def health(self) -> SourceHealth:
@@ -101,7 +99,8 @@ class FileSource(AudioSource):
             SourceError: the file is missing, empty, or not audio.
         """
         self.complete, self._warning = True, ""
-        self.read_frames, self._started = 0, None
+        self.read_frames = 0
+        self._pace.begin()
         self._check_kind()
         try:
             self._container = inspect(self.path)
@@ -157,7 +156,7 @@ class FileSource(AudioSource):
         except soundfile.LibsndfileError as error:
             raise FormatError(
                 f"expected an audio file that libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF), found "
-                f"{str(self.path)!r} ({error.error_string}): convert it with ffmpeg"
+                f"{str(self.path)!r} ({error.error_string}): {self._way_out()}"
             ) from None
         self._set_info(file.samplerate, file.channels)
         if file.frames == 0:
@@ -170,26 +169,28 @@ class FileSource(AudioSource):
             self.expected_frames = file.frames if file.frames < UNKNOWN_FRAMES else None
         return file
 
+    def _way_out(self) -> str:
+        if self.path.suffix.casefold() in RAW_SUFFIXES:
+            return "mmgat-stream --stdin takes raw PCM"
+        more = "install PyAV, which reads more: pip install 'mmgat-stream[av]'"
+        return f"convert it with ffmpeg, or {more}"
+
     def read(self) -> Block | None:
         """The next 5 ms at real-time pace, else the next half second; None at the end.
 
         Raises:
             SourceError: nothing at all can be read.
         """
-        if self._stopped.is_set() or self._file is None:
+        if self._pace.stopped or self._file is None:
             return None
-        n_frames = round(self.sample_rate_hz * (LIVE_BLOCK_S if self.live else FAST_BLOCK_S))
+        n_frames = round(self.sample_rate_hz * self._pace.block_s)
         samples = self._read_frames(self._file, max(n_frames, 1))
         if not len(samples):
             self._end()
             return None
         position, self.read_frames = self.read_frames, self.read_frames + len(samples)
-        if self._started is None:
-            self._started = time.monotonic()
-        if self.live:
-            due = self._started + self.read_frames / self.sample_rate_hz
-            if self._stopped.wait(max(0.0, due - time.monotonic())):
-                return None
+        if not self._pace.wait(self.read_frames / self.sample_rate_hz):
+            return None
         return Block(position, samples, time.monotonic())
 
     def _read_frames(self, file: soundfile.SoundFile, n_frames: int) -> npt.NDArray[np.float32]:
@@ -233,7 +234,7 @@ class FileSource(AudioSource):
 
     def stop(self) -> None:
         """Ends a waiting ``read``."""
-        self._stopped.set()
+        self._pace.stop()
 
     def close(self) -> None:
         """Closes the file."""

@@ -34,7 +34,7 @@ def latency(compute: str = "cpu") -> Iterator[str]:
 
 def release() -> Iterator[str]:
     """How much sound has come after a window's end when it is recognised; no clock is in it."""
-    from mmgat.stream.audio.file import LIVE_BLOCK_S
+    from mmgat.stream.audio.pace import LIVE_BLOCK_S
     from mmgat.stream.audio.source import Block
     from mmgat.stream.recognition.pipeline import Pipeline, recognize_batch
     from mmgat.stream.recognition.recognizer import load_recognizer

@@ -7,7 +7,7 @@ from pathlib import Path
 import soundfile
 
 from mmgat.stream.archive.search.stretches import Found
-from mmgat.stream.archive.sound import open_sound
+from mmgat.stream.audio.sound_file import open_sound
 from mmgat.stream.errors import OutputError, SourceError
 
 

@@ -62,9 +62,9 @@ def _sources(
         yield ReconnectingSource(_standard_input(settings), liveness)
         return
     for path in (str(demo_clip()),) if settings.demo else settings.file:
-        from mmgat.stream.audio.file import FileSource
+        from mmgat.stream.audio.sound_file import sound_source
 
-        yield FileSource(Path(path), paced=settings.speed != "max")
+        yield sound_source(Path(path), paced=settings.speed != "max")
     for text in settings.source:
         from mmgat.stream.plugins import load_source
 

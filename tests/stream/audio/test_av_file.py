@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmgat.stream.archive.sound import open_sound
 from mmgat.stream.audio.av_file import AvSource
+from mmgat.stream.audio.sound_file import open_sound
 from mmgat.stream.errors import SourceError
 from tests.conftest import melody
 
@@ -159,3 +162,46 @@ def test_the_length_of_a_file_is_that_of_its_sound_if_nothing_else_is_in_it() ->
     assert source._duration_s(stream) == 0.0
     stream.duration, stream.time_base = 90, Fraction(1, 30)
     assert source._duration_s(stream) == 3.0
+
+
+def test_at_real_time_pace_the_same_samples_come_in_blocks_of_5_ms(
+    wav: Path, tmp_path: Path
+) -> None:
+    path = converted(wav, tmp_path / "clip.m4a", "-t 0.3")
+    with AvSource(path) as source:
+        whole = read(source)
+    begun = time.monotonic()
+    with AvSource(path, paced=True) as source:
+        assert source.live
+        first = source.read()
+        assert first is not None
+        assert len(first.samples) == round(0.005 * RATE_HZ)
+        blocks = [first.samples]
+        while (block := source.read()) is not None:
+            blocks.append(block.samples)
+    assert time.monotonic() - begun >= len(whole) / RATE_HZ
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
+
+
+def test_a_paced_file_ends_when_it_is_stopped(wav: Path, tmp_path: Path) -> None:
+    with AvSource(converted(wav, tmp_path / "clip.m4a", ""), paced=True) as source:
+        assert source.read() is not None
+        source.stop()
+        assert source.read() is None
+
+
+def test_mmgat_stream_takes_what_only_ffmpeg_reads(
+    wav: Path, tmp_path: Path, untrained_checkpoint: Path
+) -> None:
+    path, log = converted(wav, tmp_path / "clip.m4a", ""), tmp_path / "log.jsonl"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "mmgat.stream", "--file", str(path), "--speed", "max",
+            "--model", str(untrained_checkpoint), "--no-dashboard", "--jsonl", str(log),
+        ],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    heard = [json.loads(line) for line in log.read_text().splitlines()]
+    ends = [row["t1"] for row in heard if row["type"] == "estimate"]
+    assert max(ends) >= SECONDS - 0.5

@@ -124,7 +124,7 @@ def test_a_file_shorter_than_a_window_says_so_and_is_flagged(
     ("arguments", "message"),
     [
         (["--file", "nosuch.wav"], "expected an audio file, found nothing at 'nosuch.wav'"),
-        (["--file", __file__], "expected an audio file that libsndfile reads"),
+        (["--file", __file__], "expected an audio file that libsndfile"),
         (["--demo", "--stdin"], "expected either --device, --file and --source, or --stdin, or"),
         (["--demo", "--channels", "1", "--split", "1"], "--channels (mixed) or --split (each"),
         (["--demo", "--split", "1,5"], "expected channels up to 1 of 'demo.ogg', found 5"),

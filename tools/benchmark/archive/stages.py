@@ -12,9 +12,9 @@ import numpy as np
 from mmgat.model.backends.base import Floats, WholeGraphs
 from mmgat.model.threads import limit_threads
 from mmgat.stream.archive.annotator import WINDOWS_AT_ONCE, Annotator
-from mmgat.stream.archive.sound import open_sound
 from mmgat.stream.audio.meter import ChannelMeter
 from mmgat.stream.audio.resampler import MonoResampler
+from mmgat.stream.audio.sound_file import open_sound
 from mmgat.stream.audio.windows import Window
 from mmgat.stream.recognition.recognizer import Recognizer, load_recognizer, windows_of
 from mmgat.stream.settings import StreamSettings
