@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,18 +27,18 @@ def test_the_tests_notice_what_is_broken_in_modules_that_have_changed(tmp_path: 
         capture_output=True, text=True, timeout=230, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{short.N_MUTANTS} mutants killed" in done.stdout
+    assert re.search(r"\d+ of \d+ mutants (killed|of)", done.stdout)
 
 
 @pytest.mark.parametrize(
     ("options", "n_killed", "code"),
-    [(["--short"], 16, 0), (["--short"], 11, 0), (["--short"], 10, 1), (["--short"], 0, 1),
+    [(["--short"], 16, 0), (["--short"], 6, 0), (["--short"], 5, 1), (["--short"], 0, 1),
      (["--sample", "16"], 14, 0), (["--sample", "16"], 13, 1)],
 )  # fmt: skip
 def test_too_many_survivors_are_an_error(
     monkeypatch: pytest.MonkeyPatch, options: list[str], n_killed: int, code: int
 ) -> None:
-    """The short form fails where all of the 95 % interval is below 85 %."""
+    """The short form fails where all of the 95 % interval is below 60 %."""
     outcomes = [1] * n_killed + [0] * (15 - n_killed) + [NO_TEST] * (n_killed < 16)
     names = [f"mmgat.stream.engine.drop_rate.x_f__mutmut_{n}" for n in range(40)]
     asked: list[str] = []

@@ -151,7 +151,7 @@ def main(
     if not chosen:
         return
     share, high = report(ask(tests, chosen))
-    if (high if is_short else share) < at_least:
+    if high < short.AT_LEAST if is_short else share < at_least:
         sys.exit(1)
 
 

@@ -1,5 +1,6 @@
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import soundfile
 
 from mmgat.stream.audio.devices.device import DeviceSource
 from mmgat.stream.audio.file import FileSource
+from mmgat.stream.audio.sound_file import sound_source
 from mmgat.stream.audio.source import AudioSource, Block, SourceHealth, source_name
 from mmgat.stream.audio.stdin import StdinSource, pcm_to_float
 from mmgat.stream.errors import SourceError
@@ -43,6 +45,23 @@ def test_common_formats_are_read(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"clip.{suffix}"
     soundfile.write(path, melody(0.5, 44_100), 44_100)
     assert len(read_all(FileSource(path))) >= 22_050
+
+
+def test_a_block_of_a_file_is_there_when_it_is_read(wav: Callable[..., Path]) -> None:
+    with FileSource(wav(melody(0.2, 8_000), 8_000)) as source:
+        assert source.complete
+        before = time.monotonic()
+        block = source.read()
+        assert block is not None
+        assert before <= block.captured_at <= time.monotonic()
+
+
+def test_raw_samples_are_sent_to_standard_input(tmp_path: Path) -> None:
+    path = tmp_path / "take.raw"
+    path.write_bytes(bytes(range(256)) * 40)
+    for source in (FileSource(path), sound_source(path)):
+        with pytest.raises(SourceError, match=r"\): mmgat-stream --stdin takes raw PCM$"):
+            source.probe()
 
 
 def test_a_paced_file_is_live_and_gives_the_same_samples(wav: Callable[..., Path]) -> None:
