@@ -130,8 +130,8 @@ def test_settings_are_told_in_words() -> None:
         for name in ("han-convnet-0.4m", "staged-convnet-0.4m", "bosch-svm", "bosch-svm-seconds")
     }
     assert told == {
-        "han-convnet-0.4m": "8 epochs, batch 8 x 2 windows, rate 0.001",
-        "staged-convnet-0.4m": "8 + 6 + 3 epochs, batch 8 x 2 windows, rate 0.001",
+        "han-convnet-0.4m": "32 epochs, batch 8 x 2 windows, rate 0.001",
+        "staged-convnet-0.4m": "32 + 24 + 12 epochs, batch 8 x 2 windows, rate 0.001",
         "bosch-svm": "degree 4, C 1, balanced, whole clips",
         "bosch-svm-seconds": "degree 4, C 1, balanced, 2 s a clip",
     }
