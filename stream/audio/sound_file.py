@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,23 +23,37 @@ def sound_source(path: Path, paced: bool = False) -> FileSource | AvSource:
     try:
         source.probe()
     except FormatError:
-        if path.suffix.casefold() not in RAW_SUFFIXES:  # FFmpeg takes them for video
-            with suppress(ModuleNotFoundError):
-                from mmgat.stream.audio.av_file import AvSource
-
-                return AvSource(path, paced)
+        return _av_source(path, paced) or source
     except SourceError:
         pass
     return source
 
 
 def open_sound(path: Path) -> FileSource | AvSource:
-    """The opened source of a file, as fast as it is taken.
+    """The opened source of a file, as fast as it is taken; opened once if libsndfile reads it.
 
     Raises:
         SourceError: missing, empty, or not audio; or PyAV is not installed, and libsndfile does not
             read the file.
     """
-    source = sound_source(path)
-    source.open()
-    return source
+    source = FileSource(path)
+    try:
+        source.open()
+        return source
+    except FormatError:
+        other = _av_source(path)
+        if other is None:
+            raise
+    other.open()
+    return other
+
+
+def _av_source(path: Path, paced: bool = False) -> AvSource | None:
+    """FFmpeg's source; None without PyAV, and of raw samples, which FFmpeg takes for video."""
+    if path.suffix.casefold() in RAW_SUFFIXES:
+        return None
+    try:
+        from mmgat.stream.audio.av_file import AvSource
+    except ModuleNotFoundError:
+        return None
+    return AvSource(path, paced)
