@@ -37,12 +37,14 @@ class _Source:
         lost: the same, of those that were ended here because the engine was gone.
         t1: seconds in the stream, of the last estimate or event.
         status: the last one.
+        is_lost: the last status is ours, since the engine seemed gone.
     """
 
     on: dict[str, Event] = field(default_factory=dict)
     lost: dict[str, Event] = field(default_factory=dict)
     t1: float = 0.0
     status: Status | None = None
+    is_lost: bool = False
 
 
 @dataclass
@@ -75,7 +77,7 @@ class Merge:
                 engine.hello = message
                 out.append(self.hello())
             case Lifecycle(state="ended"):
-                out += self.lose(name, "the engine has ended")
+                out += self.lose(name, "the engine has ended", for_certain=True)
             case Lifecycle():
                 pass
             case Mark():
@@ -85,12 +87,13 @@ class Merge:
                 out += self._of_source(name, engine, message)
         return out
 
-    def lose(self, name: str, why: str) -> list[Message]:
+    def lose(self, name: str, why: str, for_certain: bool = False) -> list[Message]:
         """The messages that say that an engine is gone: the ends of what was on, and a status.
 
         Args:
             name: of the engine.
             why: in words.
+            for_certain: the engine says so itself; it is told after a loss that was only seen, too.
         """
         out: list[Message] = []
         for source in self._engines[name].sources.values():
@@ -99,7 +102,10 @@ class Merge:
                 out.append(_anew(event, event="off", time_s=at, score=0.0))
             source.lost |= source.on
             source.on.clear()
-            if source.status is not None and source.status.state == "running":
+            if source.status is None:
+                continue
+            if source.status.state == "running" or (for_certain and source.is_lost):
+                source.is_lost = True
                 source.status = msgspec.structs.replace(
                     source.status, state="failed", message=f"{name}: {why}", time=0.0
                 )
@@ -139,7 +145,7 @@ class Merge:
                 source.t1 = max(source.t1, renamed.t1)
                 return [renamed, *self._resumed(source, renamed)]
             case Status():
-                source.status = renamed
+                source.status, source.is_lost = renamed, False
             case Event(event="on"):
                 source.on[renamed.id] = renamed
                 source.t1 = max(source.t1, renamed.time_s)

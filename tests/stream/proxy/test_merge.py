@@ -53,6 +53,22 @@ def test_what_is_on_ends_with_its_engine_and_its_sources_say_why() -> None:
     assert merge.lose("a", "again") == []
 
 
+def test_an_engine_that_seemed_silent_and_says_then_that_it_has_ended_is_told_so() -> None:
+    merge, ended = Merge(["a"]), of("1", LIFECYCLE, state="ended")
+    take(merge, "a", of("1", STATUS))
+    merge.lose("a", "nothing for 3 s")
+    (status,) = take(merge, "a", ended)
+    assert isinstance(status, Status)
+    assert (status.state, status.message) == ("failed", "a: the engine has ended")
+    assert merge.lose("a", "disconnected") == []
+
+
+def test_a_source_that_had_finished_stays_so_when_its_engine_ends() -> None:
+    merge = Merge(["a"])
+    take(merge, "a", of("1", STATUS, state="finished"))
+    assert take(merge, "a", of("1", LIFECYCLE, state="ended")) == []
+
+
 def test_an_engine_that_starts_anew_ends_what_was_on_before() -> None:
     merge = Merge(["a"])
     take(merge, "a", of("1", event(1.0)))
