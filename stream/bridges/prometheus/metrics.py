@@ -7,7 +7,7 @@ Prometheus expects. Source: prometheus.io/docs/practices/naming.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -66,6 +66,8 @@ class MetricState:
                 self.statuses[source] = signal
                 self.lost.discard(source)
             case Estimate(source=source):
+                if source not in self.estimates:
+                    self._count_from_zero(source, signal.scores)
                 self.estimates[source] = signal
                 self.lost.discard(source)
             case Event(source=source, label=label):
@@ -74,6 +76,11 @@ class MetricState:
                 self.onsets[source, label] += is_on
             case SourceLost(source=source):
                 self.lost.add(source)
+
+    def _count_from_zero(self, source: str, labels: Iterable[str]) -> None:
+        """Prometheus sees no increase in a counter that appears at 1, so each appears at 0."""
+        for label in labels:
+            self.onsets[source, label] += 0
 
 
 def metrics(state: MetricState, not_received: int = 0) -> list[Metric]:

@@ -52,6 +52,12 @@ def test_instruments_have_a_score_a_state_and_a_count(state: MetricState) -> Non
     assert found(state, "mmgat_onsets") == {("lab", "a"): 2.0}
 
 
+def test_an_instrument_that_has_not_begun_is_counted_as_zero() -> None:
+    state = MetricState()
+    state.advance(ESTIMATE)
+    assert found(state, "mmgat_onsets") == {("lab", "a"): 0.0}
+
+
 def test_a_source_that_is_lost_is_down_and_has_no_values(state: MetricState) -> None:
     state.advance(SourceLost(source="lab"))
     assert found(state, "mmgat_up") == {("lab",): 0.0}
