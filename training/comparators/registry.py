@@ -1,4 +1,4 @@
-"""The ten systems that the paper compares with, by name. A new one is a module of this package and an
+"""The ten systems that the paper compares with, by name. A new one is a module of ``systems`` and an
 entry here.
 """
 
@@ -12,22 +12,22 @@ import msgspec
 from torch import nn
 
 from mmgat.model.bag_model import BagModel
-from mmgat.training.comparators import staged_convnet, vae_augmentation, wavegan
-from mmgat.training.comparators.aedcn import AEDCN, AEDCNConfig, AEDCNLoss
-from mmgat.training.comparators.audio_dnn import AudioConfig, AudioDNN
-from mmgat.training.comparators.bosch_svm import SupportVectors, SVMConfig
-from mmgat.training.comparators.han_convnet import HanConfig, HanConvNet
-from mmgat.training.comparators.mtf_dnn import TextureConfig, TextureDNN
-from mmgat.training.comparators.multitask_convnet import (
+from mmgat.training.comparators.preparation import Preparation
+from mmgat.training.comparators.systems import staged_convnet, vae_augmentation, wavegan
+from mmgat.training.comparators.systems.aedcn import AEDCN, AEDCNConfig, AEDCNLoss
+from mmgat.training.comparators.systems.audio_dnn import AudioConfig, AudioDNN
+from mmgat.training.comparators.systems.bosch_svm import SupportVectors, SVMConfig
+from mmgat.training.comparators.systems.han_convnet import HanConfig, HanConvNet
+from mmgat.training.comparators.systems.mtf_dnn import TextureConfig, TextureDNN
+from mmgat.training.comparators.systems.multitask_convnet import (
     MultitaskConfig,
     MultitaskConvNet,
     MultitaskLoss,
 )
-from mmgat.training.comparators.preparation import Preparation
-from mmgat.training.comparators.staged_convnet import Stage, StagedConfig
-from mmgat.training.comparators.vae_augmentation import VAEConfig
-from mmgat.training.comparators.voting_swin import SwinConfig, SwinLoss, VotingSwin
-from mmgat.training.comparators.wavegan import WaveGANConfig
+from mmgat.training.comparators.systems.staged_convnet import Stage, StagedConfig
+from mmgat.training.comparators.systems.vae_augmentation import VAEConfig
+from mmgat.training.comparators.systems.voting_swin import SwinConfig, SwinLoss, VotingSwin
+from mmgat.training.comparators.systems.wavegan import WaveGANConfig
 from mmgat.training.comparators.windows import WindowLoss
 from mmgat.training.data.bags import Bags
 

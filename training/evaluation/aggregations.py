@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mmgat.training.comparators.han_convnet import summed_scores
+from mmgat.training.comparators.systems.han_convnet import summed_scores
 from mmgat.training.data.bags import Bags
 from mmgat.training.data.yard_store import Yard
 from mmgat.training.fitting.fit import predict

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmgat.model.labels import FAMILIES, LABELS
-from mmgat.training.comparators.bosch_svm import DEGREE, SVMConfig
 from mmgat.training.comparators.registry import SYSTEMS
-from mmgat.training.comparators.staged_convnet import StagedConfig
+from mmgat.training.comparators.systems.bosch_svm import DEGREE, SVMConfig
+from mmgat.training.comparators.systems.staged_convnet import StagedConfig
 from mmgat.training.data.bags import Bags
 from mmgat.training.data.yard_store import Yard
 from mmgat.training.errors import TrainingDataError

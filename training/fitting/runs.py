@@ -16,10 +16,10 @@ import torch
 
 from mmgat.model.bag_model import BagModel
 from mmgat.model.checkpoint import save_tensors
-from mmgat.training.comparators.bosch_svm import SupportVectors
 from mmgat.training.comparators.classical import CLASSICAL, PerLabel
 from mmgat.training.comparators.preparation import Preparation
-from mmgat.training.comparators.staged_convnet import Stage
+from mmgat.training.comparators.systems.bosch_svm import SupportVectors
+from mmgat.training.comparators.systems.staged_convnet import Stage
 from mmgat.training.data.bags import Bags, Targets
 from mmgat.training.data.yard_store import Yard
 from mmgat.training.errors import TrainingDataError

@@ -9,17 +9,22 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mmgat.training.comparators import staged_convnet, vae_augmentation, wavegan
-from mmgat.training.comparators.bosch_svm import (
+from mmgat.training.comparators.preparation import Preparation, pairs_of_one_label, single_windows
+from mmgat.training.comparators.systems import staged_convnet, vae_augmentation, wavegan
+from mmgat.training.comparators.systems.bosch_svm import (
     SupportVectors,
     SVMConfig,
     learned_from,
     make_classifier,
 )
-from mmgat.training.comparators.preparation import Preparation, pairs_of_one_label, single_windows
-from mmgat.training.comparators.staged_convnet import StagedConfig
-from mmgat.training.comparators.vae_augmentation import VAEConfig
-from mmgat.training.comparators.wavegan import Critic, Generator, WaveGANConfig, shuffle_phase
+from mmgat.training.comparators.systems.staged_convnet import StagedConfig
+from mmgat.training.comparators.systems.vae_augmentation import VAEConfig
+from mmgat.training.comparators.systems.wavegan import (
+    Critic,
+    Generator,
+    WaveGANConfig,
+    shuffle_phase,
+)
 from mmgat.training.data.bags import Bags
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.fit import predict

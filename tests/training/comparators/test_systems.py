@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from mmgat.training.comparators.han_convnet import HanConfig, HanConvNet
 from mmgat.training.comparators.registry import SYSTEMS
+from mmgat.training.comparators.systems.han_convnet import HanConfig, HanConvNet
 from mmgat.training.comparators.windows import WindowModel
 from mmgat.training.data.bags import Bags
 from mmgat.training.fitting.fit import predict

@@ -16,7 +16,7 @@ from mmgat.model.embedders.registry import spec_of
 from mmgat.model.graph.instance_graph import GraphLayout
 from mmgat.model.labels import LABELS
 from mmgat.model.streaming_model import StreamingModel
-from mmgat.training.comparators.bosch_svm import SupportVectors
+from mmgat.training.comparators.systems.bosch_svm import SupportVectors
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.export.onnx_graphs import traced
 from mmgat.training.export.window_checkpoint import publish_system

@@ -31,13 +31,13 @@ from torch.nn.functional import leaky_relu, pad
 
 from mmgat.model.embedders.slaney_mel import SLANEY_LOG_MEL
 from mmgat.model.labels import LABELS, N_LABELS
-from mmgat.training.comparators.han_convnet import HanConfig
 from mmgat.training.comparators.preparation import (
     Preparation,
     made_bags,
     one_hot,
     single_windows,
 )
+from mmgat.training.comparators.systems.han_convnet import HanConfig
 from mmgat.training.data.bags import Bags
 from mmgat.training.metrics import Array
 

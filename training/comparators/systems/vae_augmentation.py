@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from mmgat.model.labels import N_LABELS
-from mmgat.training.comparators.han_convnet import HanConfig
 from mmgat.training.comparators.preparation import (
     Preparation,
     made_bags,
@@ -31,6 +30,7 @@ from mmgat.training.comparators.preparation import (
     pairs_of_one_label,
     single_windows,
 )
+from mmgat.training.comparators.systems.han_convnet import HanConfig
 from mmgat.training.data.bags import Bags
 
 LATENT: Final = 64

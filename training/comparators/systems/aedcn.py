@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from mmgat.model.labels import N_LABELS
-from mmgat.training.comparators.han_convnet import SLOPE, HanTrunk
-from mmgat.training.comparators.multitask_convnet import window_targets
+from mmgat.training.comparators.systems.han_convnet import SLOPE, HanTrunk
+from mmgat.training.comparators.systems.multitask_convnet import window_targets
 from mmgat.training.comparators.windows import (
     WindowLoss,
     WindowModel,

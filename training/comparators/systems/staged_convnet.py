@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from mmgat.training.comparators.han_convnet import HanConfig
 from mmgat.training.comparators.preparation import Preparation
+from mmgat.training.comparators.systems.han_convnet import HanConfig
 from mmgat.training.data.bags import Bags
 
 STAGES: Final = (("solo",), ("notes", "rendered", "nothing"), ("degraded", "notes", "nothing"))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from mmgat.model.labels import N_LABELS
-from mmgat.training.comparators.han_convnet import HanTrunk
+from mmgat.training.comparators.systems.han_convnet import HanTrunk
 from mmgat.training.comparators.windows import (
     WindowLoss,
     WindowModel,
