@@ -1,4 +1,4 @@
-"""The figures of ``docs/training.md``, one module a kind; each function returns a Figure."""
+"""The figures of ``docs/training``, one module a kind; each function returns a Figure."""
 
 from __future__ import annotations
 
