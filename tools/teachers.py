@@ -22,8 +22,8 @@ import soundfile
 import soxr
 
 from mmgat.model.labels import LABELS
-from mmgat.training.data.audioset import COLUMNS
-from mmgat.training.data.audioset_names import label_columns, read_class_names, to_labels
+from mmgat.training.data.published.audioset import COLUMNS
+from mmgat.training.data.published.audioset_names import label_columns, read_class_names, to_labels
 from mmgat.training.embedders.mn04 import MN04_RATE_HZ, Mn04
 from mmgat.training.embedders.yamnet import YAMNET_RATE_HZ, YAMNET_SAMPLES, Yamnet
 from mmgat.training.errors import TrainingDataError

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from mmgat.model.labels import LABELS
-from mmgat.training.data.audioset import COLUMNS
-from mmgat.training.data.audioset_names import LABEL_NAMES
+from mmgat.training.data.published.audioset import COLUMNS
+from mmgat.training.data.published.audioset_names import LABEL_NAMES
 from mmgat.training.distillation.teachers import TeacherFiles
 from mmgat.training.embedders.mn04 import N_MN04
 from mmgat.training.embedders.yamnet import N_YAMNET

@@ -103,8 +103,8 @@ def pieces(cache: Path, soundfonts: tuple[Path, ...], count: int) -> None:
 @click.option("--out", type=Folder, required=True, help="Takes the packed set.")
 def pack(data: Path, cache: Path, mib: float, out: Path) -> None:
     """Pack all that the next steps hear into one folder; they need nothing else but mn04."""
-    from mmgat.training.data.audioset_names import read_class_names
     from mmgat.training.data.label_text import minilm_embeddings
+    from mmgat.training.data.published.audioset_names import read_class_names
     from mmgat.training.transfer.audio import packed
     from mmgat.training.transfer.audio.parts import PartMaker
     from mmgat.training.transfer.checkpoint import training_data

@@ -1,4 +1,4 @@
-"""The data sets that a recipe may name. A new one is a module of this package and a line here."""
+"""The data sets that a recipe may name. A new one is a module and a line here."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 
 import torch
 
-from mmgat.training.data.audioset import AudioSet
 from mmgat.training.data.bags import Bags
 from mmgat.training.data.dataset import Dataset
 from mmgat.training.data.download import Archive
 from mmgat.training.data.embedded import Embedded
 from mmgat.training.data.mixtures import Mixtures
-from mmgat.training.data.openmic import OpenMIC
-from mmgat.training.data.openmic_irmas import OpenMICIrmas
+from mmgat.training.data.published.audioset import AudioSet
+from mmgat.training.data.published.openmic import OpenMIC
+from mmgat.training.data.published.openmic_irmas import OpenMICIrmas
 from mmgat.training.data.yard import YardClips
 from mmgat.training.errors import TrainingDataError
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from mmgat.model.checkpoint import load_checkpoint, save_tensors
 from mmgat.model.embedders.convnet import ConvNetEmbedder
-from mmgat.training.data.audioset_names import to_labels
+from mmgat.training.data.published.audioset_names import to_labels
 from mmgat.training.distillation.shards import Arrays, Columns, class_tables, read_shards
 from mmgat.training.distillation.student import Batch, Student, class_weights, jitter, losses
 from mmgat.training.distillation.workspace import workspace

@@ -29,7 +29,7 @@ import torch
 from tqdm import tqdm
 
 from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples
-from mmgat.training.data.audioset_names import label_columns, read_class_names, to_labels
+from mmgat.training.data.published.audioset_names import label_columns, read_class_names, to_labels
 from mmgat.training.distillation.teachers import TeacherFiles, Teachers
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.arrangement import CLIP_S

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.labels import N_LABELS
-from mmgat.training.data.audioset_names import to_labels
 from mmgat.training.data.bags import bag_targets
+from mmgat.training.data.published.audioset_names import to_labels
 from mmgat.training.distillation.platt_scaling import PlattScaling, TeacherScores
 from mmgat.training.distillation.shards import Columns, finished_shards, kept
 from mmgat.training.metrics import Array

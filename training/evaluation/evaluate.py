@@ -77,7 +77,12 @@ def evaluate_irmas(
 
     from mmgat.model.checkpoint import load_checkpoint
     from mmgat.model.labels import INDEX
-    from mmgat.training.data.irmas import COVERED, N_TEST_CLIPS, embed_clips, evaluation_clips
+    from mmgat.training.data.published.irmas import (
+        COVERED,
+        N_TEST_CLIPS,
+        embed_clips,
+        evaluation_clips,
+    )
     from mmgat.training.evaluation.benchmark_metrics import irmas_clip_scores, irmas_scores
 
     loaded = load_checkpoint(checkpoint)

@@ -15,7 +15,7 @@ import numpy as np
 from mmgat.model.card import Card, OperatingPoint, Sensitivity, checkpoint_path, write_card
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.labels import LABELS
-from mmgat.training.data.audioset import read_audioset
+from mmgat.training.data.published.audioset import read_audioset
 from mmgat.training.fitting.fit import predict
 from mmgat.training.metrics import Array
 

@@ -15,7 +15,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from mmgat.model.embedders.mobilenet import N_FEATURES, SpectrogramMobileNet
 from mmgat.model.embedders.tagger import N_HIDDEN
 from mmgat.model.embedders.tags import TAGS
-from mmgat.training.data.audioset_names import FIRST_MUSIC_NAME, LAST_MUSIC_NAME, label_columns
+from mmgat.training.data.published.audioset_names import (
+    FIRST_MUSIC_NAME,
+    LAST_MUSIC_NAME,
+    label_columns,
+)
 from mmgat.training.embedders.mn04 import N_MN04, published_network
 
 FIRST_LAYERS: Final = 12

@@ -17,7 +17,7 @@ from mmgat.model.embedders.mobilenet import SpectrogramMobileNet
 from mmgat.model.embedders.tagger import MOST_CLASSES, TaggerEmbedder
 from mmgat.model.embedders.tags import TAGS
 from mmgat.model.mmgat import MMGAT
-from mmgat.training.data.audioset_names import label_columns
+from mmgat.training.data.published.audioset_names import label_columns
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.sample_bank import source_of, split_of
 from mmgat.training.transfer.backbone import (

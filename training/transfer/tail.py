@@ -22,7 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 from mmgat.model.checkpoint import save_tensors
 from mmgat.model.embedders.mobilenet import N_FEATURES
 from mmgat.model.labels import N_LABELS
-from mmgat.training.data.audioset_names import label_columns, to_labels
+from mmgat.training.data.published.audioset_names import label_columns, to_labels
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting.losses import masked_mean, presence_loss
 from mmgat.training.transfer.audio.parts import N_NODES

@@ -15,7 +15,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from mmgat.model.labels import N_LABELS
-from mmgat.training.data.audioset_names import label_columns, to_labels
+from mmgat.training.data.published.audioset_names import label_columns, to_labels
 from mmgat.training.transfer.features import Arrays
 
 HALF_WAY: Final = 0.5

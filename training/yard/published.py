@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.labels import INDEX, N_LABELS
-from mmgat.training.data.irmas import (
+from mmgat.training.data.published.irmas import (
     COVERED,
     IrmasClip,
     evaluation_clips,
     hold_out,
     training_clips,
 )
-from mmgat.training.data.openmic import openmic_labels
+from mmgat.training.data.published.openmic import openmic_labels
 from mmgat.training.data.yard_store import LabelledClip, Yard, weakly_labelled
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.features.registry import RATE_HZ

@@ -23,8 +23,8 @@ from mmgat.training.fitting.recipe import Recipe
 from mmgat.training.fitting.run_folder import load_run, reserve_run
 from mmgat.training.fitting.runs import run, table
 from tests.conftest import untrained_card, untrained_mmgat
-from tests.training.data.test_irmas import published as published_irmas
-from tests.training.data.test_openmic import published as published_openmic
+from tests.training.data.published.test_irmas import published as published_irmas
+from tests.training.data.published.test_openmic import published as published_openmic
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmgat.model.embedders.tags import TAGS
-from mmgat.training.data.audioset_names import LABEL_NAMES
+from mmgat.training.data.published.audioset_names import LABEL_NAMES
 from mmgat.training.transfer.audio.parts import CLIP_SAMPLES, PACKED_KINDS, Part
 
 RATE = 32_000

@@ -7,8 +7,8 @@ import torch
 from mmgat.model.embedders.mobilenet import SpectrogramMobileNet
 from mmgat.model.embedders.tags import NODE_SIZE, TAGS
 from mmgat.model.labels import LABELS
-from mmgat.training.data.audioset_names import label_columns
 from mmgat.training.data.label_text import LabelText
+from mmgat.training.data.published.audioset_names import label_columns
 from mmgat.training.transfer import heads, tail
 from mmgat.training.transfer.backbone import Classes, Stem, Tail, kept_classes
 from mmgat.training.transfer.checkpoint import embedder_of

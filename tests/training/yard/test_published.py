@@ -5,12 +5,12 @@ import pytest
 import soundfile
 
 from mmgat.model.labels import INDEX
-from mmgat.training.data.irmas import COVERED, evaluation_clips, training_clips
+from mmgat.training.data.published.irmas import COVERED, evaluation_clips, training_clips
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.yard import published
-from tests.training.data.test_irmas import published as write_irmas
-from tests.training.data.test_openmic import KEYS
-from tests.training.data.test_openmic import published as write_openmic
+from tests.training.data.published.test_irmas import published as write_irmas
+from tests.training.data.published.test_openmic import KEYS
+from tests.training.data.published.test_openmic import published as write_openmic
 
 
 def openmic(folder: Path) -> Path:

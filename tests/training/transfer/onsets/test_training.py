@@ -9,8 +9,8 @@ from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.tagger import TaggerEmbedder
 from mmgat.model.embedders.tags import NODE_SIZE, TAGS
 from mmgat.model.mmgat import MMGAT
-from mmgat.training.data.audioset_names import LABEL_NAMES, LAST_MUSIC_NAME
 from mmgat.training.data.label_text import LabelText
+from mmgat.training.data.published.audioset_names import LABEL_NAMES, LAST_MUSIC_NAME
 from mmgat.training.transfer import heads
 from mmgat.training.transfer.backbone import Tail
 from mmgat.training.transfer.checkpoint import embedder_of, parts_of

@@ -6,7 +6,7 @@ import torch
 from scipy.special import expit
 
 from mmgat.model.embedders.kaldi_mel import kaldi_log_mel
-from mmgat.training.data.audioset_names import LABEL_NAMES
+from mmgat.training.data.published.audioset_names import LABEL_NAMES
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.transfer.audio.mixing import Clips
 from mmgat.training.transfer.audio.parts import CLIP_SAMPLES, LEAD, N_NODES

@@ -2,7 +2,7 @@ import torch
 
 from mmgat.model.labels import INDEX
 from mmgat.training.data.bags import Bags, weakly_labelled
-from mmgat.training.data.openmic_irmas import append_by_class
+from mmgat.training.data.published.openmic_irmas import append_by_class
 
 
 def bags(labels: list[str], n_instances: int, first: float) -> Bags:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from mmgat.model.labels import LABELS
-from mmgat.training.data.audioset import COLUMNS, MUSIC_COLUMNS, read_audioset
-from mmgat.training.data.audioset_names import LABEL_NAMES
+from mmgat.training.data.published.audioset import COLUMNS, MUSIC_COLUMNS, read_audioset
+from mmgat.training.data.published.audioset_names import LABEL_NAMES
 from mmgat.training.errors import TrainingDataError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmgat.model.labels import INDEX, LABELS
-from mmgat.training.data.audioset_names import (
+from mmgat.training.data.published.audioset_names import (
     LABEL_NAMES,
     label_columns,
     music_columns,

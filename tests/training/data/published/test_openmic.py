@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmgat.model.labels import INDEX
-from mmgat.training.data.openmic import read_openmic
+from mmgat.training.data.published.openmic import read_openmic
 from mmgat.training.errors import TrainingDataError
 
 KEYS = ["000046_3840", "000135_483840", "000139_119040", "000141_153600"]

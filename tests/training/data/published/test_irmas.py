@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from mmgat.model.labels import INDEX, LABELS
-from mmgat.training.data.irmas import (
+from mmgat.training.data.published.irmas import (
     COVERED,
     IrmasClip,
     embed_clips,
     hold_out,
     training_clips,
 )
-from mmgat.training.data.irmas import evaluation_clips as all_test_clips
+from mmgat.training.data.published.irmas import evaluation_clips as all_test_clips
 from mmgat.training.errors import TrainingDataError
 
 RATE = 44_100

@@ -10,7 +10,7 @@ from torch import Tensor
 from mmgat.model.labels import INDEX
 from mmgat.training.data.bags import Bags, weakly_labelled
 from mmgat.training.data.dataset import Dataset, Source
-from mmgat.training.data.irmas import (
+from mmgat.training.data.published.irmas import (
     COVERED,
     IRMAS_ARCHIVES,
     IrmasClip,
@@ -19,7 +19,7 @@ from mmgat.training.data.irmas import (
     hold_out,
     training_clips,
 )
-from mmgat.training.data.openmic import OpenMIC
+from mmgat.training.data.published.openmic import OpenMIC
 
 
 def append_by_class(openmic: Bags, irmas: Bags, generator: torch.Generator) -> Bags:
