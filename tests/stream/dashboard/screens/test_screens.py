@@ -11,7 +11,7 @@ from mmgat.stream.dashboard.app import DashboardApp
 from mmgat.stream.dashboard.screens.frame import SCREENS
 from mmgat.stream.dashboard.state.dashboard import DashboardState, advance, observe
 from tests.stream.dashboard.builders import Clock, Silence
-from tests.stream.dashboard.states import STATES
+from tests.stream.dashboard.screens.states import STATES
 
 SIZES = [(40, 12), (80, 24), (120, 40)]
 
