@@ -8,7 +8,7 @@ import pytest
 
 from mmgat.stream.bus import subscription
 from mmgat.stream.bus.protocol import Message
-from tools.fuzz_bus import attack_control, attack_publisher, attack_readers
+from tools.fuzz_bus.attacks import attack_control, attack_publisher, attack_readers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 

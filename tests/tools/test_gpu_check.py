@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tools.benchmark.__main__ import ON_A_DEVICE
-from tools.gpu_equality import WITHIN, lines
+from tools.gpu.equality import WITHIN, lines
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "gpu_check.sh"
+SCRIPT = Path(__file__).parents[2] / "tools" / "gpu" / "check.sh"
 
 
 @pytest.mark.timeout(300)

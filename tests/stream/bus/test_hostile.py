@@ -22,8 +22,8 @@ from mmgat.stream.dashboard.state.dashboard import DashboardState, advance
 from mmgat.stream.errors import ProtocolError
 from tests.stream.bus.messages import event
 from tests.stream.bus.test_golden import MESSAGES
-from tools.fuzz_bus import Bridges
-from tools.hostile.peer import HostilePeer, frame
+from tools.fuzz_bus.attacks import Bridges
+from tools.fuzz_bus.peer import HostilePeer, frame
 
 PATIENCE_S = 20.0
 MARKERS = count()

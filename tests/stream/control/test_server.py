@@ -24,7 +24,7 @@ from mmgat.stream.control.requests import (
 )
 from mmgat.stream.control.server import BURST, ControlServer
 from mmgat.stream.errors import ProtocolError, PublishError, SettingsError
-from tools.hostile.peer import HostilePeer, frame
+from tools.fuzz_bus.peer import HostilePeer, frame
 
 ANY = "tcp://127.0.0.1:*"
 AUDIT = "mmgat.stream.control.audit"

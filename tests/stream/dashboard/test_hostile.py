@@ -11,7 +11,7 @@ import pytest
 from mmgat.stream.bus.protocol import from_frames
 from mmgat.stream.errors import ProtocolError
 from tests.stream.dashboard.builders import dashboard, estimate, hello, until_shown
-from tools.hostile.messages import hostile_frames
+from tools.fuzz_bus.messages import hostile_frames
 
 
 @pytest.mark.parametrize("seed", [0, 1])

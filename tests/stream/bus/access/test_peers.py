@@ -16,7 +16,7 @@ from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.settings import BusSettings
 from tests.stream.bus.messages import HELLO, event
-from tools.hostile.peer import MORE, HostilePeer, frame
+from tools.fuzz_bus.peer import MORE, HostilePeer, frame
 
 
 @pytest.fixture

@@ -1,10 +1,5 @@
-"""Hostile publishers against readers, hostile readers against the publisher, hostile clients against
-the control endpoint.
+"""The attacks: on readers, on the publisher and an honest reader beside it, on the control endpoint.
 
-    python -m tools.fuzz_bus                       a million each: half an hour
-    python -m tools.fuzz_bus --only publisher
-
-Ends with an error unless nothing died, an honest reader lost nothing, and memory stayed in bounds.
 Everything goes through real sockets on this machine.
 """
 
@@ -23,7 +18,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-import click
 import msgspec
 import zmq
 
@@ -42,8 +36,8 @@ from mmgat.stream.control.requests import Describe, Request, encode_request
 from mmgat.stream.control.server import ControlServer
 from mmgat.stream.dashboard.state.dashboard import DashboardState, advance
 from mmgat.stream.errors import StreamError
-from tools.hostile.messages import VALID, hostile_frames
-from tools.hostile.peer import MORE, HostilePeer, frame
+from tools.fuzz_bus.messages import VALID, hostile_frames
+from tools.fuzz_bus.peer import MORE, HostilePeer, frame
 
 BATCH: Final = 200
 TIMEOUT_S: Final = 60.0
@@ -261,35 +255,3 @@ class _Memory:
         self._last_mb = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
         if n_messages <= self._from or not self._first_mb:
             self._first_mb = self._last_mb
-
-
-@click.command()
-@click.option("--messages", default=1_000_000, show_default=True, help="Hostile ones, each way.")
-@click.option("--seed", default=0, show_default=True, help="Of the messages.")
-@click.option("--only", type=click.Choice(["readers", "publisher", "control"]), help="One of them.")
-def main(messages: int, seed: int, only: str | None) -> None:
-    """Send hostile messages to readers and to the publisher; Linux only, for it reads /proc."""
-    for name in ("mmgat", "mmgat.stream.control.audit"):  # faults are what is asked for
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    failed = False
-    for name, attack in (
-        ("readers", attack_readers),
-        ("publisher", attack_publisher),
-        ("control", attack_control),
-    ):
-        if only not in (None, name):
-            continue
-        begun = time.monotonic()
-        outcome = attack(messages, seed)
-        failed = failed or bool(outcome.faults)
-        click.echo(
-            f"{name}: {outcome.messages} hostile messages in {time.monotonic() - begun:.0f} s: "
-            f"{outcome.deaths} deaths, {outcome.refused} refused, {outcome.lost} lost by an honest "
-            f"reader, memory {outcome.growth_mb:+.1f} MB"
-        )
-    if failed:
-        raise click.ClickException("expected no death, no loss, and memory within 20 MB")
-
-
-if __name__ == "__main__":
-    main()

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tools import broken_lines
+from tools.mutation import broken_lines
 
 
 def test_broken_lines_are_noticed_by_their_tests() -> None:
-    """The short form of mutation testing: ``python -m tools.broken_lines`` breaks all of them."""
-    command = [sys.executable, "-m", "tools.broken_lines", "--sample", "8"]
+    """The short form; ``python -m tools.mutation.broken_lines`` breaks all of them."""
+    command = [sys.executable, "-m", "tools.mutation.broken_lines", "--sample", "8"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=230, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 of 8 broken lines noticed" in done.stdout

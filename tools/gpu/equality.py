@@ -1,6 +1,6 @@
 """A GPU against the CPU: the demo's windows through both, in torch and in ONNX Runtime.
 
-python -m tools.gpu_equality cuda        or cuda:1, mps; cpu rehearses it where there is no GPU
+python -m tools.gpu.equality cuda        or cuda:1, mps; cpu rehearses it where there is no GPU
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from mmgat.stream.commands.live.inputs import demo_clip
 from tests.stream.bridges.running import PATIENCE_S, Process, bridge, free_port, publishing
 from tests.stream.bus.messages import ESTIMATE, event
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "tools" / "subscribers"
 GOLDEN = ROOT / "tests" / "stream" / "bus" / "golden"
 

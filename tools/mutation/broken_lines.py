@@ -1,8 +1,8 @@
 """Breaks each line of a list and asks whether its test notices.
 
-    python -m tools.broken_lines                  all of ``broken_lines.toml``: a minute
-    python -m tools.broken_lines --sample 8       as many, at random: what CI does
-    python -m tools.broken_lines overflow clip    those whose fact has one of these words in it
+    python -m tools.mutation.broken_lines                  all of ``broken_lines.toml``: a minute
+    python -m tools.mutation.broken_lines --sample 8       as many, at random: what CI does
+    python -m tools.mutation.broken_lines overflow clip    those whose fact has one of these words in it
 
 These are lines whose breaking once went unnoticed; ``tools.mutation`` breaks lines at random. A
 process that has imported all tests forks for every line; the fork gives the functions of the module

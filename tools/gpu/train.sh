@@ -1,7 +1,7 @@
 #!/bin/sh
 # The default model's training on a machine with a GPU, from a packed set, in one go.
 #
-#     tools/gpu_train.sh PACK MN04 OUT [cuda|cuda:1|mps|cpu]      cpu rehearses it where there is no GPU
+#     tools/gpu/train.sh PACK MN04 OUT [cuda|cuda:1|mps|cpu]      cpu rehearses it where there is no GPU
 #
 # PACK is the folder of `mmgat-train transfer pack --mib 60`, MN04 the published state dict, OUT takes the
 # checkpoints: OUT/first before the onsets are learned, OUT/last after. The sizes below suit a card's quarter of an
@@ -13,7 +13,7 @@ set -e
 pack=$1 mn04=$2 out=$3 device=${4:-cuda}
 [ -n "$out" ] || { echo "expected PACK MN04 OUT [DEVICE]" >&2; exit 2; }
 cache=${CACHE:-$(mktemp -d)} parts=${PARTS:-200} steps=${STEPS:-1500} epochs=${EPOCHS:-3}
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 names=$(mktemp -d)
 trap 'rm -rf "$names"' EXIT
 mkdir "$names/mmgat"

@@ -1,13 +1,13 @@
 #!/bin/sh
 # On a machine with a GPU: tests, equality with the CPU, latency, channels in real time; one table at the end.
 #
-#     tools/gpu_check.sh [cuda|cuda:1|mps|cpu]      cpu rehearses it where there is no GPU
+#     tools/gpu/check.sh [cuda|cuda:1|mps|cpu]      cpu rehearses it where there is no GPU
 #
 # It needs Python with torch, onnxruntime, onnx, numpy, msgspec, click, tqdm, pyzmq, soundfile, soxr, safetensors,
 # threadpoolctl and, for the tests, pytest and hypothesis; no network. It takes less than eight minutes: what is
 # late is stopped and named. PATIENCE=4 waits four times as long, on a machine that has other work.
 device=${1:-cuda}
-cd "$(dirname "$0")/.." || exit 1
+cd "$(dirname "$0")/../.." || exit 1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mkdir "$folder/mmgat"
@@ -28,7 +28,7 @@ run() {
 }
 python=$(command -v python3 || command -v python)
 [ "$device" = cpu ] && marked="not gpu" || marked=gpu
-run equality 60 "$python" -m tools.gpu_equality "$device"
+run equality 60 "$python" -m tools.gpu.equality "$device"
 run tests 110 "$python" -m pytest -q -p no:cacheprovider -o addopts="" \
     -W ignore::pytest.PytestConfigWarning -m "$marked" tests/model/backends \
     tests/model/embedders/test_torch_front_ends.py tests/stream/recognition/test_recognizer.py

@@ -1,1 +1,0 @@
-"""Peers and messages that no library would make."""
