@@ -121,7 +121,7 @@ class EventDetector:
         if len(self._last) == n_windows and not silent:
             mean = reduce(np.add, self._last) / n_windows
             reached = np.flatnonzero(mean >= on_level).tolist()
-        self._hits = np.flatnonzero(scores >= off_level).tolist()
+        self._hits = [] if silent else np.flatnonzero(scores >= off_level).tolist()
         end_of_hit = min(centre + self._hop_s / 2, self._end_s)
         for index in self._hits:
             track = self._tracks[index]

@@ -133,3 +133,13 @@ def test_a_label_without_a_threshold_is_never_named_nor_nearly() -> None:
     assert len(events) == 19
     assert "drums" not in {event.label for event in events}
     assert detector.near_misses == []
+
+
+def test_silence_ends_an_instrument_whose_threshold_is_zero() -> None:
+    decision = EventDetector({"piano": 0.0}, 0.5, "lab")
+    nothing = np.zeros(len(LABELS), np.float32)
+    for index in range(3):
+        decision.update(window(index), nothing)
+    assert decision.active == ["piano"]
+    (event,) = decision.update(window(3), nothing, silent=True)
+    assert (event.event, decision.active, decision.near_misses) == ("off", [], [])
