@@ -44,6 +44,10 @@ MAX_STEM_BYTES: Final = 120
 MAX_CHANNELS: Final = 8
 """FLAC holds no more."""
 
+ANY_RATE_HZ, MAX_RATE_HZ = 65_535, 655_350
+"""FLAC holds each rate up to the first, and whole tens up to the second; libsndfile writes others that
+nobody can read."""
+
 log = logging.getLogger(__name__)
 
 
@@ -274,6 +278,11 @@ class RecordingFolder:
         if isinstance(error, soundfile.SoundFileError) and free < FULL_BYTES:
             return f"the disk of {str(self.folder)!r} is full"
         return str(error)
+
+
+def holds_rate(rate_hz: int) -> bool:
+    """Whether a clip may have this rate."""
+    return rate_hz <= ANY_RATE_HZ or (rate_hz <= MAX_RATE_HZ and rate_hz % 10 == 0)
 
 
 def _size(piece: _Piece) -> int:

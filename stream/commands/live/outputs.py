@@ -153,15 +153,20 @@ def _recorder(settings: RecordSettings, streams: Sequence[StreamInput]) -> Sink:
     """Imports late: most runs keep nothing.
 
     Raises:
-        SettingsError: the folder is no use, or a stream has more channels than a recording holds.
+        SettingsError: the folder is no use, or a recording cannot hold a stream's channels or rate.
     """
     from mmgat.stream.sinks.recorder import Recorder
-    from mmgat.stream.sinks.recording_folder import MAX_CHANNELS, RecordingFolder
+    from mmgat.stream.sinks.recording_folder import MAX_CHANNELS, RecordingFolder, holds_rate
 
     for stream in streams:
         if (found := stream.n_channels) > MAX_CHANNELS:
             raise SettingsError(
                 f"expected at most {MAX_CHANNELS} channels to record, found {found} of "
                 f"{stream.name!r}: choose some with --channels or --split"
+            )
+        if not holds_rate(rate_hz := stream.source.sample_rate_hz):
+            raise SettingsError(
+                f"expected a rate to record that FLAC holds, found {rate_hz} Hz of {stream.name!r}: "
+                "choose 44100, 48000, 96000 or 192000 Hz, or leave out --record"
             )
     return Recorder(RecordingFolder(settings), settings)

@@ -17,7 +17,7 @@ import soundfile
 
 from mmgat.stream.settings import RecordSettings
 from mmgat.stream.sinks.own_files import OwnFiles
-from mmgat.stream.sinks.recording_folder import RecordingFolder
+from mmgat.stream.sinks.recording_folder import RecordingFolder, holds_rate
 from mmgat.stream.sinks.session_log import SessionLog
 from tools.power_cuts import FOREIGN, Trial, put_foreign
 
@@ -358,3 +358,17 @@ def test_some_of_the_disk_is_left_to_others(
     assert "expected 200 MB left for others" in folder.take_refusal()
     folder.close()
     assert list(tmp_path.glob("*.flac")) == []
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "held"),
+    [(4_000, True), (65_537, False), (192_000, True), (192_001, False), (655_360, False)],
+)
+def test_what_a_rate_is_recorded_at_is_read_again(tmp_path: Path, rate_hz: int, held: bool) -> None:
+    path = tmp_path / "clip.flac"
+    try:
+        soundfile.write(path, np.ones(5_000), rate_hz)
+        read, _ = soundfile.read(path)
+    except soundfile.SoundFileError:
+        read = np.zeros(0)
+    assert (len(read) == 5_000) is holds_rate(rate_hz) is held

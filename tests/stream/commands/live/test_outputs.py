@@ -17,8 +17,13 @@ import pytest
 import soundfile
 
 from mmgat.model.labels import LABELS
+from mmgat.stream.audio.inputs import Input, streams_of
+from mmgat.stream.audio.stdin import StdinSource
 from mmgat.stream.bus.protocol import Status
 from mmgat.stream.bus.subscriber import Subscriber
+from mmgat.stream.commands.live.outputs import Outputs
+from mmgat.stream.errors import SettingsError
+from mmgat.stream.settings import ProgramSettings, RecordSettings
 from tests.conftest import melody
 
 COMMAND = [sys.executable, "-m", "mmgat.stream", "--no-dashboard"]
@@ -251,3 +256,17 @@ def test_one_bad_file_does_not_end_the_work_on_the_others(
     none = run("--file", str(bad), "--file", str(tmp_path / "missing.wav"))
     assert none.returncode == 1
     assert re.search(r"bad\.wav.*\n.*missing\.wav", none.stderr.decode())
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "channels", "fault"),
+    [(192_001, 1, "expected a rate to record"), (48_000, 9, "expected at most 8 channels")],
+)
+def test_what_no_recording_holds_is_refused_before_anything_is_captured(
+    tmp_path: Path, rate_hz: int, channels: int, fault: str
+) -> None:
+    settings = ProgramSettings(record=RecordSettings(folder=tmp_path))
+    streams = streams_of([Input(StdinSource(rate_hz, channels))])
+    with pytest.raises(SettingsError, match=fault):
+        Outputs(settings, streams)
+    assert list(tmp_path.iterdir()) == []
