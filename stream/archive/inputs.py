@@ -11,20 +11,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-SUFFIXES: Final = frozenset({
-    ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2",
-    ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".m4a", ".m4b", ".aac", ".wma", ".ac3", ".eac3",
-    ".amr", ".ape", ".mka", ".mpc", ".tta", ".wv", ".webm", ".mp4", ".m4v", ".mkv", ".mov", ".avi",
-    ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".flv", ".3gp",
-})  # fmt: skip
-"""What is taken from a folder; a file that is named is always tried."""
+from mmgat.stream.audio.sound_names import SOUND_BEGINS, SUFFIXES
 
 PLAYLISTS: Final = (".m3u", ".m3u8")
 
 DESCRIPTORS: Final = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 """What a shell's ``<(...)`` gives."""
-
-SOUND_BEGINS: Final = (b"RIFF", b"FORM", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b".snd", b"caff")
 
 
 @dataclass
@@ -89,7 +81,12 @@ def _below(item: str, recursive: bool, found: Inputs) -> Iterator[str]:
             )
             return
         found.roots.add(os.path.abspath(item))
-        yield from _files_in(item)
+        is_empty = True
+        for path in _files_in(item):
+            is_empty = False
+            yield path
+        if is_empty:
+            found.faults.append(f"expected sound files in the folder {item!r}, found none")
     elif suffix in PLAYLISTS and os.path.isfile(item):
         for path in _from_playlist(item, found):
             found.roots.add(os.path.dirname(os.path.abspath(path)))

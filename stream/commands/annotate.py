@@ -6,7 +6,8 @@ import os
 
 import click
 
-from mmgat.stream.archive.inputs import SUFFIXES, find_inputs
+from mmgat.stream.archive.inputs import find_inputs
+from mmgat.stream.audio.sound_names import SUFFIXES
 from mmgat.stream.commands.options import (
     HELP_NAMES,
     RECOGNIZER_OPTIONS,

@@ -38,7 +38,7 @@ def event_line(event: Event, with_source: bool = False) -> str:
     """An event as a line: when, what, and since when."""
     source = f"{event.source}  " if with_source else ""
     since = f"  (since {clock(event.onset_s)})" if event.event == "off" else ""
-    return f"{source}{clock(event.time_s)}  {event.label:18s}{event.event:3s}{since}"
+    return f"{source}{clock(event.time_s)}  {event.label:18s}{event.event:3s}{since}".rstrip()
 
 
 def clock(seconds: float) -> str:

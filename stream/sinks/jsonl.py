@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from mmgat.stream.audio.sound_names import is_sound
 from mmgat.stream.bus.protocol import Estimate, Event, Hello, Mark, Message, to_json
 from mmgat.stream.errors import SettingsError
 from mmgat.stream.sinks.base import Sink
@@ -43,6 +44,11 @@ class JsonLines(Sink):
                 )
             return
         try:
+            if is_sound(Path(self.path)):
+                raise SettingsError(
+                    f"expected a file to write JSON lines to, found sound in {self.path!r}: name "
+                    "another with --jsonl"
+                )
             self._writer = LineWriter.to_file(Path(self.path))
         except OSError as error:
             raise SettingsError(

@@ -14,6 +14,7 @@ from mmgat.stream.archive.formats.base import DocumentFormat, Format, RowFormat
 from mmgat.stream.archive.inputs import Inputs
 from mmgat.stream.archive.output.journal import Journal
 from mmgat.stream.archive.result import FileResult, Origin
+from mmgat.stream.audio.sound_names import is_sound
 from mmgat.stream.errors import OutputError
 
 JOURNAL: Final = "mmgat-tag.journal"
@@ -71,6 +72,11 @@ class Target:
                     "expected a folder with --resume and --format parquet, found a file: a Parquet "
                     "file cannot be added to"
                 )
+        if self.out is not None and not self.is_folder and is_sound(self.out):
+            raise OutputError(
+                f"expected a file for results with --out, found sound in {str(self.out)!r}, which is "
+                "never written over: name another"
+            )
         places = [self.journal_path, None if self.is_folder else self.out]
         found = any(place is not None and place.exists() for place in places)
         if found and not (self.resume or self.overwrite):

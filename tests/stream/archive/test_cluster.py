@@ -30,9 +30,9 @@ from mmgat.model.cluster import (
 from mmgat.stream.archive.annotator import Annotator
 from mmgat.stream.archive.distributed import AnnotatingActor
 from mmgat.stream.archive.formats.parquet import result_row
-from mmgat.stream.archive.inputs import SUFFIXES
 from mmgat.stream.archive.result import FileResult, Origin
 from mmgat.stream.archive.workers import Job
+from mmgat.stream.audio.sound_names import SUFFIXES
 from mmgat.stream.recognition.recognizer import Recognizer
 from mmgat.stream.settings import ModelSettings, StreamSettings
 from mmgat.training.commands.train import main as train

@@ -43,6 +43,11 @@ def test_a_folder_without_r_is_a_fault_that_says_so(music: Path) -> None:
     assert "-r takes the files in it" in found.faults[0]
 
 
+def test_a_folder_without_sound_is_a_fault(tmp_path: Path) -> None:
+    found = find_inputs([str(tmp_path)], recursive=True)
+    assert found.faults == [f"expected sound files in the folder {str(tmp_path)!r}, found none"]
+
+
 def test_a_pattern_is_expanded_unless_it_is_a_file(music: Path) -> None:
     assert names(f"{music}/**/*.wav") == ["c.wav"]
     strange = music / "take[1].wav"

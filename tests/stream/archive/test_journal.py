@@ -73,6 +73,19 @@ def test_results_that_are_there_are_not_written_over_by_chance(
     replace(target, overwrite=True).check(1)
 
 
+@pytest.mark.parametrize("change", [{}, {"resume": True}, {"overwrite": True}])
+@pytest.mark.parametrize(
+    ("name", "head"), [("take.wav", b"any"), ("take.txt", b"fLaC"), ("a.jsonl", b"RIFF")]
+)
+def test_a_recording_is_never_written_over(
+    tmp_path: Path, change: dict[str, bool], name: str, head: bytes
+) -> None:
+    out = tmp_path / name
+    out.write_bytes(head)
+    with pytest.raises(OutputError, match="found sound in .*, which is never written over"):
+        replace(Target(get_format("jsonl"), out), **change).check(1)
+
+
 def test_a_part_that_the_journal_does_not_name_is_replaced(
     tmp_path: Path, origin: Origin, result: FileResult
 ) -> None:

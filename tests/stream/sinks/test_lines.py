@@ -23,7 +23,7 @@ OFF = Event(source="mic", event="off", id="p1", label="piano", time_s=83.26, ons
 
 
 def test_an_event_is_a_line_with_its_time_and_at_its_end_its_onset() -> None:
-    assert event_line(ON) == "0:01.5  piano             on "
+    assert event_line(ON) == "0:01.5  piano             on"
     assert event_line(OFF) == "1:23.3  piano             off  (since 0:01.0)"
     assert event_line(OFF, with_source=True).startswith("mic  1:23.3  piano")
 
@@ -39,8 +39,8 @@ def test_the_console_prints_events_to_standard_output_without_control_codes(
         printer.handle(ON)
         printer.close()
     assert printed.getvalue().splitlines() == [
-        "0:01.5  piano             on ",
-        "mic\\x1b  0:01.5  piano             on ",
+        "0:01.5  piano             on",
+        "mic\\x1b  0:01.5  piano             on",
     ]
 
 
@@ -53,6 +53,14 @@ def test_without_a_standard_output_the_console_prints_nothing_and_json_lines_are
     printer.handle(ON)
     with pytest.raises(SettingsError, match="expected a standard output to write JSON lines to"):
         JsonLines("-").open()
+
+
+def test_json_lines_are_not_added_to_a_recording(tmp_path: Path) -> None:
+    song = tmp_path / "song.flac"
+    song.write_bytes(b"fLaC")
+    with pytest.raises(SettingsError, match="found sound in"):
+        JsonLines(str(song)).open()
+    assert song.read_bytes() == b"fLaC"
 
 
 def test_the_console_and_the_sum_lose_no_event_and_json_lines_take_all_that_is_said() -> None:
