@@ -6,6 +6,7 @@ import os
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.stream.archive.inputs import find_inputs
 from mmgat.stream.audio.sound_names import SUFFIXES
 from mmgat.stream.commands.options import (
@@ -19,7 +20,7 @@ from mmgat.stream.settings import ProgramSettings
 from mmgat.stream.sinks.text import printable
 
 
-@click.command(context_settings=HELP_NAMES)
+@click.command(cls=Command, context_settings=HELP_NAMES)
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--ray", "address", default="local", show_default=True, metavar="ADDRESS",
               help="Of the cluster: auto, ray://head:10001; local starts one here.")  # fmt: skip

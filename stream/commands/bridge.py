@@ -11,6 +11,7 @@ import click
 import msgspec
 from click.types import StringParamType
 
+from mmgat.model.command_line import Command, Group
 from mmgat.stream import setting_types
 from mmgat.stream.bridges.base import Bridge
 from mmgat.stream.bridges.registry import bridge_class, bridge_names
@@ -33,7 +34,7 @@ class Text(StringParamType):
     envvar_list_splitter = setting_types.SEPARATOR
 
 
-class Bridges(click.Group):
+class Bridges(Group):
     """The bridges as commands, imported when one is run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -108,7 +109,9 @@ def command_of(name: str) -> click.Command:
 
     for field in reversed(fields):
         run = _option(field)(run)
-    return click.command(name, help=inspect.getdoc(bridge), context_settings=HELP_NAMES)(run)
+    return click.command(
+        name, cls=Command, help=inspect.getdoc(bridge), context_settings=HELP_NAMES
+    )(run)
 
 
 def run_bridge(name: str, bridge: Bridge, connection: Connection) -> int | None:

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.stream.commands.options import HELP_NAMES, report_user_errors
 from mmgat.stream.connection import Connection, connection_options
 from mmgat.stream.control.client import ControlClient
@@ -27,7 +28,7 @@ from mmgat.stream.errors import SettingsError
 DEFAULT_CONTROL = "tcp://127.0.0.1:5560"
 
 
-@click.command("mmgat-control", context_settings=HELP_NAMES)
+@click.command("mmgat-control", cls=Command, context_settings=HELP_NAMES)
 @connection_options(DEFAULT_CONTROL, "The engine's control endpoint.")
 @click.argument("request", metavar="REQUEST")
 @click.argument("values", nargs=-1, metavar="[VALUE]...")

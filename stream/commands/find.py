@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.stream.commands.options import HELP_NAMES, report_user_errors
 from mmgat.stream.errors import OutputError, StreamError
 from mmgat.stream.sinks.text import printable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mmgat.stream.archive.search.stretches import Found
 
 
-@click.command(context_settings=HELP_NAMES)
+@click.command(cls=Command, context_settings=HELP_NAMES)
 @click.argument("results")
 @click.argument("query")
 @click.option("--longer", default=0.0, metavar="SECONDS", type=click.FloatRange(0),

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.stream.bus.access.keys import make_pair
 from mmgat.stream.commands.options import HELP_NAMES, report_user_errors
 
 
-@click.command("mmgat-keys", context_settings=HELP_NAMES)
+@click.command("mmgat-keys", cls=Command, context_settings=HELP_NAMES)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option(
     "--folder",

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.stream.bus.protocol import PREFIX, to_json
 from mmgat.stream.bus.subscriber import Subscriber
 from mmgat.stream.command_error import CommandError
@@ -17,7 +18,7 @@ NOTICE_S: Final = 4.0
 """After so long without a message a line says so, once; a running engine answers within one."""
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @connection_options()
 @click.option("--topic", default=PREFIX, show_default=True, help="Prefix of the topics wanted.")
 @click.option("--count", type=int, help="Stop after so many messages.")

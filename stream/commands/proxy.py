@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.stream.bus.access.keys import ClientKeys, KeyPair, ServerKeys, read_pair, read_public
 from mmgat.stream.commands.options import HELP_NAMES, report_user_errors
 from mmgat.stream.commands.process.signals import ending_signals
@@ -17,7 +18,7 @@ DEFAULT_ADDRESS = "tcp://127.0.0.1:5570"
 _FILE = click.Path(path_type=Path)
 
 
-@click.command("mmgat-proxy", context_settings=HELP_NAMES)
+@click.command("mmgat-proxy", cls=Command, context_settings=HELP_NAMES)
 @click.option(
     "--connect",
     "engines",

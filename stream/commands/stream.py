@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.stream.commands.live.inputs import inputs_of
 from mmgat.stream.commands.options import (
     HELP_NAMES,
@@ -14,7 +15,9 @@ from mmgat.stream.commands.options import (
 from mmgat.stream.settings import LIVE_HOP_S, ProgramSettings
 
 
-@click.command("mmgat-stream", context_settings=HELP_NAMES | {"max_content_width": 100})
+@click.command(
+    "mmgat-stream", cls=Command, context_settings=HELP_NAMES | {"max_content_width": 100}
+)
 @click.option("-l", "--list-devices", is_flag=True, help="Show the audio inputs and exit.")
 @click.option("--diagnose", is_flag=True, help="Report on this machine, its devices and models.")
 @settings_options(

@@ -9,6 +9,7 @@ from types import FrameType
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.stream.archive.formats.names import NAMES
 from mmgat.stream.commands.options import (
     HELP_NAMES,
@@ -20,7 +21,7 @@ from mmgat.stream.settings import ProgramSettings
 from mmgat.stream.sinks.text import printable
 
 
-@click.command(context_settings=HELP_NAMES)
+@click.command(cls=Command, context_settings=HELP_NAMES)
 @click.argument("files", nargs=-1, required=True)
 @click.option("-r", "--recursive", is_flag=True, help="Take the sound files in folders, too.")
 @click.option("-j", "--jobs", default=1, show_default=True, metavar="N", help="Processes.",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.stream.command_error import CommandError
 from mmgat.stream.connection import Connection, connection_options
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from mmgat.stream.dashboard.app import DashboardApp
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mmgat-stream")
 @connection_options(help_text="Where the engine publishes, on this machine or another.")
 @click.option(
     "--exit-with-engine",

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from mmgat.model.command_line import Group
 from mmgat.model.errors import ModelError
 from mmgat.training.errors import TrainingDataError
-from mmgat.training.synthesis.mixtures import KINDS
+from mmgat.training.synthesis.clip_kinds import KINDS
 
 Folder = click.Path(path_type=Path, file_okay=False)
 SomeFile = click.Path(path_type=Path, dir_okay=False)
@@ -25,7 +26,7 @@ classes_option = click.option(
 workers_option = click.option("--workers", default=2, show_default=True, help="Processes.")
 
 
-class Pipeline(click.Group):
+class Pipeline(Group):
     """A group whose commands report an error of data or model, or a missing library, in one line."""
 
     def invoke(self, ctx: click.Context) -> object:

@@ -7,13 +7,14 @@ from typing import Final, Literal
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.training.commands.compact import Folder, SomeFile
 
 HAN: Final = "han-convnet-0.4m"
 """The recipe whose aggregations are set beside each other."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("configs", type=SomeFile, nargs=-1, required=True, metavar="RECIPE...")
 @click.option("--yard", type=Folder, required=True, help="The folder of mmgat-train yard.")
 @click.option("--runs", type=Folder, required=True, help="Where runs are kept; done ones are read.")
@@ -71,7 +72,7 @@ def compare(
             click.echo(path)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--data", type=Folder, required=True, help="The local data folder.")
 @click.option(
     "--soundfont",
@@ -115,7 +116,7 @@ def yard(
     run(data, list(soundfonts) or usual_soundfonts(), cache, out, SIZES[size], click.echo)
 
 
-@click.command("publish-system")
+@click.command("publish-system", cls=Command)
 @click.argument("run", type=Folder)
 @click.option("--out", type=Folder, required=True, help="Where the checkpoint is written.")
 def publish_system(run: Path, out: Path) -> None:

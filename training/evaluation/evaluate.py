@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmgat.model.command_line import Command
 from mmgat.model.errors import ModelError
 from mmgat.training.errors import TrainingDataError
 
@@ -157,7 +158,7 @@ def as_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--checkpoint", default="vggish", show_default=True, metavar="NAME|PATH")
 @click.option(
     "--embeddings",

@@ -46,7 +46,7 @@ class Clip(NamedTuple):
     Attributes:
         audio: float32 [320000] at 32 kHz.
         labels, known: bool [10, 20], and whether they are known.
-        kind: of what it is made, such as ``mixtures.KINDS``.
+        kind: of what it is made, such as ``clip_kinds.KINDS``.
         sources: of the recordings in it.
     """
 

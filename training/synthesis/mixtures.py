@@ -19,14 +19,12 @@ from mmgat.model.labels import LABELS
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.synthesis.arrangement import CLIP_S, CLIP_SAMPLES, arrange, fade, shift_pitch
 from mmgat.training.synthesis.augment import noise
+from mmgat.training.synthesis.clip_kinds import KINDS
 from mmgat.training.synthesis.general_midi import CONFUSABLE
 from mmgat.training.synthesis.labelling import Clip, Part, at_level, mix
 from mmgat.training.synthesis.packages import RATE_HZ
 from mmgat.training.synthesis.render import HELD_OUT as HELD_OUT_SOUNDFONT
 from mmgat.training.synthesis.sample_bank import SampleBank
-
-KINDS: Final = ("music", "sequenced", "rendered", "sounds", "silence")
-"""Kinds of clips."""
 
 SHARES: Final = (0.32, 0.25, 0.16, 0.21, 0.06)
 HELD_OUT: Final = {"music": 15, "sounds": 5}

@@ -19,7 +19,7 @@ from mmgat.training.embedders.mn04 import N_MN04
 from mmgat.training.embedders.yamnet import N_YAMNET
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.fitting import thresholds
-from mmgat.training.synthesis.mixtures import KINDS
+from mmgat.training.synthesis.clip_kinds import KINDS
 
 ONE_EPOCH = msgspec.structs.replace(distil.SETTINGS, epochs=1)
 
