@@ -100,7 +100,7 @@ def checkpoint_path(model: str | Path) -> Path:
         path = path.with_suffix(".safetensors")
     if not path.is_file():
         raise CheckpointError(
-            f"expected a model of {names} or the path of a .safetensors checkpoint, "
+            f"expected a model of {', '.join(names)} or the path of a .safetensors checkpoint, "
             f"found no file {str(model)!r}"
         )
     return path

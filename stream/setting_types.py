@@ -65,7 +65,7 @@ def _convert(
         converted = _NOTHING
     choices = _extra(field).get("choices")
     if converted is _NOTHING or (choices and converted not in choices):
-        without = f" for {_shown(field.default)}" if field.default not in (None, ()) else ""
+        without = f" for {_shown(field.default)}" if field.default not in (None, (), "") else ""
         hint = _extra(field).get("hint", f"change it, or leave it out{without}")
         raise ValueError(f"expected {allowed(field)}, found {_shown(found)}: {hint}")
     return converted

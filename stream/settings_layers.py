@@ -12,7 +12,7 @@ Every setting has a section and a name; the common ones also have the short name
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from mmgat.stream.errors import SettingsError
-from mmgat.stream.setting_types import SettingsGroup, convert, parse
+from mmgat.stream.setting_types import SettingsGroup, allowed, convert, parse
 from mmgat.stream.settings import InputSettings, ModelSettings, OutputSettings, ProgramSettings
 
 ENVIRONMENT_PREFIX: Final = "MMGAT_STREAM_"
@@ -64,6 +64,9 @@ class Given:
 Layer = dict[str, Given]
 """section.name -> what one place says."""
 
+Fields = Mapping[str, msgspec.structs.FieldInfo]
+"""section.name -> type, range and the default that holds for the command."""
+
 
 def _walk(
     group: type[SettingsGroup], section: str = ""
@@ -100,10 +103,14 @@ def read_settings(
     Raises:
         SettingsError: an unknown name, a value of the wrong type or outside its range.
     """
+    fields = FIELDS | {
+        SHORT_NAMES[name]: msgspec.structs.replace(FIELDS[SHORT_NAMES[name]], default=value)
+        for name, value in (defaults or {}).items()
+    }
     layers = [
-        _from_flags(flags, assignments),
-        _from_environment(environment or {}),
-        _from_file(file) if file else {},
+        _from_flags(flags, assignments, fields),
+        _from_environment(environment or {}, fields),
+        _from_file(file, fields) if file else {},
         {SHORT_NAMES[name]: Given(value, "default") for name, value in (defaults or {}).items()},
     ]
     merged: Layer = {}
@@ -128,24 +135,24 @@ def _build(group: type[SettingsGroup], values: Mapping[str, Any], section: str =
     return group(**arguments)
 
 
-def _from_flags(flags: Mapping[str, Any], assignments: Sequence[str]) -> Layer:
+def _from_flags(flags: Mapping[str, Any], assignments: Sequence[str], fields: Fields) -> Layer:
     layer: Layer = {}
     for name, value in flags.items():
         key = SHORT_NAMES[name]
-        layer[key] = _given(key, value, f"--{name}")
+        layer[key] = _given(fields[key], value, f"--{name}")
     for text in assignments:
         key, equals, value = text.partition("=")
         key = SHORT_NAMES.get(key, key)
         if not equals or key not in FIELDS:
             raise SettingsError(
-                f"--set: expected NAME=VALUE such as decision.off_ratio=0.7, found {text!r}; "
-                f"names are {', '.join(FIELDS)}"
+                f"--set: expected NAME=VALUE such as decision.off_ratio=0.7, found {text!r}: "
+                + (_nearest(key, (*SHORT_NAMES, *FIELDS)) if equals else "add a value")
             )
-        layer[key] = _given(key, value, f"--set {key}")
+        layer[key] = _given(fields[key], value, f"--set {key}")
     return layer
 
 
-def _from_environment(environment: Mapping[str, str]) -> Layer:
+def _from_environment(environment: Mapping[str, str], fields: Fields) -> Layer:
     names = {variable(name): key for name, key in SHORT_NAMES.items()}
     names |= {variable(key.replace(".", "__")): key for key in FIELDS}
     layer: Layer = {}
@@ -154,11 +161,11 @@ def _from_environment(environment: Mapping[str, str]) -> Layer:
             continue
         if name not in names:
             raise SettingsError(
-                f"{name}: no such setting: unset it; the variables are {', '.join(sorted(names))}"
+                f"{name}: no such setting: unset it, or mend its name: {_nearest(name, names)}"
             )
         if (key := names[name]) in layer:
             raise SettingsError(f"{name}: {key} is also set by {layer[key].origin}: unset one")
-        layer[key] = _given(key, text, name)
+        layer[key] = _given(fields[key], text, name)
     return layer
 
 
@@ -167,7 +174,17 @@ def variable(name: str) -> str:
     return ENVIRONMENT_PREFIX + name.replace("-", "_").upper()
 
 
-def _from_file(path: Path) -> Layer:
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """The names that are most like a wrong one, or all of them."""
+    from difflib import get_close_matches
+
+    ordered = sorted(names)
+    if near := get_close_matches(name, ordered):
+        return f"did you mean {' or '.join(near)}?"
+    return f"there are {', '.join(ordered)}"
+
+
+def _from_file(path: Path, fields: Fields) -> Layer:
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -177,29 +194,40 @@ def _from_file(path: Path) -> Layer:
     except ValueError as error:
         raise SettingsError(f"--config: expected TOML in {path}, found {error}") from None
     layer: Layer = {}
+    sections = {key.partition(".")[0] for key in FIELDS}
     for name, value in values.items():
         if isinstance(value, dict):
+            if name in SHORT_NAMES and name not in sections:
+                expected = allowed(FIELDS[SHORT_NAMES[name]])
+                raise SettingsError(
+                    f"{path}: {name}: expected {expected}, found a table: write {name} = ..."
+                )
             for inner, one in value.items():
-                _add(layer, path, f"[{name}] {inner}", f"{name}.{inner}", one)
+                _add(layer, path, f"[{name}] {inner}", f"{name}.{inner}", one, fields)
+        elif name in sections and name not in SHORT_NAMES:
+            raise SettingsError(
+                f"{path}: {name}: expected a table [{name}], found {value!r}: begin one"
+            )
         else:
-            _add(layer, path, name, SHORT_NAMES.get(name, ""), value)
+            _add(layer, path, name, SHORT_NAMES.get(name, name), value, fields)
     return layer
 
 
-def _add(layer: Layer, path: Path, shown: str, key: str, value: object) -> None:
+def _add(layer: Layer, path: Path, shown: str, key: str, value: object, fields: Fields) -> None:
     origin = f"{path}: {shown}"
-    if key not in FIELDS:
+    if key not in FIELDS or key == shown:
         raise SettingsError(
-            f"{origin}: no such setting: remove it or mend its name; there are "
-            f"{', '.join(sorted(SHORT_NAMES))}, and in tables {', '.join(FIELDS)}"
+            f"{origin}: no such setting: remove it or mend its name: "
+            f"{_nearest(key, (*SHORT_NAMES, *FIELDS))}"
         )
     if key in layer:
         raise SettingsError(f"{origin}: {key} is also set by {layer[key].origin}: remove one")
-    layer[key] = _given(key, value, origin, is_text=False)
+    layer[key] = _given(fields[key], value, origin, is_text=False)
 
 
-def _given(key: str, value: object, origin: str, *, is_text: bool = True) -> Given:
-    field = FIELDS[key]
+def _given(
+    field: msgspec.structs.FieldInfo, value: object, origin: str, *, is_text: bool = True
+) -> Given:
     try:
         if is_text and isinstance(value, str):
             return Given(parse(field, value), origin)

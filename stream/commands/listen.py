@@ -21,7 +21,7 @@ NOTICE_S: Final = 4.0
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @connection_options()
 @click.option("--topic", default=PREFIX, show_default=True, help="Prefix of the topics wanted.")
-@click.option("--count", type=int, help="Stop after so many messages.")
+@click.option("--count", type=click.IntRange(min=0), help="Stop after so many messages.")
 @click.version_option(package_name="mmgat-stream")
 def main(connection: Connection, topic: str, count: int | None) -> None:
     """Print every message of a publisher as a line of JSON, until Ctrl+C."""

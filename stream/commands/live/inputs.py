@@ -42,6 +42,9 @@ def _check(settings: InputSettings) -> None:
         raise SettingsError(
             "expected either --device, --file and --source, or --stdin, or --demo; found several"
         )
+    for option in ("device", "file", "source"):
+        if "" in getattr(settings, option):
+            raise SettingsError(f"expected a name with --{option}, found an empty text: give one")
     is_file = bool(settings.file or settings.demo)
     if settings.rate and is_file:
         raise SettingsError("--rate describes a device or --stdin, not a file: leave it out")

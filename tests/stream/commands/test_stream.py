@@ -131,10 +131,11 @@ def test_a_file_shorter_than_a_window_says_so_and_is_flagged(
         (["--demo", "--split", "left"], "or channels such as 1,3, found 'left'"),
         (["--stdin", "--rate", "8000", "--channels", "1,2"], "a number of --channels with --stdin"),
         (["--stdin"], "expected --rate and a number of --channels with --stdin"),
+        (["--file", ""], "expected a name with --file, found an empty text"),
         (["--speed", "max"], "expected --speed max with --file"),
         (["--device", "x", "--speed", "max"], "expected --speed max with --file"),
         (["--demo", "--rate", "8000"], "--rate describes a device or --stdin, not a file"),
-        (["--demo", "--publish", "off", "--model", "nosuch"], "expected a model of"),
+        (["--demo", "--publish", "off", "--model", "nosuch"], "expected a model of compact, "),
         (
             ["--demo", "--publish", "nowhere"],
             "expected an address such as tcp://127.0.0.1:5550, found",
@@ -158,7 +159,7 @@ def test_a_users_mistake_is_one_plain_message(arguments: list[str], message: str
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--hop", "0.3", "expected one of 0.25, 0.5, 1, found '0.3'"),
+        ("--hop", "0.3", "found '0.3': change it, or leave it out for 0.25"),
         ("--hop", "nan", "expected one of 0.25, 0.5, 1, found 'nan'"),
         ("--nodes", "61", "expected a whole number from 1 to 60, found '61'"),
         ("--format", "mp3", "expected one of s16le, s24le, s32le, f32le, found 'mp3'"),
@@ -171,6 +172,8 @@ def test_a_users_mistake_is_one_plain_message(arguments: list[str], message: str
         ("--model", "", "expected a text that is not empty, found ''"),
         ("--set", "decision.off_ratio=2", "expected a number above 0 and up to 1, found '2'"),
         ("--set", "off_ratio=0.5", "expected NAME=VALUE such as decision.off_ratio=0.7, found"),
+        ("--set", "off_ratio=0.5", "found 'off_ratio=0.5': did you mean decision.off_ratio"),
+        ("--set", "hop", "found 'hop': add a value"),
     ],
 )
 def test_an_option_outside_what_is_allowed_is_told(option: str, value: str, message: str) -> None:
