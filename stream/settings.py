@@ -254,7 +254,7 @@ class PublishSettings(SettingsGroup, frozen=True):
         bool, _about("Publish to other machines without keys: anybody there may read.")
     ] = False
     control: Annotated[
-        str, _about("ZeroMQ address to take requests on: thresholds, mutes, pauses; none else.")
+        str, _about("ZeroMQ address on which others may ask: thresholds, mutes, pauses.")
     ] = ""
 
 

@@ -48,13 +48,14 @@ _audit.setLevel(logging.INFO)
 
 
 class ControlServer:
-    """Takes requests; each is a line in the log, with who asked.
+    """Takes requests; each is a line in the log, with who asked, unless nobody else can ask.
 
     Args:
         address: to bind; see ``Publisher``.
         answer: from a request to its result, on this server's thread.
         keys: whoever connects over TCP needs a key that is known.
         insecure: other machines may connect without one.
+        noted: each request is a line in the log.
         clock: ``time.monotonic``, or another in tests.
 
     Attributes:
@@ -72,9 +73,10 @@ class ControlServer:
         keys: ServerKeys | None = None,
         *,
         insecure: bool = False,
+        noted: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._answer, self._keys = answer, keys
+        self._answer, self._keys, self._noted = answer, keys, noted
         self.requests = self.faults = 0
         self._clock = clock
         self._allowance, self._refilled_at = float(BURST), clock()
@@ -155,6 +157,8 @@ class ControlServer:
         self._allowance -= 1
 
     def _note(self, peer: str, request: Request | None, result: Result | ProtocolError) -> None:
+        if not self._noted:
+            return
         if isinstance(result, ProtocolError):
             self.faults += 1
             # Lines about requests that are none are held back like any others.

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 @click.version_option(package_name="mmgat-stream")
 @connection_options(help_text="Where the engine publishes, on this machine or another.")
 @click.option(
+    "--control",
+    metavar="ADDRESS",
+    default="",
+    help="Where the engine takes requests, if it does not say so itself.",
+)
+@click.option(
     "--exit-with-engine",
     is_flag=True,
     help="Leave when the engine has ended; otherwise the last picture stays.",
@@ -58,6 +64,7 @@ if TYPE_CHECKING:
 )
 def main(
     connection: Connection,
+    control: str,
     exit_with_engine: bool,
     replay: Path | None,
     speed: str,
@@ -74,6 +81,7 @@ def main(
     from mmgat.stream.errors import StreamError
 
     options = {
+        "control": control,
         "exit_with_engine": exit_with_engine,
         "theme": theme or "",
         "ascii_only": ascii_only or not _writes_unicode(),

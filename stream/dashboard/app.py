@@ -57,6 +57,7 @@ class DashboardApp(Navigation, Files, Actions):
         theme: one of ``themes.NAMES``; "" for what suits the terminal.
         ascii_only: draw with ASCII characters.
         reduced_motion: draw once a second only.
+        control: where the engine takes requests, with no key; "" for where its hello says.
         keys: for the engine's control endpoint, if it has some.
         stray: lines that libraries wrote to the terminal; they are taken out, and go to the log.
         folder: where pictures and exports go; the current one by default.
@@ -115,6 +116,7 @@ class DashboardApp(Navigation, Files, Actions):
         theme: str = "",
         ascii_only: bool = False,
         reduced_motion: bool = False,
+        control: str = "",
         keys: ClientKeys | None = None,
         folder: Path | None = None,
         stray: deque[str] | None = None,
@@ -138,7 +140,7 @@ class DashboardApp(Navigation, Files, Actions):
         self.replay = feed if isinstance(feed, Replay) else None
         self._stray = deque[str]() if stray is None else stray
         self.folder = folder or Path()
-        self.keys, self.undo = keys, []
+        self.control, self.keys, self.undo = control, keys, []
         self._frozen: View | None = None
         self._note_until = 0.0
         self._shown: tuple[object, ...] = ()
@@ -182,7 +184,7 @@ class DashboardApp(Navigation, Files, Actions):
         """What there is to see: of now, or of when the picture was frozen."""
         if self._frozen:
             return replace(self._frozen, choices=self.choices)
-        can = bool(self.hello and self.hello.control)
+        can = bool(self.control_address)
         now, unix_now = self._now(), self._unix_clock()
         pace = self.replay.pace if self.replay else ""
         return View(self.state, now, unix_now, self.choices, controllable=can, replay=pace)

@@ -14,7 +14,7 @@ from mmgat.stream.audio.devices.monitor import Monitor
 from mmgat.stream.audio.inputs import Input, StreamInput, streams_of
 from mmgat.stream.bus.protocol import Hello, Message, Status
 from mmgat.stream.bus.publisher import Publisher
-from mmgat.stream.commands.live.outputs import Outputs, hello_of
+from mmgat.stream.commands.live.outputs import PRIVATE_ADDRESS, Outputs, hello_of
 from mmgat.stream.commands.process.dashboard import DashboardProcess
 from mmgat.stream.commands.process.logging import Stderr, configure_logging
 from mmgat.stream.commands.process.signals import Interrupted, call_interruptibly, ending_signals
@@ -126,9 +126,13 @@ class Session:
                 )
                 stack.callback(self._control.close)
             if outputs.dashboard and self._publisher:
-                address = self._publisher.connect_address
+                own = ControlServer(PRIVATE_ADDRESS, self._answer, noted=False)
+                stack.callback(own.close)
                 self._dashboard = DashboardProcess(
-                    address, self._settings.input.stdin, stderr.descriptor
+                    self._publisher.connect_address,
+                    own.address,
+                    self._settings.input.stdin,
+                    stderr.descriptor,
                 )
                 stack.callback(self._dashboard.end)
             recognizer = call_interruptibly(self._load, self._quit)
@@ -146,7 +150,8 @@ class Session:
                 stack.callback(monitor.close)
                 taps.append(monitor.on_block)
             engine = self._start(recognizer, outputs, taps)
-            self._controls = self._make_controls(engine, recognizer, hello, outputs)
+            if self._control or self._dashboard:
+                self._controls = self._make_controls(engine, recognizer, hello, outputs)
             self._supervisor.ready(names)
             self._watch(engine, outputs, stderr)
         return self._report(engine, outputs, stderr)
@@ -172,10 +177,8 @@ class Session:
 
     def _make_controls(
         self, engine: Engine, recognizer: Recognizer, hello: Hello, outputs: Outputs
-    ) -> EngineControls | None:
-        """What answers the requests of the control endpoint, if there is one."""
-        if (server := self._control) is None:
-            return None
+    ) -> EngineControls:
+        """What answers the requests of the control endpoint, and of this terminal's dashboard."""
         from mmgat.stream.engine.controls import EngineControls
 
         def announce(message: Message) -> None:
@@ -185,7 +188,9 @@ class Session:
 
         hello = msgspec.structs.replace(hello, session=outputs.group.session)
         decision, card = self._settings.stream.decision, recognizer.model.card
-        return EngineControls(engine, card, decision, hello, announce, self._publisher, server)
+        return EngineControls(
+            engine, card, decision, hello, announce, self._publisher, self._control
+        )
 
     def _answer(self, request: Request) -> Result:
         if self._controls is None:

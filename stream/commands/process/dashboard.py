@@ -18,12 +18,14 @@ class DashboardProcess:
 
     Args:
         address: of the publisher, as seen from this machine.
+        control: address on which the engine takes its requests, and nobody else's.
         keys_from_terminal: standard input is audio, so keys come from the terminal itself.
         terminal: descriptor that it draws on.
     """
 
-    def __init__(self, address: str, keys_from_terminal: bool, terminal: int) -> None:
+    def __init__(self, address: str, control: str, keys_from_terminal: bool, terminal: int) -> None:
         command = [sys.executable, "-P", "-m", "mmgat.stream.dashboard", "--connect", address]
+        command += ["--control", control]
         self._before = TerminalState(terminal)
         keyboard = Path("/dev/tty") if keys_from_terminal else None
         with keyboard.open("rb") if keyboard else contextlib.nullcontext() as stdin:

@@ -44,10 +44,12 @@ class Actions(Base):
     """The keys that ask something of the engine; each change can be undone.
 
     Attributes:
+        control: where this terminal's own engine takes requests, with no key; "" for any other.
         keys: for an engine that has some.
         undo: requests that take back the last changes, and what they are called.
     """
 
+    control: str
     keys: ClientKeys | None
     undo: list[tuple[Request, str]]
 
@@ -55,6 +57,13 @@ class Actions(Base):
     @abstractmethod
     def hello(self) -> Hello | None:
         """Who speaks."""
+
+    @property
+    def control_address(self) -> str:
+        """Where the engine takes requests; "" where it takes none."""
+        if self.hello is None:
+            return ""
+        return self.control or self.hello.control
 
     @abstractmethod
     def take_thresholds(self, thresholds: dict[str, float]) -> None:
@@ -121,7 +130,7 @@ class Actions(Base):
 
     def action_devices(self) -> None:
         """Chooses another device for the source, by its level."""
-        source, address = self.view.source, self.hello.control if self.hello else ""
+        source, address = self.view.source, self.control_address
         if source is None or not address:
             self.tell(NO_CONTROL)
             return
@@ -155,7 +164,7 @@ class Actions(Base):
             self._change(change, SWITCH_TIMEOUT_S)
 
         if len(self.screen_stack) == 1:
-            self.push_screen(DeviceChoice(address, self.keys, current, level), chosen)
+            self.push_screen(DeviceChoice(address, self._control_keys, current, level), chosen)
 
     def action_mark(self) -> None:
         """Marks the moment: at the engine if it takes requests, or else here alone."""
@@ -164,7 +173,7 @@ class Actions(Base):
             await control(MarkMoment())
             return "marked this moment for everybody"
 
-        if self.hello and self.hello.control:
+        if self.control_address:
             self._run(ask)
             return
         name = self.view.source.name if self.view.source else ""
@@ -181,7 +190,7 @@ class Actions(Base):
 
         async def ask(control: AsyncControlClient) -> str:
             self._show(await control(request))
-            return f"undone: {words}"
+            return f"undone, {words}"
 
         self._run(ask, patience_s)
 
@@ -196,6 +205,10 @@ class Actions(Base):
 
         self._run(ask, timeout_s)
 
+    @property
+    def _control_keys(self) -> ClientKeys | None:
+        return None if self.control else self.keys
+
     def _show(self, answer: dict[str, Any]) -> None:
         """Shows a ``Decision`` that the engine answered with."""
         if "thresholds" in answer:
@@ -207,7 +220,7 @@ class Actions(Base):
         timeout_s: float | None = None,
     ) -> None:
         """Asks in a worker: keys and picture never wait for the engine."""
-        address = self.hello.control if self.hello else ""
+        address = self.control_address
         if not address:
             self.tell(NO_CONTROL)
             return
@@ -215,7 +228,7 @@ class Actions(Base):
         async def work() -> None:
             try:
                 async with AsyncControlClient(
-                    address, self.keys, timeout_s or TIMEOUT_S
+                    address, self._control_keys, timeout_s or TIMEOUT_S
                 ) as control:
                     self.tell(await ask(control))
             except (ProtocolError, PublishError, KeyError, TypeError) as error:

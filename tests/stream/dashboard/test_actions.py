@@ -165,9 +165,9 @@ async def test_thresholds_mutes_and_sensitivity_reach_the_engine_and_are_undone(
         assert label not in running.controls._thresholds
         await until(pilot, lambda: app.state.threshold(label) is None, "the bus says so")
         await pilot.press("z")
-        await until_shown(pilot, f"undone: {label} is muted")
+        await until_shown(pilot, f"undone, {label} is muted")
         await pilot.press("z")
-        await until_shown(pilot, f"undone: {label} begins")
+        await until_shown(pilot, f"undone, {label} begins")
         assert running.controls._thresholds == dict(CARD.thresholds)
         await pilot.press("v")
         await until_shown(pilot, "sensitivity: high")
@@ -175,7 +175,7 @@ async def test_thresholds_mutes_and_sensitivity_reach_the_engine_and_are_undone(
         await pilot.press("v")  # the card has no low one
         await until_shown(pilot, "expected a model with thresholds for low sensitivity")
         await pilot.press("z")
-        await until_shown(pilot, "undone: sensitivity: high")
+        await until_shown(pilot, "undone, sensitivity: high")
         assert running.controls._thresholds == dict(CARD.thresholds)
 
 
@@ -214,7 +214,7 @@ async def test_another_device_is_heard_before_it_is_taken(
         await until_shown(pilot, f"{MIC} listens to room, ALSA", f"{MIC} (from room, ALSA)")
         assert running.engine.devices == {MIC: "room, ALSA"}
         await pilot.press("z")
-        await until_shown(pilot, "undone:", f"{MIC} (from desk, ALSA)")
+        await until_shown(pilot, "undone,", f"{MIC} (from desk, ALSA)")
         await pilot.press("d")
         await until_shown(pilot, "gone, ALSA")
         await pilot.press("down", "down")

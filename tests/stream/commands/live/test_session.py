@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmgat.stream.bus.protocol import STATUS_TOPIC, Status
+from mmgat.stream.bus.protocol import HELLO_TOPIC, STATUS_TOPIC, Hello, Status
 from mmgat.stream.bus.subscriber import Subscriber
 from tests.conftest import melody
 from tests.stream.commands.terminal import DEADLINE_S, Terminal
@@ -53,6 +53,26 @@ def test_quitting_the_dashboard_ends_the_engine_cleanly(
     assert terminal.wait() == 0
     assert "heard" in terminal.drawn
     assert "Traceback" not in terminal.drawn
+
+
+def test_keys_change_the_engine_of_the_same_terminal_though_it_takes_no_requests_of_others(
+    start: Callable[[float], Terminal], tmp_path: Path
+) -> None:
+    terminal = start(40.0)
+    terminal.read_until("LIVE")
+    with Subscriber(f"ipc://{tmp_path}/bus", (HELLO_TOPIC,)) as subscriber:
+        hello = subscriber.receive(DEADLINE_S)
+        assert isinstance(hello, Hello)
+        assert hello.control == ""
+    with Subscriber(f"ipc://{tmp_path}/bus", (STATUS_TOPIC,)) as subscriber:
+        terminal.type("p")
+        terminal.read_until("is paused (z: undo)")
+        end = time.monotonic() + DEADLINE_S
+        while not (isinstance(status := subscriber.receive(DEADLINE_S), Status) and status.paused):
+            assert time.monotonic() < end, "no status says that the source is paused"
+    terminal.type("q")
+    assert terminal.wait() == 0
+    assert "control:" not in terminal.drawn
 
 
 def test_ctrl_c_in_the_dashboard_ends_both(start: Callable[[float], Terminal]) -> None:
