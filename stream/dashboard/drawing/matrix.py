@@ -68,5 +68,5 @@ def _cell(
 
 def legend(width: int) -> Line:
     """What the matrices' shades mean."""
-    text = "rows and columns are seconds, the newest last; the denser, the more alike they sound"
+    text = "rows and columns: seconds, the newest last; the denser, the more alike"
     return [Span(fit(text, width), FAINT)]

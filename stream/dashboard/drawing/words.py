@@ -93,7 +93,12 @@ def level(dbfs: float | None) -> str:
     """A level in words."""
     if dbfs is None:
         return "no level yet"
-    return "no signal" if dbfs <= NO_SIGNAL_DBFS or math.isnan(dbfs) else f"{dbfs:.0f} dBFS"
+    return "no signal" if no_signal(dbfs) else f"{dbfs:.0f} dBFS"
+
+
+def no_signal(dbfs: float) -> bool:
+    """Whether a level means that nothing at all comes."""
+    return dbfs <= NO_SIGNAL_DBFS or math.isnan(dbfs)
 
 
 def cores(share: float) -> str:

@@ -27,6 +27,7 @@ from mmgat.stream.dashboard.drawing.words import (
     held,
     instrument,
     level,
+    no_signal,
     short_instrument,
     time_of_day,
 )
@@ -133,7 +134,9 @@ def _nothing(view: View, width: int, height: int) -> list[Line]:
     lines: list[Line] = [[Span(words, MUTED)]]
     if estimate and estimate.silent and height >= 4 and width_of("silence", 1) <= width:
         big: list[Line] = [[Span(line, FAINT)] for line in large("silence", 1)]
-        return [*big, [Span(f"the input is at {level(estimate.level_dbfs)}", MUTED)]]
+        dbfs = estimate.level_dbfs
+        found = "there is no signal" if no_signal(dbfs) else f"the input is at {level(dbfs)}"
+        return [*big, [Span(found, MUTED)]]
     return lines
 
 

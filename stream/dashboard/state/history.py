@@ -186,11 +186,13 @@ class SourceHistory:
         return None if best < 0 else best / FULL
 
     def heard_s(self) -> dict[str, float]:
-        """Label -> for how many seconds it sounded, the longest first."""
+        """Label -> for how many seconds of the newest run it sounded, the longest first."""
+        begin_s = self.runs[-1].begin_s if self.runs[1:] else -inf
         seconds: defaultdict[str, float] = defaultdict(float)
         for interval in self.intervals:
             end_s = self.end_s if interval.end_s is None else interval.end_s
-            seconds[interval.label] += max(0.0, end_s - interval.onset_s)
+            if end_s > begin_s:
+                seconds[interval.label] += end_s - max(begin_s, interval.onset_s)
         return dict(sorted(seconds.items(), key=lambda item: -item[1]))
 
     def moments(self) -> list[float]:

@@ -85,6 +85,13 @@ def test_an_instrument_is_on_from_its_onset_until_it_ends() -> None:
     assert history.heard_s() == {"piano": 6.5}
 
 
+def test_what_was_heard_is_of_the_newest_run_alone() -> None:
+    history = after([event("on", "piano", 3.0, 2.5), event("off", "piano", 9.0, 2.5)])
+    history = advance_history(history, event("on", "piano", 1.0, 0.5), "b")
+    history = advance_history(history, event("off", "piano", 4.0, 0.5), "b")
+    assert history.heard_s() == {"piano": 3.5}
+
+
 def test_a_late_joiner_knows_what_began_before() -> None:
     history = after([event("off", "piano", 100.0, 60.0), estimate(130.0, ())])
     assert [(one.label, one.onset_s, one.end_s) for one in history.closed] == [("piano", 60, 100)]
