@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,14 +46,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Path:
+def desk_in(folder: Path) -> Path:
     """A folder of a user who has modules of the same names, all of which refuse to be imported."""
     for name in (*PACKAGES, "tools"):
-        (tmp_path / f"{name}.py").write_text(
-            f"raise SystemExit('the user\\'s own {name}.py ran')\n"
-        )
-    return tmp_path
+        (folder / f"{name}.py").write_text(f"raise SystemExit('the user\\'s own {name}.py ran')\n")
+    return folder
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """Such a folder."""
+    return desk_in(tmp_path)
 
 
 def environment(*paths: Path) -> dict[str, str]:
@@ -74,12 +79,28 @@ def test_every_package_folder_is_in_the_list_of_what_is_installed() -> None:
     assert set(listed) == found
 
 
-def test_the_installed_command_runs_beside_a_users_own_modules(installed: Path, desk: Path) -> None:
+@pytest.fixture(scope="module")
+def demo(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What the installed command says of the demo, run beside a user's own modules."""
+    desk = desk_in(tmp_path_factory.mktemp("desk"))
     command = str(installed / "bin" / "mmgat-stream")
     done = run(desk, [installed], sys.executable, command, *DEMO, "--jsonl", "-")
     assert done.returncode == 0, done.stderr
-    kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
-    assert {"estimate", "event"} <= set(kinds)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_installed_command_runs_beside_a_users_own_modules(demo: list[dict[str, Any]]) -> None:
+    assert {"estimate", "event"} <= {message["type"] for message in demo}
+
+
+def test_the_tutorial_shows_what_the_demo_prints(demo: list[dict[str, Any]]) -> None:
+    tutorial = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    shown = re.findall(r"^(\d):(\d\d\.\d)  (\w+) +(on|off)", tutorial, re.MULTILINE)
+    events = [message for message in demo if message["type"] == "event"][: len(shown)]
+    assert len(shown) >= 3
+    assert [line[2:] for line in shown] == [(e["label"], e["event"]) for e in events]
+    for (minutes, seconds, *_), told in zip(shown, events, strict=True):
+        assert int(minutes) * 60 + float(seconds) == pytest.approx(told["time_s"], abs=0.5)
 
 
 def test_the_installed_dashboard_runs_beside_a_users_own_modules(
