@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from mmgat.model.errors import CheckpointError
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -144,6 +146,18 @@ class EmbedderSpec:
         """
         path: Path = _function(self.cpu_graph)(variant, weights)
         return path
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Gives a network the tensors that a checkpoint carries.
+
+    Raises:
+        CheckpointError: they are of another network.
+    """
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"the embedder in the checkpoint does not fit: {error}") from None
 
 
 def _function(name: str) -> Any:

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, max_pool2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from mmgat.model.embedders.base import EMBEDDING_SIZE
-from mmgat.model.errors import CheckpointError
+from mmgat.model.embedders.base import EMBEDDING_SIZE, fill
 
 
 def _block(n_in: int, n_out: int, size: int, stride: int) -> nn.Sequential:
@@ -83,8 +82,5 @@ def load_convnet(
         CheckpointError: the tensors are not this embedder's.
     """
     embedder = ConvNetEmbedder()
-    try:
-        embedder.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(f"the embedder in the checkpoint does not fit: {error}") from None
+    fill(embedder, state)
     return embedder.fused()

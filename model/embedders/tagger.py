@@ -14,10 +14,9 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from mmgat.model.embedders.base import EMBEDDING_SIZE
+from mmgat.model.embedders.base import EMBEDDING_SIZE, fill
 from mmgat.model.embedders.mobilenet import N_FEATURES, SpectrogramMobileNet
 from mmgat.model.embedders.tags import N_TAGS
-from mmgat.model.errors import CheckpointError
 from mmgat.model.labels import N_LABELS
 
 N_HIDDEN: Final = 512
@@ -82,8 +81,5 @@ def load_tagger(
         CheckpointError: the tensors are not this embedder's.
     """
     embedder = TaggerEmbedder()
-    try:
-        embedder.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(f"the embedder in the checkpoint does not fit: {error}") from None
+    fill(embedder, state)
     return embedder.eval()

@@ -8,19 +8,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import zmq
 import zmq.asyncio
 
-from mmgat.stream.bus.access.keys import ClientKeys
-from mmgat.stream.bus.notices import OnNotice, ignore
-from mmgat.stream.bus.protocol import PREFIX, Message
+from mmgat.stream.bus.protocol import Message
 from mmgat.stream.bus.subscription import ATTEND_S, Subscription
-
-
-def _say_nothing(_text: str) -> None:
-    """The counters tell."""
 
 
 class Subscriber(Subscription):
@@ -58,17 +52,8 @@ class Subscriber(Subscription):
     One thread owns a subscriber.
     """
 
+    _context_class = zmq.Context
     _socket: zmq.Socket[bytes]
-
-    def __init__(
-        self,
-        address: str,
-        topics: tuple[str, ...] = (PREFIX,),
-        warn: Callable[[str], None] = _say_nothing,
-        keys: ClientKeys | None = None,
-        on_notice: OnNotice = ignore,
-    ) -> None:
-        super().__init__(address, topics, warn, zmq.Context(), keys, on_notice)
 
     def receive(self, timeout_s: float | None = None) -> Message | None:
         """The next new message, or None when ``timeout_s`` passes without one."""
@@ -106,17 +91,8 @@ class AsyncSubscriber(Subscription):
                 print(message)
     """
 
+    _context_class = zmq.asyncio.Context
     _socket: zmq.asyncio.Socket
-
-    def __init__(
-        self,
-        address: str,
-        topics: tuple[str, ...] = (PREFIX,),
-        warn: Callable[[str], None] = _say_nothing,
-        keys: ClientKeys | None = None,
-        on_notice: OnNotice = ignore,
-    ) -> None:
-        super().__init__(address, topics, warn, zmq.asyncio.Context(), keys, on_notice)
 
     async def receive(self) -> Message:
         """The next new message."""

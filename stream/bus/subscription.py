@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import zmq
 import zmq.asyncio
 
 from mmgat.stream.bus.access.keys import ClientKeys
 from mmgat.stream.bus.link import Link
-from mmgat.stream.bus.notices import Notice, OnNotice
+from mmgat.stream.bus.notices import Notice, OnNotice, ignore
 from mmgat.stream.bus.protocol import (
     LIFECYCLE_TOPIC,
     PREFIX,
@@ -39,19 +39,23 @@ _HEARTBEAT: Final = (STATUS_TOPIC.encode(), LIFECYCLE_TOPIC.encode())
 _FAMILY: Final = b"mmgat/v"
 
 
+def _say_nothing(_text: str) -> None:
+    """The counters tell."""
+
+
 class Subscription:
     """The connection, the topics, the counters, the way out; see ``Subscriber``."""
 
+    _context_class: ClassVar[type[zmq.Context[Any]]]
     _socket: zmq.Socket[bytes] | zmq.asyncio.Socket
 
     def __init__(
         self,
         address: str,
-        topics: tuple[str, ...],
-        warn: Callable[[str], None],
-        context: zmq.Context[zmq.Socket[bytes]] | zmq.asyncio.Context,
-        keys: ClientKeys | None,
-        on_notice: OnNotice,
+        topics: tuple[str, ...] = (PREFIX,),
+        warn: Callable[[str], None] = _say_nothing,
+        keys: ClientKeys | None = None,
+        on_notice: OnNotice = ignore,
     ) -> None:
         self.address = address
         self.losses = LossCounter()
@@ -65,8 +69,8 @@ class Subscription:
         self._quiet_since: float | None = None
         self._probing = False
         self._topics = {topic.encode() for topic in topics}
-        self._context = context
-        self._socket = context.socket(zmq.SUB)
+        self._context = self._context_class()
+        self._socket = self._context.socket(zmq.SUB)
         # A cable pulled out is noticed within seconds, and the connection made anew.
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, 3000)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server
 
+from mmgat.stream.bus.access.security import is_loopback_host
 from mmgat.stream.errors import StreamError
 
 COOKIE: Final = "mmgat-token"
@@ -36,23 +36,13 @@ def listening_on(text: str, token: str) -> tuple[str, int]:
     host = host.strip("[]")
     if not separator or not host or not port.isdecimal() or not 1 <= int(port) <= 65_535:
         raise StreamError(f"expected an address such as 127.0.0.1:8000, found {text!r}")
-    if not is_loopback(host) and len(token) < MIN_TOKEN:
+    if not is_loopback_host(host) and len(token) < MIN_TOKEN:
         raise StreamError(
             f"expected --token with at least {MIN_TOKEN} characters where other machines can "
             f"connect, found {'none' if not token else 'a shorter one'}: add one, or serve on "
             "127.0.0.1"
         )
     return host, int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def guarded(host: str, token: str) -> Middleware:
@@ -64,7 +54,7 @@ def guarded(host: str, token: str) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         asked = urlsplit(f"//{request.host}").hostname or ""
-        if is_loopback(host) and not is_loopback(asked):
+        if is_loopback_host(host) and not is_loopback_host(asked):
             raise web.HTTPForbidden(text="expected this machine's own address")
         origin = request.headers.get("Origin")
         if origin and urlsplit(origin).netloc != request.host:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -23,15 +24,28 @@ SECONDS_A_PART: Final = 60.0
 
 
 class _ParquetOutput(Output):
-    """Collects rows until there are enough for a part or a row group."""
+    """Collects rows until there are enough for a part or a row group.
 
-    def __init__(self, origin: Origin, journal: Journal, clock: Callable[[], float]) -> None:
+    Args:
+        path: the file, or the folder of the parts.
+        origin, journal: of the run.
+        clock: ``time.monotonic``, or another in tests.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        origin: Origin,
+        journal: Journal,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(journal)
-        self._origin, self._clock = origin, clock
+        self._path, self._origin, self._clock = path, origin, clock
         self._rows: list[dict[str, Any]] = []
         self._to_name: list[tuple[str, int]] = []
         self._n_bytes = 0
         self._begun_at = clock()
+        self._begin()
 
     def add(self, result: FileResult) -> None:
         """Takes a row."""
@@ -63,8 +77,13 @@ class _ParquetOutput(Output):
         self._journal.add(self._to_name)
         self._rows, self._to_name, self._n_bytes = [], [], 0
 
+    @abstractmethod
+    def _begin(self) -> None:
+        """Makes the place for the first rows."""
+
+    @abstractmethod
     def _write(self, rows: list[dict[str, Any]]) -> None:
-        raise NotImplementedError
+        """Writes a part or a row group."""
 
 
 class ParquetParts(_ParquetOutput):
@@ -72,29 +91,17 @@ class ParquetParts(_ParquetOutput):
 
     A part has its name only once it is whole. One that the journal does not name, because the run
     was killed in between, is replaced.
-
-    Args:
-        folder: where they go.
-        origin, journal: of the run.
-        clock: ``time.monotonic``, or another in tests.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        origin: Origin,
-        journal: Journal,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(origin, journal, clock)
-        self._folder = folder
+    def _begin(self) -> None:
+        assert self._journal is not None
         if not self.done:
-            for part in folder.glob("part-*.parquet"):
+            for part in self._path.glob("part-*.parquet"):
                 part.unlink()
-        self._number = journal.end
+        self._number = self._journal.end
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
-        path = self._folder / f"part-{self._number:05d}.parquet"
+        path = self._path / f"part-{self._number:05d}.parquet"
         unfinished = path.with_suffix(".part")
         pq.write_table(table(rows), unfinished)
         unfinished.replace(path)
@@ -103,23 +110,10 @@ class ParquetParts(_ParquetOutput):
 
 
 class ParquetFile(_ParquetOutput):
-    """One Parquet file, which is whole once the run has ended.
+    """One Parquet file, which is whole once the run has ended."""
 
-    Args:
-        path: the file.
-        origin, journal: of the run.
-        clock: ``time.monotonic``, or another in tests.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        origin: Origin,
-        journal: Journal,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(origin, journal, clock)
-        self._writer = pq.ParquetWriter(path, SCHEMA)
+    def _begin(self) -> None:
+        self._writer = pq.ParquetWriter(self._path, SCHEMA)
 
     def close(self) -> None:
         """Writes the rest, and the end of the file."""

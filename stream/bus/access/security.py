@@ -75,7 +75,11 @@ def openness(address: str, keys: ServerKeys | None, insecure: bool) -> Openness:
 
 def is_loopback(address: str) -> bool:
     """Whether a TCP address can be reached from this machine only."""
-    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    return is_loopback_host(address.removeprefix("tcp://").rpartition(":")[0].strip("[]"))
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether only this machine reaches a host, a name or an address without brackets."""
     if host == "localhost":
         return True
     try:
