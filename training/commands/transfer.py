@@ -128,10 +128,13 @@ def features(parts: int, validation_parts: int, **where: Any) -> None:
     from mmgat.training.transfer.features import run
 
     place = workplace(**where)
-    for split, n_parts in (("validation", validation_parts), ("train", parts)):
-        counts = {kind: max(1, n_parts // 5) if kind == "noise" else n_parts for kind in KINDS}
-        made = run(place.packed, place.mn04, place.cache, split, counts, place.device)
-        for kind, n in made.items():
+    counts = {
+        split: {kind: max(1, n // 5) if kind == "noise" else n for kind in KINDS}
+        for split, n in (("validation", validation_parts), ("train", parts))
+    }
+    made = run(place.packed, place.mn04, place.cache, counts, place.device)
+    for split, of_split in made.items():
+        for kind, n in of_split.items():
             click.echo(f"{split} {kind}: {n} parts")
 
 

@@ -12,7 +12,6 @@ One part is ``features/<split>-<kind>-<number>.npz`` of ``CLIPS_A_PART`` clips o
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +45,8 @@ TEACHER_FRAMES: Final = 400
 TEACHER_PEAK: Final = 0.7
 
 Arrays = dict[str, npt.NDArray[Any]]
+Counts = dict[str, dict[str, int]]
+"""Split -> kind -> parts."""
 
 
 class Teacher:
@@ -72,11 +73,7 @@ class Teacher:
         return self(frames[:, NODE_FRAMES:]), of_stretches.repeat_interleave(2, dim=1)
 
 
-def stem_and_teacher(mn04: Path, device: torch.device | str) -> tuple[Stem, Teacher]:
-    """The network's first half, and mn04 as published, on a device."""
-    network, classes = load_mn04(mn04)
-    stem = Stem(network).eval().to(device)
-    return stem, Teacher(stem, Tail(network, classes).eval().to(device))
+MakePart = Callable[[Mixer, str, int, Stem, Teacher], Arrays]
 
 
 @torch.inference_mode()
@@ -133,50 +130,55 @@ def _chosen(which: npt.NDArray[np.bool_], some: Clips, others: Clips) -> Clips:
 
 
 def run(
-    packed: PackedSet,
-    mn04: Path,
-    cache: Path,
-    split: str,
-    counts: dict[str, int],
-    device: torch.device | str = "cpu",
-) -> dict[str, int]:
-    """Makes the parts that are missing, ``counts`` of each kind; returns how many there are.
+    packed: PackedSet, mn04: Path, cache: Path, counts: Counts, device: torch.device | str = "cpu"
+) -> Counts:
+    """Makes the parts that are missing in ``features`` of the cache; returns how many there are.
 
     Args:
         packed: what is heard.
         mn04: the published state dict.
-        cache: the parts go into its ``features``.
-        split: "train" or "validation".
-        counts: kind -> parts.
+        cache: the training's folder.
+        counts: split, "train" or "validation", -> kind -> parts.
         device: where it is computed.
 
     Raises:
         TrainingDataError: the packed set or mn04 is missing or damaged.
     """
-    stem, teacher = stem_and_teacher(mn04, device)
-    mixer = Mixer(packed, split, device)
-    return {
-        kind: make_missing(
-            cache / "features",
-            f"{split}-{kind}",
-            n_parts,
-            partial(make_part, mixer, kind, stem=stem, teacher=teacher),
-        )
-        for kind, n_parts in counts.items()
-    }
+    return make_missing(packed, mn04, cache / "features", counts, make_part, device)
 
 
-def make_missing(folder: Path, name: str, n_parts: int, make: Callable[[int], Arrays]) -> int:
-    """Makes the parts ``<name>-<number>.npz`` that a folder lacks; returns how many it has then."""
+def make_missing(
+    packed: PackedSet,
+    mn04: Path,
+    folder: Path,
+    counts: Counts,
+    make: MakePart,
+    device: torch.device | str,
+) -> Counts:
+    """Makes the parts ``<split>-<kind>-<number>.npz`` that a folder lacks; as ``run``.
+
+    Args:
+        make: mixer, kind, number, stem, teacher -> the arrays of a part.
+    """
+    network, classes = load_mn04(mn04)
+    stem = Stem(network).eval().to(device)
+    teacher = Teacher(stem, Tail(network, classes).eval().to(device))
     folder.mkdir(parents=True, exist_ok=True)
-    for number in tqdm(range(n_parts), name):
-        path = folder / f"{name}-{number:04d}.npz"
-        if not path.exists():
-            partial = path.with_suffix(".partial.npz")
-            arrays: dict[str, Any] = make(number)
-            np.savez(partial, **arrays)
-            partial.rename(path)
-    return len(part_paths(folder, name))
+    made: Counts = {}
+    for split, of_split in counts.items():
+        mixer = Mixer(packed, split, device)
+        made[split] = {}
+        for kind, n_parts in of_split.items():
+            name = f"{split}-{kind}"
+            for number in tqdm(range(n_parts), name):
+                path = folder / f"{name}-{number:04d}.npz"
+                if not path.exists():
+                    unfinished = path.with_suffix(".partial.npz")
+                    arrays: dict[str, Any] = make(mixer, kind, number, stem, teacher)
+                    np.savez(unfinished, **arrays)
+                    unfinished.rename(path)
+            made[split][kind] = len(part_paths(folder, name))
+    return made
 
 
 def part_paths(folder: Path, name: str) -> list[Path]:

@@ -140,8 +140,8 @@ def learn_onsets(
     counts = windows.counts_for(sizes.parts)
     more = {**counts, "music": sizes.parts + sizes.more_parts}
     held_out = dict.fromkeys(windows.KINDS, sizes.validation_parts)
-    for split, wanted in (("train", more), ("validation", held_out)):
-        windows.run(place.packed, place.mn04, place.cache, split, wanted, place.device)
+    wanted = {"train": more, "validation": held_out}
+    windows.run(place.packed, place.mn04, place.cache, wanted, place.device)
     full, calibration = place.views("train")
     kept = [names[column] for column in kept_classes(names)]
 

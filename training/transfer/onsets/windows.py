@@ -11,7 +11,6 @@ One part is ``onsets/<split>-<kind>-<number>.npz`` of ``ONSETS_A_PART`` onsets:
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,11 +28,11 @@ from mmgat.training.transfer.audio.parts import LEAD, N_NODES
 from mmgat.training.transfer.backbone import Stem
 from mmgat.training.transfer.features import (
     Arrays,
+    Counts,
     Teacher,
     make_missing,
     middles,
     part_paths,
-    stem_and_teacher,
 )
 from mmgat.training.transfer.tail import TargetedViews
 from mmgat.training.transfer.targets import Calibration, music_log_odds, teacher_logits
@@ -171,27 +170,14 @@ def counts_for(n_parts: int) -> dict[str, int]:
 
 
 def run(
-    packed: PackedSet,
-    mn04: Path,
-    cache: Path,
-    split: str,
-    counts: dict[str, int],
-    device: torch.device | str = "cpu",
-) -> None:
-    """Makes the parts that are missing, ``counts`` of each kind; as ``features.run``.
+    packed: PackedSet, mn04: Path, cache: Path, counts: Counts, device: torch.device | str = "cpu"
+) -> Counts:
+    """Makes the parts that are missing in ``onsets`` of the cache; as ``features.run``.
 
     Raises:
         TrainingDataError: the packed set or mn04 is missing or damaged.
     """
-    stem, teacher = stem_and_teacher(mn04, device)
-    mixer = Mixer(packed, split, device)
-    for kind, n_parts in counts.items():
-        make_missing(
-            cache / "onsets",
-            f"{split}-{kind}",
-            n_parts,
-            partial(make_part, mixer, kind, stem=stem, teacher=teacher),
-        )
+    return make_missing(packed, mn04, cache / "onsets", counts, make_part, device)
 
 
 def read(cache: Path, split: str, kind: str, n_parts: int) -> Arrays:
