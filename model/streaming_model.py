@@ -9,7 +9,29 @@ from mmgat.model.graph.instance_graph import GraphLayout, InstanceGraph
 from mmgat.model.mmgat import MMGAT
 
 
-class StreamingModel(nn.Module):
+class _GraphReader(nn.Module):
+    """Reads graphs with MMGAT, whose label vectors are computed once."""
+
+    queries: Tensor
+    classes: Tensor
+
+    def __init__(self, mmgat: MMGAT, layout: GraphLayout | None = None) -> None:
+        super().__init__()
+        self.mmgat, self.layout = mmgat, layout
+        self.eval()
+        with torch.no_grad():
+            queries, classes = mmgat.label_vectors()
+        self.register_buffer("queries", queries.detach().clone(), persistent=False)
+        self.register_buffer("classes", classes.detach().clone(), persistent=False)
+
+    def read(self, graph: InstanceGraph) -> tuple[Tensor, Tensor]:
+        """Scores and attention [B, N, 20] of the nodes."""
+        label_vectors = self.queries, self.classes
+        _, logits, attention = self.mmgat.instances(graph, label_vectors, self.layout)
+        return logits.sigmoid(), attention
+
+
+class StreamingModel(_GraphReader):
     """B windows join B graphs, and MMGAT reads the graphs.
 
     Args:
@@ -18,19 +40,11 @@ class StreamingModel(nn.Module):
         layout: of the graphs' neighbours; chosen by the size of the batch if not given.
     """
 
-    queries: Tensor
-    classes: Tensor
-
     def __init__(
         self, embedder: nn.Module, mmgat: MMGAT, layout: GraphLayout | None = None
     ) -> None:
-        super().__init__()
-        self.embedder, self.mmgat, self.layout = embedder, mmgat, layout
-        self.eval()
-        with torch.no_grad():
-            queries, classes = mmgat.label_vectors()
-        self.register_buffer("queries", queries.detach().clone(), persistent=False)
-        self.register_buffer("classes", classes.detach().clone(), persistent=False)
+        super().__init__(mmgat, layout)
+        self.embedder = embedder.eval()
 
     def forward(
         self,
@@ -62,14 +76,11 @@ class StreamingModel(nn.Module):
         row = self.mmgat.row(embeddings, nodes)
         similarity = torch.where(newest.unsqueeze(1), row.unsqueeze(2), similarity)
         similarity = torch.where(here, row.unsqueeze(1), similarity)
-        graph = InstanceGraph(nodes, mask, steps, similarity)
-        label_vectors = self.queries, self.classes
-        _, logits, attention = self.mmgat.instances(graph, label_vectors, self.layout)
-        scores = logits.sigmoid()
+        scores, attention = self.read(InstanceGraph(nodes, mask, steps, similarity))
         return embeddings, (scores * here).sum(1), attention * scores, row
 
 
-class WholeGraphModel(nn.Module):
+class WholeGraphModel(_GraphReader):
     """MMGAT on graphs whose nodes are all there: the windows of a file, many at once.
 
     It says what ``StreamingModel`` says of the same windows one after the other.
@@ -79,18 +90,6 @@ class WholeGraphModel(nn.Module):
         layout: of their neighbours; chosen by the size of the batch if not given.
     """
 
-    queries: Tensor
-    classes: Tensor
-
-    def __init__(self, mmgat: MMGAT, layout: GraphLayout | None = None) -> None:
-        super().__init__()
-        self.mmgat, self.layout = mmgat, layout
-        self.eval()
-        with torch.no_grad():
-            queries, classes = mmgat.label_vectors()
-        self.register_buffer("queries", queries.detach().clone(), persistent=False)
-        self.register_buffer("classes", classes.detach().clone(), persistent=False)
-
     def forward(
         self, nodes: Tensor, mask: Tensor, steps: Tensor, newest: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -99,8 +98,5 @@ class WholeGraphModel(nn.Module):
         Returns:
             scores float32 [B, 20] of the newest nodes, bag scores float32 [B, 20].
         """
-        graph = self.mmgat.graph(nodes, mask, steps)
-        label_vectors = self.queries, self.classes
-        _, logits, attention = self.mmgat.instances(graph, label_vectors, self.layout)
-        scores = logits.sigmoid()
+        scores, attention = self.read(self.mmgat.graph(nodes, mask, steps))
         return (scores * newest.unsqueeze(-1)).sum(1), (attention * scores).sum(1)

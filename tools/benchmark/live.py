@@ -9,16 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import soundfile
 import zmq
 
 from tools.benchmark.timing import RATE_HZ, percentile, sound
-
-if TYPE_CHECKING:
-    pass
 
 LATENCY_S = 40.0
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +17,7 @@ from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.training.data.bags import Bags, load_bags
 from mmgat.training.data.label_text import minilm_embeddings
 from mmgat.training.distillation.embeddings import load_embedder
+from mmgat.training.distillation.sources import heard
 from mmgat.training.distillation.targets import SYNTHETIC
 from mmgat.training.distillation.workspace import workspace
 from mmgat.training.errors import TrainingDataError
@@ -26,7 +25,6 @@ from mmgat.training.fitting.fit import FitSettings, fit, predict, validate
 from mmgat.training.fitting.losses import LossWeights, MMGATLoss
 from mmgat.training.fitting.thresholds import Seconds, calibrate, raise_for_false_alarms
 from mmgat.training.synthesis.render import HELD_OUT
-from mmgat.training.synthesis.sample_bank import source_of, split_of
 
 UNVERIFIED: Final = ("accordion", "organ", "ukulele")
 """Labels without recorded training data: two are only rendered, ukulele has no data at all."""
@@ -68,26 +66,13 @@ def training_data(
     Raises:
         TrainingDataError: a manifest is missing.
     """
-    minutes: defaultdict[tuple[str, str], float] = defaultdict(float)
     try:
-        with (data / "audio" / "manifest.csv").open(newline="") as file:
-            for row in csv.DictReader(file):
-                if split_of(row) == "train" and source_of(row) != without:
-                    source = f"recordings: {source_of(row)}"
-                    minutes[source, row["licence"]] += float(row["seconds"]) / 60
-        for music in json.loads((cache / "sources.json").read_text()):
-            use = "unlabelled music" if music["kind"] == "music" else "speech and everyday sounds"
-            source = f"{use}: Debian {music['package']}"
-            minutes[source, music["licence"]] += music["minutes"]
+        rows = heard(data, cache, without)
         fonts = {stem["soundfont"] for stem in json.loads((cache / "stems.json").read_text())}
     except (OSError, KeyError, ValueError) as error:
         raise TrainingDataError(
             f"expected the manifests of {data} and {cache}, found {error}: run collect and render"
         ) from error
-    rows: list[dict[str, Any]] = [
-        {"source": source, "licence": licence, "minutes": round(played, 1)}
-        for (source, licence), played in sorted(minutes.items())
-    ]
     for font in sorted(fonts):
         use = "validation only" if font == HELD_OUT else "rendered"
         licence = SOUNDFONT_LICENCES.get(font, "see the soundfont's own")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
-from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +16,8 @@ from mmgat.model.embedders.tagger import MOST_CLASSES, TaggerEmbedder
 from mmgat.model.embedders.tags import TAGS
 from mmgat.model.mmgat import MMGAT
 from mmgat.training.data.published.audioset_names import label_columns
+from mmgat.training.distillation.sources import heard
 from mmgat.training.errors import TrainingDataError
-from mmgat.training.synthesis.sample_bank import source_of, split_of
 from mmgat.training.transfer.backbone import (
     FIRST_LAYERS,
     Classes,
@@ -130,27 +128,15 @@ def training_data(data: Path, cache: Path) -> tuple[dict[str, Any], ...]:
     Raises:
         TrainingDataError: a manifest is missing.
     """
-    minutes: defaultdict[tuple[str, str], float] = defaultdict(float)
     fonts: set[str] = set()
     try:
-        with (data / "audio" / "manifest.csv").open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                if split_of(row) == "train":
-                    source = f"recordings: {source_of(row)}", row["licence"]
-                    minutes[source] += float(row["seconds"]) / 60
-        for found in json.loads((cache / "sources.json").read_text()):
-            use = "unlabelled music" if found["kind"] == "music" else "speech and everyday sounds"
-            minutes[f"{use}: Debian {found['package']}", found["licence"]] += found["minutes"]
+        rows = heard(data, cache)
         for path in (cache / "pieces").glob("?????.json"):
             fonts.add(json.loads(path.read_text())["soundfont"])
     except (OSError, KeyError, ValueError) as error:
         raise TrainingDataError(
             f"expected the manifests of {data} and {cache}, found {error}: run collect and pieces"
         ) from error
-    rows: list[dict[str, Any]] = [
-        {"source": source, "licence": licence, "minutes": round(played, 1)}
-        for (source, licence), played in sorted(minutes.items())
-    ]
     rows += [
         {"source": f"rendered: soundfont {font}", "licence": "see the soundfont's own"}
         for font in sorted(fonts)

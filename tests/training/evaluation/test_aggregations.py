@@ -18,6 +18,7 @@ from mmgat.training.evaluation.comparison_page import tables
 from mmgat.training.fitting.fit import NETWORK
 from mmgat.training.fitting.recipe import Recipe
 from mmgat.training.fitting.run_folder import RESULT
+from tests.training.evaluation.rows import row
 
 
 def test_padding_is_heard_by_neither_rule() -> None:
@@ -61,18 +62,8 @@ def test_both_rules_are_measured_once(tmp_path: Path) -> None:
     assert found["S1, mean"]["phrases"] == found["S1, mean"]["evaluation"]  # the same clips
     (run / NETWORK).unlink()
     assert aggregations(run, tmp_path / "yard") == json.loads((run / AGGREGATIONS).read_text())
-    part = {
-        "map": 0.5, "map_interval": [0.4, 0.6], "lrap": 0.5, "micro": 0.5,
-        "micro_interval": [0.4, 0.6], "macro": 0.5, "clips": 2, "per_family": {},
-        "noise_0.1": {"map": 0.4, "micro": 0.4}, "noise_0.2": {"map": 0.3, "micro": 0.3},
-    }  # fmt: skip
-    row = {
-        "name": "han", "network": "han-convnet", "features": "log-mel", "parameters": 10,
-        "gflop": 0.1, "training_s": 60, "settings": "", "features_ms": 1.0, "network_ms": 1.0,
-        "processor_s": None, "training_clips": 4, "evaluation": part, "phrases": part,
-    }  # fmt: skip
     micro = found["S1, mean"]["evaluation"]["micro"]
     assert f"| S1, mean | {found['S1, mean']['threshold']:.2f} | {micro:.3f} |" in tables(
-        [row], by_rule=found
+        [row("han-convnet", "log-mel")], by_rule=found
     )
-    assert "two aggregations" not in tables([row])
+    assert "two aggregations" not in tables([row("han-convnet", "log-mel")])

@@ -20,6 +20,7 @@ from mmgat.training.evaluation.comparison import (
 from mmgat.training.evaluation.comparison_page import BEGIN, END, tables, write_page
 from mmgat.training.figures.comparison import draw_comparison
 from mmgat.training.fitting.recipe import read_recipe
+from tests.training.evaluation.rows import row
 
 RECIPE = """
 network = "mtf-dnn"
@@ -138,14 +139,4 @@ def test_settings_are_told_in_words() -> None:
 
 
 def test_tables_name_what_was_published() -> None:
-    part = {
-        "map": 0.5, "map_interval": [0.4, 0.6], "lrap": 0.5, "micro": 0.5,
-        "micro_interval": [0.4, 0.6], "macro": 0.5, "clips": 2, "per_family": {},
-        "noise_0.1": {"map": 0.4, "micro": 0.4}, "noise_0.2": {"map": 0.3, "micro": 0.3},
-    }  # fmt: skip
-    row = {
-        "name": "mmgat", "network": "mmgat", "features": "compact", "parameters": 10,
-        "gflop": 0.1, "training_s": 60, "settings": "3 epochs", "features_ms": 1.0, "network_ms": 1.0,
-        "processor_s": None, "training_clips": 4, "evaluation": part, "phrases": part,
-    }  # fmt: skip
-    assert "| mmgat | OpenMIC+IRMAS .63 | 0.500 (0.40 to 0.60)" in tables([row])
+    assert "| mmgat | OpenMIC+IRMAS .63 | 0.500 (0.40 to 0.60)" in tables([row("mmgat", "compact")])

@@ -1,6 +1,5 @@
 """VGGish with 8-bit layers, from random weights in the published form."""
 
-import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from mmgat.model.embedders.vggish import network as vggish
 from mmgat.model.embedders.vggish.cache import cache_folder, converted
 from mmgat.model.embedders.vggish.onnx_graph import BLOCK, quantized
 from tests.conftest import random_graphs
+from tools.benchmark.live import random_vggish
 
 VARIANT = "pre-activation+pca+8bit"
 
@@ -23,25 +23,10 @@ VARIANT = "pre-activation+pca+8bit"
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Weights of a scale that real ones have: what goes in comes out as large."""
-    folder = tmp_path_factory.mktemp("published")
-    torch.manual_seed(0)
-    network = vggish.VGGishEmbedder()
-    for layer in (*network.features, *network.embeddings):
-        if hasattr(layer, "weight"):
-            torch.nn.init.kaiming_normal_(layer.weight)
-    with torch.no_grad():
-        network.embeddings[4].weight *= 0.1
-    state = network.state_dict()
-    pca = {name: state.pop(name).numpy() for name in ("pca_eigen_vectors", "pca_means")}
-    torch.save(state, folder / "vggish.pth")
-    torch.save(pca, folder / "pca.pth")
-    digits = hashlib.sha256((folder / "pca.pth").read_bytes()).hexdigest()[:8]
-    name = f"vggish_pca_params-{digits}.pth"
-    (folder / "pca.pth").rename(folder / name)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vggish, "PCA_FILE", name)
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield folder / "vggish.pth"
+    with pytest.MonkeyPatch.context() as patch:  # what is set there is set back
+        patch.setattr(vggish, "PCA_FILE", vggish.PCA_FILE)
+        patch.setenv("XDG_CACHE_HOME", "")
+        yield random_vggish(tmp_path_factory.mktemp("published"))
 
 
 def log_mel(n: int) -> np.ndarray:
