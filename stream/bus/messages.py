@@ -185,6 +185,7 @@ class Status(Message, frozen=True, kw_only=True):
         clipped_channels: samples at full scale of each of these channels.
         message: the last warning in words, or "".
         sinks_dropped: output -> messages that it did not take, of all sources, where there are any.
+        sinks_dropped_s: output -> seconds of sound that it did not take, likewise.
     """
 
     source: str
@@ -217,6 +218,7 @@ class Status(Message, frozen=True, kw_only=True):
     compute_ms: float = 0.0
     levels_dbfs: list[float] = []
     clipped_channels: list[int] = []
+    sinks_dropped_s: dict[str, float] = {}
 
 
 class Graph(Message, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "uptime_s": _STREAM_TIME,
     "times_s": _STREAM_TIME,
     "lost_s": _STREAM_TIME,
+    "sinks_dropped_s": _STREAM_TIME,
     "started_at": (0, 1e11),
     "similarity": (-1.001, 1.001),
     "neighbours": (0, MAX_ITEMS),

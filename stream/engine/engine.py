@@ -163,11 +163,14 @@ class Engine:
             uptime_s = now - self._started_at
             factor = self._real_time_factor
             statuses = [stream.status(now, uptime_s, factor) for stream in self._streams]
-        dropped = self._sinks.dropped
+        dropped, dropped_s = self._sinks.dropped, self._sinks.dropped_s
         warning = self._recognizer.warning or self._sinks.warning
         return [
             msgspec.structs.replace(
-                status, sinks_dropped=dropped, message=status.message or warning
+                status,
+                sinks_dropped=dropped,
+                sinks_dropped_s=dropped_s,
+                message=status.message or warning,
             )
             for status in statuses
         ]

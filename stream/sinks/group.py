@@ -66,8 +66,13 @@ class SinkGroup:
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Sink's name -> messages and blocks that it did not take, where there are any."""
+        """Sink's name -> messages that it did not take, where there are any."""
         return {r.sink.name: r.dropped for r in self.runners if r.dropped}
+
+    @property
+    def dropped_s(self) -> dict[str, float]:
+        """Sink's name -> seconds of sound that it did not take, where there are any."""
+        return {r.sink.name: r.dropped_s for r in self.runners if r.dropped_s}
 
     @property
     def warning(self) -> str:

@@ -32,6 +32,16 @@ class _Audio:
     live: bool
     block: Block
 
+    @property
+    def seconds(self) -> float:
+        return len(self.block.samples) / self.rate_hz
+
+
+def lost_in_words(n_messages: int, seconds: float) -> list[str]:
+    """What an output did not take: such as ``5 messages``, ``2.5 s of sound``."""
+    found = [f"{n_messages} message{'s' if n_messages > 1 else ''}"] if n_messages else []
+    return found + ([f"{seconds:.1f} s of sound"] if seconds else [])
+
 
 class SinkRunner:
     """One sink, its queue and its thread.
@@ -43,7 +53,8 @@ class SinkRunner:
         ends_run: without its reader the run ends, so that is no fault.
 
     Attributes:
-        dropped: messages and blocks that the sink did not take.
+        dropped: messages that the sink did not take.
+        dropped_s: seconds of sound that it did not take.
         warning: why one was not taken lately, or "".
         broken: nobody reads what the sink writes; it is given nothing else.
     """
@@ -53,6 +64,7 @@ class SinkRunner:
     ) -> None:
         self.sink, self._ends_run = sink, ends_run
         self.dropped = 0
+        self.dropped_s = 0.0
         self.warning = ""
         self._failed_at = 0.0
         self.broken = False
@@ -85,7 +97,7 @@ class SinkRunner:
         with self._changed:
             self._wait_for_room(wait)
             if self._is_over():
-                self.dropped += 1
+                self._count(message)
                 return
             if self._n_messages >= self._max_messages:
                 self._drop_one()
@@ -97,12 +109,13 @@ class SinkRunner:
         """Queues a block, if the sink wants audio; see ``put``."""
         if not self.sink.wants_audio:
             return
+        audio = _Audio(stream, rate_hz, live, block)
         with self._changed:
             self._wait_for_room(wait)
             if self._is_over() or self._audio_bytes >= MAX_AUDIO_BYTES:
-                self.dropped += 1
+                self._count(audio)
                 return
-            self._queue.append(_Audio(stream, rate_hz, live, block))
+            self._queue.append(audio)
             self._audio_bytes += block.samples.nbytes
             self._changed.notify_all()
 
@@ -147,8 +160,15 @@ class SinkRunner:
                 if isinstance(item, wanted):
                     del self._queue[index]
                     self._n_messages -= 1
-                    self.dropped += 1
+                    self._count(item)
                     return
+
+    def _count(self, item: Message | _Audio) -> None:
+        """Counts what the sink did not take."""
+        if isinstance(item, Message):
+            self.dropped += 1
+        else:
+            self.dropped_s += item.seconds
 
     def _run(self) -> None:
         while (item := self._next()) is not None:
@@ -173,7 +193,7 @@ class SinkRunner:
 
     def _deliver(self, item: Message | _Audio) -> None:
         if self.broken:
-            self.dropped += 1
+            self._count(item)
             return
         try:
             if isinstance(item, Message):
@@ -182,19 +202,21 @@ class SinkRunner:
                 self.sink.handle_audio(item.stream, item.rate_hz, item.live, item.block)
         except BrokenPipeError as error:
             if not self._ends_run:
+                self._count(item)
                 self._warn(error)
             with self._changed:
                 self.broken = True
                 self._changed.notify_all()
         except Exception as error:
+            self._count(item)
             self._warn(error)
         else:
             if self.warning and time.monotonic() - self._failed_at >= CALM_S:
-                log.warning("output %s works again; %d were lost", self.sink.name, self.dropped)
+                lost = " and ".join(lost_in_words(self.dropped, self.dropped_s))
+                log.warning("output %s works again; %s were lost", self.sink.name, lost)
                 self.warning = ""
 
     def _warn(self, error: Exception) -> None:
-        self.dropped += 1
         self._failed_at = time.monotonic()
         if isinstance(error, OSError):
             why = error.strerror or str(error) or type(error).__name__

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from mmgat.stream.bus.protocol import Event, Message, Status
 from mmgat.stream.sinks.base import Sink
+from mmgat.stream.sinks.runner import lost_in_words
 
 
 class Summary(Sink):
@@ -54,5 +55,7 @@ def _faults(status: Status) -> list[str]:
         (status.clipped, "clipped sample"),
     )
     faults = [f"{n} {noun}{'s' if n > 1 else ''}" for n, noun in counts if n]
-    faults += [f"{n} messages lost by output {name}" for name, n in status.sinks_dropped.items()]
+    for name in {**status.sinks_dropped, **status.sinks_dropped_s}:
+        lost = status.sinks_dropped.get(name, 0), status.sinks_dropped_s.get(name, 0.0)
+        faults.append(f"{' and '.join(lost_in_words(*lost))} lost by output {name}")
     return faults

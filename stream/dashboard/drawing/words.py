@@ -190,6 +190,10 @@ def losses(state: DashboardState, status: Status | None) -> list[str]:
         found += [
             f"{counted(n, 'message')} lost by {name}" for name, n in status.sinks_dropped.items()
         ]
+        found += [
+            f"{duration(seconds)} of sound lost by {name}"
+            for name, seconds in status.sinks_dropped_s.items()
+        ]
     if state.lost:
         found.append(f"{counted(state.lost, 'message')} lost on the way")
     if state.unreadable:

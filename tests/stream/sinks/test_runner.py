@@ -145,7 +145,20 @@ def test_audio_beyond_the_bound_is_dropped_and_counted() -> None:
     sink.gate.set()
     finish(runner)
     assert sink.taken == [0, 0, 1]
-    assert runner.dropped == 2
+    assert (runner.dropped, runner.dropped_s) == (0, 2 * len(half) / 48_000)
+
+
+def test_a_block_that_is_refused_is_sound_lost_and_no_message() -> None:
+    class Full(Gated):
+        wants_audio = True
+
+        def handle_audio(self, stream: str, rate_hz: int, live: bool, block: Block) -> None:
+            raise OSError(28, "No space left on device")
+
+    runner = started(Full())
+    runner.put_audio("lab", 16_000, True, Block(0, np.zeros((4_000, 2), np.float32), 0.0), False)
+    finish(runner)
+    assert (runner.dropped, runner.dropped_s) == (0, 0.25)
 
 
 def test_a_fault_costs_its_message_is_warned_of_once_and_heals(
@@ -170,7 +183,7 @@ def test_a_fault_costs_its_message_is_warned_of_once_and_heals(
     assert runner.warning == ""
     assert [record.getMessage() for record in caplog.records] == [
         "output gated fails: No space left on device; recognition goes on",
-        "output gated works again; 2 were lost",
+        "output gated works again; 2 messages were lost",
     ]
 
 
@@ -330,9 +343,12 @@ def test_only_an_output_that_wants_graphs_gets_them() -> None:
 
 def test_after_the_end_every_message_and_block_counts_as_lost() -> None:
     sink = Gated()
+    sink.wants_audio = True
     sink.gate.set()
     runner = started(sink)
     finish(runner)
     runner.put(estimate(0))
     runner.put(estimate(1))
-    assert runner.dropped == 2
+    block = Block(0, np.zeros((16_000, 1), np.float32), 0.0)
+    runner.put_audio("lab", 16_000, True, block, wait=False)
+    assert (runner.dropped, runner.dropped_s) == (2, 1.0)

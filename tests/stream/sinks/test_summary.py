@@ -71,7 +71,15 @@ def test_faults_are_counted_one_and_many() -> None:
     assert closing_line(outages=1, xruns=1, nonfinite=1, clipped=1).endswith(
         "; faults: 1 outage, 1 overflow, 1 NaN or infinite sample, 1 clipped sample"
     )
-    assert closing_line(outages=2, xruns=3, sinks_dropped={"jsonl": 4, "record": 5}).endswith(
+    assert closing_line(outages=2, xruns=3, sinks_dropped={"jsonl": 4, "record": 1}).endswith(
         "; faults: 2 outages, 3 overflows, 4 messages lost by output jsonl, "
-        "5 messages lost by output record"
+        "1 message lost by output record"
+    )
+
+
+def test_an_output_that_lost_sound_says_how_much() -> None:
+    lost = {"sinks_dropped": {"record": 5}, "sinks_dropped_s": {"record": 2.25, "ear": 0.5}}
+    assert closing_line(**lost).endswith(
+        "; faults: 5 messages and 2.2 s of sound lost by output record, "
+        "0.5 s of sound lost by output ear"
     )
