@@ -96,6 +96,29 @@ class _Client:
         return True
 
 
+class _Past:
+    """What a newcomer must know: of this session of the engine, and which sources are lost."""
+
+    def __init__(self) -> None:
+        self._replay, self._session = Replay(), ""
+        self._lost: dict[str, SourceLost] = {}
+
+    def keep(self, signal: Signal) -> None:
+        """Takes note of a signal; with a new session, what was before is over."""
+        if isinstance(signal, SourceLost):
+            self._lost[signal.source] = signal
+            return
+        if signal.session != self._session:
+            self._replay, self._session = Replay(), signal.session
+            self._lost.clear()
+        self._replay.keep(signal)
+        self._lost.pop(getattr(signal, "source", ""), None)
+
+    def signals(self, now: float) -> list[Signal]:
+        """The messages as they are sent again, and the losses behind them; ``now`` in Unix seconds."""
+        return [*self._replay.messages(now, (PREFIX,)), *self._lost.values()]
+
+
 class WebSocketBridge(Bridge):
     """Serves JSON to browsers and programs over WebSocket, on this machine unless told otherwise."""
 
@@ -108,7 +131,7 @@ class WebSocketBridge(Bridge):
         self._server_module = required("websockets.asyncio.server", "websockets", "ws")
         self._http = required("websockets.http11", "websockets", "ws")
         self._headers = required("websockets.datastructures", "websockets", "ws")
-        self._replay = Replay()
+        self._past = _Past()
         self._clients: set[_Client] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -137,10 +160,10 @@ class WebSocketBridge(Bridge):
 
     def send(self, signal: Signal) -> None:
         """Hands a signal to every client; what one has no room for is counted."""
-        if not isinstance(signal, SourceLost):
-            self._replay.keep(signal)
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._offer, *text_of(signal))
+        if self._loop is None:
+            self._past.keep(signal)
+        else:
+            self._loop.call_soon_threadsafe(self._offer, signal)
 
     def close(self) -> None:
         """Ends all connections."""
@@ -200,8 +223,8 @@ class WebSocketBridge(Bridge):
 
     async def _serve_client(self, connection: Any) -> None:
         client = _Client(wanted_kinds(connection.request.path))
-        for message in self._replay.messages(time.time(), (PREFIX,)):
-            client.offer(*text_of(message))
+        for signal in self._past.signals(time.time()):
+            client.offer(*text_of(signal))
         self._clients.add(client)
         reading = asyncio.create_task(_discard(connection))
         try:
@@ -218,7 +241,10 @@ class WebSocketBridge(Bridge):
             self._clients.discard(client)
             reading.cancel()
 
-    def _offer(self, kind: str, text: str) -> None:
+    def _offer(self, signal: Signal) -> None:
+        """Keeps a signal and hands it on, in one step, so that a newcomer gets it once."""
+        self._past.keep(signal)
+        kind, text = text_of(signal)
         for client in self._clients:
             self.not_delivered += not client.offer(kind, text)
 

@@ -8,15 +8,23 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from mmgat.stream.bridges.base import SourceLost
-from mmgat.stream.bridges.ws import _Client, is_own_origin, text_of, wanted_kinds
+from mmgat.stream.bridges.ws import (
+    WebSocketBridge,
+    WebSocketSettings,
+    _Client,
+    is_own_origin,
+    text_of,
+    wanted_kinds,
+)
 from mmgat.stream.bus.protocol import to_json
 from tests.stream.bridges.running import bridge, free_port, publishing
-from tests.stream.bus.messages import event
+from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
 
 
 def test_texts_are_the_lines_of_mmgat_listen() -> None:
@@ -86,6 +94,38 @@ def test_a_client_gets_the_kinds_it_asks_for(served: str) -> None:
         first, second = (json.loads(client.recv(60)) for _ in range(2))
     assert first["type"] == second["type"] == "status"
     assert second["seq"] > first["seq"]
+
+
+@pytest.fixture
+def own() -> Iterator[WebSocketBridge]:
+    bridge = WebSocketBridge(WebSocketSettings(port=free_port()))
+    bridge.open()
+    yield bridge
+    bridge.close()
+
+
+def newcomer(own: WebSocketBridge, n_messages: int) -> list[tuple[str, str]]:
+    """Type and session, or lost source, of what a client gets that connects now."""
+    with connect(f"ws://127.0.0.1:{own.settings.port}/") as client:
+        messages = [json.loads(client.recv(60)) for _ in range(n_messages)]
+    return [(m["type"], m.get("session") or m["source"]) for m in messages]
+
+
+def test_a_newcomer_gets_nothing_of_an_engine_that_was_killed_and_started_anew(
+    own: WebSocketBridge,
+) -> None:
+    for signal in (HELLO, ESTIMATE, STATUS, event()):
+        own.send(msgspec.structs.replace(signal, session="killed"))
+    for signal in (HELLO, msgspec.structs.replace(STATUS, source="other")):
+        own.send(msgspec.structs.replace(signal, session="new"))
+    assert newcomer(own, 2) == [("hello", "new"), ("status", "new")]
+
+
+def test_a_newcomer_is_told_last_which_sources_are_lost(own: WebSocketBridge) -> None:
+    for signal in (event(session="a"), SourceLost(source="lab"), SourceLost(source="desk")):
+        own.send(signal)
+    own.send(msgspec.structs.replace(STATUS, session="a", source="desk"))
+    assert newcomer(own, 3) == [("status", "a"), ("event", "a"), ("lost", "lab")]
 
 
 def test_a_page_from_elsewhere_is_refused(served: str) -> None:

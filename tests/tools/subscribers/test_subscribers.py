@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import msgspec
 import pytest
 from websockets.asyncio.client import connect
 
+from mmgat.stream.bus.publisher import Publisher
 from mmgat.stream.commands.live.inputs import demo_clip
 from tests.stream.bridges.running import PATIENCE_S, Process, bridge, free_port, publishing
 from tests.stream.bus.messages import ESTIMATE, event
@@ -139,17 +140,32 @@ def test_a_shell_line(engine: str, tmp_path: Path) -> None:
         assert label
 
 
-def test_the_page_in_a_browser(engine: str, tmp_path: Path) -> None:
+def test_the_page_shows_what_sounds_and_again_when_the_bridge_is_back(tmp_path: Path) -> None:
     port = free_port()
-    with bridge("ws", engine, "--port", port, "--page", FOLDER / "page.html") as process:
-        process.err.until("page: http://")
-        shown = asyncio.run(shown_by_chromium(f"http://127.0.0.1:{port}/", tmp_path))
-    assert "stdin" in shown
-    assert " on" in shown
+    options = ("--port", port, "--page", FOLDER / "page.html")
+
+    async def look(publisher: Publisher) -> list[str]:
+        with bridge("ws", publisher.address, *options) as first:
+            first.err.until("page: http://")
+            publisher(event())
+            async with chromium(f"http://127.0.0.1:{port}/", tmp_path) as shown:
+                texts = [await shown("tr.on")]
+                first.popen.kill()
+                texts.append(await shown("table:empty"))
+                with bridge("ws", publisher.address, *options):
+                    texts.append(await shown("tr.on"))
+        return texts
+
+    with publishing("lab") as publisher:
+        before, away, after = asyncio.run(look(publisher))
+    assert "lab: a on" in before
+    assert "no connection" in away
+    assert after.count("lab: a on") == 1
 
 
-async def shown_by_chromium(url: str, profile: Path) -> str:
-    """The text of a page once it has shown an instrument, by Chrome's DevTools protocol."""
+@contextlib.asynccontextmanager
+async def chromium(url: str, profile: Path) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    """A page, by Chrome's DevTools protocol: its text once it has an element of a selector."""
     browser = Process(
         "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
         "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank",
@@ -172,18 +188,23 @@ async def shown_by_chromium(url: str, profile: Path) -> str:
             session = (await call("Target.attachToTarget", targetId=page, flatten=True))[
                 "sessionId"
             ]
-            read = (
-                "document.querySelector('#events li') && document.querySelector('tr.on') "
-                "? document.body.innerText : ''"
-            )
+
+            async def shown(selector: str) -> str:
+                read = (
+                    f"document.querySelector('{selector}') ? ['#state', '#sources', '#events']"
+                    ".map((id) => document.querySelector(id).textContent).join('; ') : ''"
+                )
+                async with asyncio.timeout(PATIENCE_S):
+                    while True:
+                        answer = await call("Runtime.evaluate", session, expression=read)
+                        if text := answer["result"].get("value"):
+                            return str(text)
+                        await asyncio.sleep(0.05)
+
             async with asyncio.timeout(PATIENCE_S):
                 while not (await call("Page.navigate", session, url=url)).get("loaderId"):
                     await asyncio.sleep(0.05)  # the bridge does not listen yet
-                while True:
-                    answer = await call("Runtime.evaluate", session, expression=read)
-                    if text := answer["result"].get("value"):
-                        return str(text)
-                    await asyncio.sleep(0.05)
+            yield shown
 
 
 DRIVER = """
