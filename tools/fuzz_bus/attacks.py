@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 import zmq
 
-from mmgat.stream.bridges.midi.mapping import MidiMapping, midi_messages
+from mmgat.stream.bridges.midi.mapping import MidiMapping, MidiState, midi_messages
 from mmgat.stream.bridges.mqtt.topics import TopicMapper
 from mmgat.stream.bridges.osc import osc_messages
 from mmgat.stream.bridges.prometheus.metrics import MetricState, metrics
@@ -157,13 +157,13 @@ class Bridges:
     def __init__(self) -> None:
         self._sounding, self._mqtt, self._metrics = Sounding(), TopicMapper(), MetricState()
         self._mapping = MidiMapping(notes={"piano": 60}, controls={"piano": 20})
-        self._sent: dict[tuple[int, int], int] = {}
+        self._midi = MidiState()
 
     def take(self, message: Message) -> None:
         text_of(message)
         for signal in self._sounding.update(message):
             osc_messages(signal)
-            midi_messages(signal, self._mapping, 0, self._sent)
+            midi_messages(signal, self._mapping, 0, self._midi)
             self._mqtt.publications(signal)
             self._metrics.advance(signal)
         metrics(self._metrics)

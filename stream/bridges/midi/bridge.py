@@ -16,7 +16,13 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from mmgat.stream.bridges.base import Bridge, ReceiverAway, Signal, required
-from mmgat.stream.bridges.midi.mapping import MidiMapping, midi_messages, read_mapping, to_toml
+from mmgat.stream.bridges.midi.mapping import (
+    MidiMapping,
+    MidiState,
+    midi_messages,
+    read_mapping,
+    to_toml,
+)
 from mmgat.stream.bus.protocol import Estimate, Event, Hello
 from mmgat.stream.errors import BridgeError
 from mmgat.stream.setting_types import SettingsGroup
@@ -67,7 +73,8 @@ class MidiBridge(Bridge):
         self._mapping = read_mapping(settings.mapping) if settings.mapping else MidiMapping()
         self._labels: list[str] = []
         self._sources: list[str] = []
-        self._sent: dict[tuple[int, int], int] = {}
+        self._state = MidiState()
+        self._told: list[str] = []
         self._port: Any = None
         self._input: Any = None
         if settings.learn is not None and settings.learn.exists():
@@ -88,7 +95,7 @@ class MidiBridge(Bridge):
 
     def open(self) -> None:
         """Opens the port or the device."""
-        self._sent.clear()
+        self._state = MidiState()
         if self.settings.device is not None:
             self._open_device(self.settings.device)
         else:
@@ -101,6 +108,7 @@ class MidiBridge(Bridge):
         if isinstance(signal, Hello):
             self._labels = signal.labels
             self._sources = [source.name for source in signal.sources]
+            self._tell_unknown()
             if self._input is not None:
                 self._ask()
             return
@@ -113,7 +121,7 @@ class MidiBridge(Bridge):
         if signal.source not in self._sources:
             self._sources.append(signal.source)
         index = self._sources.index(signal.source)
-        for message in midi_messages(signal, mapping, index, self._sent):
+        for message in midi_messages(signal, mapping, index, self._state):
             self._write(message)
 
     def close(self) -> None:
@@ -137,6 +145,17 @@ class MidiBridge(Bridge):
                 self._mapping = learned
                 path.write_text(to_toml(learned), "utf-8")
                 self._ask()
+
+    def _tell_unknown(self) -> None:
+        """Says once which labels of the mapping never sound."""
+        unknown = self._mapping.unknown(self._labels)
+        if unknown and unknown != self._told:
+            print(
+                f"mmgat-bridge midi: expected labels of {', '.join(self._labels)} in the mapping, "
+                f"found {', '.join(map(repr, unknown))}, which never sounds",
+                file=sys.stderr,
+            )
+        self._told = unknown
 
     def _ask(self) -> None:
         label = self._mapping.next_to_learn(self._labels)

@@ -47,6 +47,10 @@ class MidiMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         controls = dict(zip(labels, UNDEFINED_CONTROLS, strict=False))
         return MidiMapping(self.channel, notes, controls)
 
+    def unknown(self, labels: list[str]) -> list[str]:
+        """What it names and is none of these labels."""
+        return [name for name in {**self.notes, **self.controls} if name not in labels]
+
     def next_to_learn(self, labels: list[str]) -> str | None:
         """The first label that has neither note nor controller, None where all have."""
         return next((x for x in labels if x not in self.notes and x not in self.controls), None)
@@ -91,32 +95,52 @@ def to_toml(mapping: MidiMapping) -> str:
     return "\n".join(lines) + "\n"
 
 
+class MidiState:
+    """What a receiver was sent.
+
+    Attributes:
+        values: (channel, controller) -> the value it has.
+        voices: (source, label) of what sounds -> the channel and note that it sounds on. Several may
+            share one, which then sounds until all have ended.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[int, int], int] = {}
+        self.voices: dict[tuple[str, str], tuple[int, int]] = {}
+
+
 def midi_messages(
-    signal: Signal, mapping: MidiMapping, source_index: int, sent: dict[tuple[int, int], int]
+    signal: Signal, mapping: MidiMapping, source_index: int, state: MidiState
 ) -> list[bytes]:
     """A signal as MIDI messages of three bytes.
 
     Args:
         signal: what happened.
-        mapping: notes and controllers.
+        mapping: notes and controllers. Of labels that share a controller the highest score counts.
         source_index: place of the source among all; it chooses the channel.
-        sent: (channel, controller) -> the value it has; what has not moved is not sent again.
+        state: what was sent so far; what has not changed is not sent again.
     """
     channel = (mapping.channel - 1 + source_index) % N_CHANNELS
     match signal:
-        case Event(label=label) if label in mapping.notes:
-            is_on = signal.event == "on"
-            velocity = max(1, _seven_bits(signal.score)) if is_on else 0
-            kind = NOTE_ON if is_on else NOTE_OFF
-            return [bytes([kind | channel, mapping.notes[label], velocity])]
+        case Event(source=source, label=label, event="on") if label in mapping.notes:
+            voice = channel, mapping.notes[label]
+            sounds = voice in state.voices.values()
+            state.voices[source, label] = voice
+            velocity = max(1, _seven_bits(signal.score))
+            return [] if sounds else [bytes([NOTE_ON | channel, voice[1], velocity])]
+        case Event(source=source, label=label, event="off"):
+            ended = state.voices.pop((source, label), None)
+            if ended is None or ended in state.voices.values():
+                return []
+            return [bytes([NOTE_OFF | ended[0], ended[1], 0])]
         case Estimate():
-            moved = []
+            values: dict[int, int] = {}
             for label, control in mapping.controls.items():
                 value = _seven_bits(signal.scores.get(label, 0.0))
-                if sent.get((channel, control)) != value:
-                    sent[channel, control] = value
-                    moved.append(bytes([CONTROL_CHANGE | channel, control, value]))
-            return moved
+                values[control] = max(value, values.get(control, 0))
+            moved = {c: v for c, v in values.items() if state.values.get((channel, c)) != v}
+            state.values.update({(channel, control): v for control, v in moved.items()})
+            return [bytes([CONTROL_CHANGE | channel, control, v]) for control, v in moved.items()]
     return []
 
 

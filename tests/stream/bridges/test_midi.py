@@ -15,6 +15,7 @@ from mmgat.stream.bridges.midi.bridge import MidiBridge, MidiSettings
 from mmgat.stream.bridges.midi.mapping import (
     UNDEFINED_CONTROLS,
     MidiMapping,
+    MidiState,
     midi_messages,
     read_mapping,
     to_toml,
@@ -27,24 +28,62 @@ MAPPING = MidiMapping(channel=3, notes={"a": 60}, controls={"a": 20})
 
 
 def test_an_instrument_is_a_note_and_its_score_the_velocity() -> None:
-    assert midi_messages(event(), MAPPING, 0, {}) == [bytes([0x92, 60, 114])]
-    assert midi_messages(event(event="off"), MAPPING, 0, {}) == [bytes([0x82, 60, 0])]
-    assert midi_messages(event(score=0.0), MAPPING, 0, {}) == [bytes([0x92, 60, 1])]
+    state = MidiState()
+    assert midi_messages(event(), MAPPING, 0, state) == [bytes([0x92, 60, 114])]
+    assert midi_messages(event(event="off"), MAPPING, 0, state) == [bytes([0x82, 60, 0])]
+    assert midi_messages(event(score=0.0), MAPPING, 0, state) == [bytes([0x92, 60, 1])]
 
 
 def test_each_source_has_its_channel() -> None:
-    channels = [midi_messages(event(), MAPPING, i, {})[0][0] & 15 for i in (0, 1, 13, 14)]
+    channels = [midi_messages(event(), MAPPING, i, MidiState())[0][0] & 15 for i in (0, 1, 13, 14)]
     assert channels == [2, 3, 15, 0]
 
 
+def test_a_note_that_labels_share_sounds_until_the_last_has_ended() -> None:
+    strings = MidiMapping(notes={"violin": 60, "cello": 60})
+    state = MidiState()
+    messages = [
+        midi_messages(event(label=label, event=kind), strings, 0, state)
+        for label, kind in [("violin", "on"), ("cello", "on"), ("violin", "off"), ("cello", "off")]
+    ]
+    assert messages == [[bytes([0x90, 60, 114])], [], [], [bytes([0x80, 60, 0])]]
+
+
+def test_a_note_ends_on_the_channel_where_it_began() -> None:
+    state = MidiState()
+    midi_messages(event(), MAPPING, 0, state)
+    assert midi_messages(event(event="off"), MAPPING, 1, state) == [bytes([0x82, 60, 0])]
+
+
 def test_a_controller_follows_the_score_and_is_sent_when_it_moves() -> None:
-    sent: dict[tuple[int, int], int] = {}
+    state = MidiState()
     scores = (0.5, 0.501, 1.0, 0.0)
     messages = [
-        midi_messages(msgspec.structs.replace(ESTIMATE, scores={"a": score}), MAPPING, 0, sent)
+        midi_messages(msgspec.structs.replace(ESTIMATE, scores={"a": score}), MAPPING, 0, state)
         for score in scores
     ]
     assert messages == [[bytes([0xB2, 20, v])] if v is not None else [] for v in (64, None, 127, 0)]
+
+
+def test_a_controller_that_labels_share_follows_the_highest_score() -> None:
+    strings = MidiMapping(controls={"violin": 20, "cello": 20})
+    both = msgspec.structs.replace(ESTIMATE, scores={"violin": 1.0, "cello": 0.5})
+    state = MidiState()
+    assert midi_messages(both, strings, 0, state) == [bytes([0xB0, 20, 127])]
+    assert midi_messages(both, strings, 0, state) == []
+
+
+def test_labels_of_a_mapping_that_no_engine_has_are_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "map.toml"
+    path.write_text("[notes]\na = 1\nPiano = 2\n[controls]\nPiano = 3")
+    midi = MidiBridge(MidiSettings(device=tmp_path / "none", mapping=path))
+    midi.send(HELLO)
+    midi.send(HELLO)
+    assert capsys.readouterr().err == (
+        "mmgat-bridge midi: expected labels of a in the mapping, found 'Piano', which never sounds\n"
+    )
 
 
 def test_labels_without_a_file_have_notes_and_controllers_of_their_own() -> None:
