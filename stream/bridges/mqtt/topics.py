@@ -51,18 +51,22 @@ class TopicMapper:
 
     def __post_init__(self) -> None:
         self._sent: dict[str, float] = {}
-        self._known: set[str] = set()
+        self._known: set[str] = set()  # sources whose discovery was sent
+        self._begun: set[str] = set()  # sources whose instruments were set to OFF
         self._hello: Hello | None = None
 
     def forget(self) -> None:
         """Sends everything again from here on: a broker may have lost what it kept."""
         self._sent.clear()
         self._known.clear()
+        self._begun.clear()
 
     def publications(self, signal: Signal) -> list[Publication]:
         """What is to be published of a signal."""
         match signal:
             case Hello():
+                if self._hello is not None and self._hello.session != signal.session:
+                    self._begun.clear()
                 self._hello = signal
                 self._known.clear()
                 return []
@@ -85,8 +89,16 @@ class TopicMapper:
                     Publication(f"{topic}/status", to_json(signal)),
                 ]
             case SourceLost(source=source):
+                self._forget(source)
                 return [Publication(f"{self.base}/{mqtt_part(source)}/available", OFFLINE)]
         return []
+
+    def _forget(self, source: str) -> None:
+        """Should it come back, everything of it is sent again."""
+        base = f"{self.base}/{mqtt_part(source)}/"
+        self._sent = {t: value for t, value in self._sent.items() if not t.startswith(base)}
+        self._known.discard(source)
+        self._begun.discard(source)
 
     def _moved(self, estimate: Estimate) -> list[Publication]:
         base = f"{self.base}/{mqtt_part(estimate.source)}"
@@ -109,8 +121,11 @@ class TopicMapper:
         self._known.add(source)
         base = f"{self.base}/{mqtt_part(source)}"
         states = [
-            Publication(f"{base}/{mqtt_part(label)}/state", "OFF") for label in self._hello.labels
+            Publication(f"{base}/{mqtt_part(label)}/state", "OFF")
+            for label in self._hello.labels
+            if source not in self._begun
         ]
+        self._begun.add(source)
         return [*self._configurations(self._hello, source), *states] if self.discovery else states
 
     def _configurations(self, hello: Hello, source: str) -> list[Publication]:

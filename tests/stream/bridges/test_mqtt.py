@@ -16,7 +16,7 @@ from paho.mqtt.client import CallbackAPIVersion, Client, MQTTMessage
 from mmgat.stream.bridges.base import ReceiverAway, SourceLost
 from mmgat.stream.bridges.mqtt import bridge as mqtt
 from mmgat.stream.bridges.mqtt.topics import Publication, TopicMapper
-from mmgat.stream.bus.protocol import to_json
+from mmgat.stream.bus.protocol import Hello, to_json
 from tests.stream.bridges.running import PATIENCE_S, Process, bridge, free_port, publishing
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
 
@@ -64,6 +64,29 @@ def test_a_source_is_announced_once_before_it_is_first_named() -> None:
         "mmgat/lab/a/state", "mmgat/lab/available", "mmgat/lab/status",
     ]  # fmt: skip
     assert len(mapper.publications(STATUS)) == 2
+
+
+def states(mapper: TopicMapper, hello: Hello) -> list[str]:
+    """What the states of instruments are set to once a hello has come."""
+    mapper.publications(hello)
+    return [p.payload for p in mapper.publications(ESTIMATE) if p.topic.endswith("/state")]
+
+
+def test_a_hello_sets_no_instrument_to_off_but_that_of_an_engine_started_anew() -> None:
+    """It comes again when thresholds are changed, while instruments sound."""
+    mapper = TopicMapper()
+    assert states(mapper, msgspec.structs.replace(HELLO, session="a")) == ["OFF"]
+    assert states(mapper, msgspec.structs.replace(HELLO, session="a", nodes=11)) == []
+    assert states(mapper, msgspec.structs.replace(HELLO, session="b")) == ["OFF"]
+
+
+def test_a_source_that_was_lost_is_announced_again_with_all_its_values() -> None:
+    mapper = TopicMapper()
+    mapper.publications(HELLO)
+    first = mapper.publications(ESTIMATE)
+    assert mapper.publications(ESTIMATE) == []
+    mapper.publications(SourceLost(source="lab"))
+    assert mapper.publications(ESTIMATE) == first
 
 
 def test_discovery_leads_to_the_topics_that_are_published() -> None:
