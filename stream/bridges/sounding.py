@@ -19,6 +19,9 @@ from mmgat.stream.bus.protocol import Estimate, Event, Hello, Message, Status
 STALE_S: Final = 3.0
 """Without a message for so long a source is lost; its status comes once a second."""
 
+LOOK_S: Final = 1.0
+"""So often one looks for sources that are lost, while others speak."""
+
 MAX_SOURCES: Final = 512
 MAX_LABELS: Final = 256
 """Labels of one source; a model has 20. What a peer names on top is left out: receivers keep names."""
@@ -60,9 +63,13 @@ class Sounding:
         self._hello: Hello | None = None
         self._sources: dict[str, _Source] = {}
         self._labels: dict[str, set[str]] = {}
+        self._looked_at = clock()
 
     def update(self, message: Message) -> list[Signal]:
         """The signals that follow from a message."""
+        return [*self._taken(message), *self._lost_meanwhile()]
+
+    def _taken(self, message: Message) -> list[Signal]:
         signals: list[Signal] = []
         if not message.replayed:
             signals += self._settle()
@@ -73,7 +80,7 @@ class Sounding:
             return signals
         name = message.source
         source = self._sources.get(name)
-        if (source is None and len(self._sources) >= MAX_SOURCES) or not self._may_name(message):
+        if (source is None and not self._has_room()) or not self._may_name(message):
             return signals
         if source is None or source.session != message.session:
             signals += self._end_all(name)
@@ -98,6 +105,16 @@ class Sounding:
                     signals += self._end_all(name)
         return signals
 
+    def _has_room(self) -> bool:
+        """Whether there is room for another source, if need be in place of one that is lost."""
+        if len(self._sources) < MAX_SOURCES:
+            return True
+        lost = next((name for name, source in self._sources.items() if source.lost), None)
+        if lost is not None:
+            del self._sources[lost]
+            self._labels.pop(lost, None)
+        return lost is not None
+
     def _may_name(self, message: Estimate | Event | Status) -> bool:
         """Whether the labels of a message are, with those before, no more than a source may have."""
         known = self._labels.setdefault(message.source, set())
@@ -115,8 +132,22 @@ class Sounding:
 
     def tick(self) -> list[Signal]:
         """The signals that follow from having no message: called when none waits."""
-        signals = self._settle()
-        now = self._clock()
+        return [*self._settle(), *self._lost()]
+
+    def _lost_meanwhile(self) -> list[Signal]:
+        """Looks for lost sources now and then; where this process was held up, their messages wait."""
+        since = self._clock() - self._looked_at
+        if since < LOOK_S:
+            return []
+        if since >= STALE_S:
+            self._looked_at = self._clock()
+            return []
+        return self._lost()
+
+    def _lost(self) -> list[Signal]:
+        """What ends because nothing comes from its source any more."""
+        signals: list[Signal] = []
+        self._looked_at = now = self._clock()
         for name, source in self._sources.items():
             if source.lost or now - source.heard_at < STALE_S:
                 continue

@@ -31,6 +31,9 @@ CLIENT_NAME: Final = "mmgat-stream"
 DRAIN_S: Final = 0.5
 """JACK takes what was sent a period later and does not say when; a port closed before loses it."""
 
+MAX_SOURCES: Final = 512
+"""Sources beyond those of the hello that have a channel by their order."""
+
 APIS: Final = {"alsa": "LINUX_ALSA", "jack": "UNIX_JACK", "coremidi": "MACOSX_CORE"}
 
 
@@ -118,9 +121,11 @@ class MidiBridge(Bridge):
         if not isinstance(signal, Estimate | Event):
             return
         mapping = self._mapping.with_labels(self._labels)
-        if signal.source not in self._sources:
+        known = signal.source in self._sources
+        if not known and len(self._sources) < MAX_SOURCES:
             self._sources.append(signal.source)
-        index = self._sources.index(signal.source)
+            known = True
+        index = self._sources.index(signal.source) if known else 0
         for message in midi_messages(signal, mapping, index, self._state):
             self._write(message)
 

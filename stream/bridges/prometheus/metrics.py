@@ -43,6 +43,9 @@ _FROM_STATUS: Final[tuple[tuple[str, Kind, str, str, float], ...]] = (
         "Longest time that the audio system had to wait.", 0.001,
     ),
 )  # fmt: skip
+MAX_LOST: Final = 256
+"""So many lost sources are shown as down; those that were lost before them are forgotten."""
+
 LIVENESS: Final = ("healthy", "alarmed", "recovering", "escalated", "failed")
 
 
@@ -53,7 +56,7 @@ class MetricState:
     hello: Hello | None = None
     statuses: dict[str, Status] = field(default_factory=dict)
     estimates: dict[str, Estimate] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)
+    lost: dict[str, None] = field(default_factory=dict)
     sounding: dict[tuple[str, str], float] = field(default_factory=dict)
     onsets: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -64,18 +67,27 @@ class MetricState:
                 self.hello = signal
             case Status(source=source):
                 self.statuses[source] = signal
-                self.lost.discard(source)
+                self.lost.pop(source, None)
             case Estimate(source=source):
                 if source not in self.estimates:
                     self._count_from_zero(source, signal.scores)
                 self.estimates[source] = signal
-                self.lost.discard(source)
+                self.lost.pop(source, None)
             case Event(source=source, label=label):
                 is_on = signal.event == "on"
                 self.sounding[source, label] = float(is_on)
                 self.onsets[source, label] += is_on
             case SourceLost(source=source):
-                self.lost.add(source)
+                self.lost[source] = None
+                if len(self.lost) > MAX_LOST:
+                    self._forget(next(iter(self.lost)))
+
+    def _forget(self, source: str) -> None:
+        for known in (self.lost, self.statuses, self.estimates):
+            known.pop(source, None)
+        for counted in (self.sounding, self.onsets):
+            for key in [key for key in counted if key[0] == source]:
+                del counted[key]
 
     def _count_from_zero(self, source: str, labels: Iterable[str]) -> None:
         """Prometheus sees no increase in a counter that appears at 1, so each appears at 0."""

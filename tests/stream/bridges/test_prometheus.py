@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from mmgat.stream.bridges.base import SourceLost
-from mmgat.stream.bridges.prometheus.metrics import MetricState, metrics
+from mmgat.stream.bridges.prometheus.metrics import MAX_LOST, MetricState, metrics
 from tests.stream.bridges.running import PATIENCE_S, Process, bridge, free_port, publishing
 from tests.stream.bus.messages import ESTIMATE, HELLO, STATUS, event
 
@@ -62,6 +62,15 @@ def test_a_source_that_is_lost_is_down_and_has_no_values(state: MetricState) -> 
     state.advance(SourceLost(source="lab"))
     assert found(state, "mmgat_up") == {("lab",): 0.0}
     assert found(state, "mmgat_score") == found(state, "mmgat_lag_seconds") == {}
+
+
+def test_sources_that_were_lost_long_ago_are_forgotten(state: MetricState) -> None:
+    for number in range(MAX_LOST + 1):
+        state.advance(msgspec.structs.replace(STATUS, source=str(number)))
+        state.advance(msgspec.structs.replace(ESTIMATE, source=str(number)))
+        state.advance(SourceLost(source=str(number)))
+    assert set(found(state, "mmgat_up")) == {("lab",), *((str(n + 1),) for n in range(MAX_LOST))}
+    assert len(found(state, "mmgat_onsets")) == MAX_LOST + 1
 
 
 def test_what_was_lost_on_the_way_is_counted(state: MetricState) -> None:

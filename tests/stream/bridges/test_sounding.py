@@ -114,6 +114,29 @@ def test_silence_of_the_engine_ends_what_sounded_and_is_told_once(
     assert tracker.tick() == []
 
 
+def test_a_source_that_is_silent_is_lost_also_while_others_speak(
+    tracker: Sounding, clock: Clock
+) -> None:
+    tracker.update(event())
+    signals: list[Signal] = []
+    for tenth in range(1, round(10 * (sounding.STALE_S + sounding.LOOK_S)) + 1):
+        clock.now = tenth / 10
+        signals += tracker.update(msgspec.structs.replace(STATUS, source="desk"))
+    assert told(signals) == [("off", "a-1")]
+    assert [s for s in signals if isinstance(s, SourceLost)] == [SourceLost(source="lab")]
+
+
+def test_where_the_bridge_itself_was_held_up_no_source_is_lost(
+    tracker: Sounding, clock: Clock
+) -> None:
+    for source in ("lab", "desk"):
+        tracker.update(event(source=source))
+    clock.now = 100.0
+    signals = [s for x in ("desk", "lab") for s in tracker.update(event(source=x, id="a-2"))]
+    assert told(signals) == [("off", "a-1"), ("on", "a-2")] * 2
+    assert not any(isinstance(s, SourceLost) for s in signals)
+
+
 def test_other_sources_are_not_touched(tracker: Sounding) -> None:
     tracker.update(event(source="desk"))
     tracker.update(event())
@@ -132,3 +155,15 @@ def test_a_peer_that_names_ever_new_labels_is_bounded(tracker: Sounding) -> None
     signals = [s for i in range(1000) for s in tracker.update(event(id=str(i), label=str(i)))]
     assert len(signals) == sounding.MAX_LABELS
     assert told(tracker.update(event(event="off", id="0", label="0"))) == [("off", "0")]
+
+
+def test_a_new_source_takes_the_place_of_one_that_is_lost_and_of_none_that_speaks(
+    tracker: Sounding, clock: Clock
+) -> None:
+    for number in range(sounding.MAX_SOURCES):
+        tracker.update(msgspec.structs.replace(STATUS, source=str(number)))
+    assert tracker.update(event(source="new")) == []
+    clock.now = 100.0
+    tracker.tick()
+    assert told(tracker.update(event(source="new"))) == [("on", "a-1")]
+    assert len(tracker.snapshot()) == 2 * sounding.MAX_SOURCES - 1
