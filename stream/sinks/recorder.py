@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -126,9 +126,10 @@ class _ClipRecorder:
     ) -> None:
         self._stream, self._rate, self._folder, self._settings = stream, rate_hz, folder, settings
         self._ring: deque[Block] = deque()
+        self._before_gap: deque[Block] = deque()  # as long as an event of it may come
         self._ring_frames = round((settings.before_s + EVENT_DELAY_S) * rate_hz)
         self._end = 0
-        self._free_from = 0  # frames before it are in a clip already, or beyond a gap
+        self._free_from = 0  # frames before it are in a clip already
         self._on: dict[str, str] = {}  # event id -> label
         self._until = 0  # the clip goes on to here, also when nothing is on
         self._open: _OpenClip | None = None
@@ -143,14 +144,16 @@ class _ClipRecorder:
         """
         if block.position != self._end:
             self.finish_clip()
-            self._ring.clear()
-            self._free_from = block.position
+            self._before_gap, self._ring = self._ring, deque()
+        elif self._open and self._open.end != block.position:  # it ends at a gap
+            self.finish_clip()
         if began_at is not None:
             self._zero_at = began_at - block.position / self._rate
         self._ring.append(block)
         self._end = block.end
         while self._ring[0].end <= self._end - self._ring_frames:
             self._ring.popleft()
+            self._before_gap.clear()
         if self._open:
             self._write(block)
             over = not self._on and self._end >= self._until
@@ -158,7 +161,7 @@ class _ClipRecorder:
             if over or too_long:
                 self.finish_clip()
                 if not over:
-                    self._begin_clip(self._end, list(self._on.values()))
+                    self._begin_clip(self._end, list(self._on.values()), ())
         if block.interrupted:
             self.finish_clip()
 
@@ -169,9 +172,13 @@ class _ClipRecorder:
             self._until = round((event.time_s + self._settings.after_s) * self._rate)
             return
         self._on[event.id] = event.label
+        is_past = bool(self._before_gap) and event.onset_s * self._rate < self._ring[0].position
+        if self._open and self._open.end != self._end and not is_past:  # it ends at a gap
+            self.finish_clip()
         if self._open is None:
             start = round((event.onset_s - self._settings.before_s) * self._rate)
-            self._begin_clip(max(start, self._ring[0].position, self._free_from), [event.label])
+            blocks = self._before_gap if is_past else self._ring
+            self._begin_clip(start, [event.label], blocks)
         elif event.label not in self._open.labels:
             self._open.labels.append(event.label)
 
@@ -179,7 +186,7 @@ class _ClipRecorder:
         """Finishes the open clip, if there is one."""
         if (clip := self._open) is None:
             return
-        self._open, self._free_from = None, clip.end
+        self._open, self._free_from = None, max(self._free_from, clip.end)
         self._folder.finish(
             clip.clip,
             clip.labels[:MAX_LABELS_IN_NAME],
@@ -191,11 +198,14 @@ class _ClipRecorder:
             },
         )
 
-    def _begin_clip(self, start: int, labels: list[str]) -> None:
+    def _begin_clip(self, start: int, labels: list[str], blocks: Sequence[Block]) -> None:
+        """Begins a clip with what there is of these blocks from ``start`` on."""
+        if blocks:
+            start = max(start, blocks[0].position, self._free_from)
         channels = self._ring[-1].samples.shape[1]
         stem = f"{self._time_of(start)}_{self._stream}"
         self._open = _OpenClip(self._folder.begin(self._rate, channels, stem), start, start, labels)
-        for block in self._ring:
+        for block in blocks:
             self._write(block)
 
     def _write(self, block: Block) -> None:

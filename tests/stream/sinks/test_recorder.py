@@ -100,6 +100,33 @@ def test_without_events_no_sound_is_kept(tmp_path: Path) -> None:
     assert clips(tmp_path) == {}
 
 
+@pytest.mark.parametrize("block_between", [True, False])
+def test_what_is_named_behind_a_gap_and_was_before_it_is_kept(
+    tmp_path: Path, block_between: bool
+) -> None:
+    """As when an overflow follows an onset: the window before the gap is recognised after it."""
+    session = Session(settings(tmp_path))
+    session.play(4.0)
+    session.skip(0.5)
+    session.play(1.0)
+    for label in ("drums", "bass"):
+        session.say(event("on", label, 3.5))
+    for label in ("drums", "bass"):
+        session.say(event("off", label, 4.0))
+    session.play(float(block_between))
+    session.say(event("on", "flute", 4.75))
+    session.play(6.0)
+    session.say(event("off", "flute", 6.0))
+    session.recorder.close()
+    (first, before), (second, after) = clips(tmp_path).items()
+    assert (first, second) == (
+        "000002.500s_mic_drums+bass.flac",
+        "000004.500s_mic_flute.flac",
+    )
+    np.testing.assert_allclose(before, ramp(20_000, 32_000)[:, 0], atol=1e-6)
+    np.testing.assert_allclose(after[:100], ramp(36_000, 36_100)[:, 0], atol=1e-6)
+
+
 def test_a_gap_ends_a_clip_so_that_times_within_stay_true(tmp_path: Path) -> None:
     session = Session(settings(tmp_path))
     session.play(3.0)
