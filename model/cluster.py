@@ -101,25 +101,38 @@ def map_files(
         {"file": left[i::n_tasks], "task": [i] * len(left[i::n_tasks])} for i in range(n_tasks)
     ]
     try:
-        ray.data.from_arrow([pa.table(task, TASKS) for task in tasks]).map_batches(
-            _WritingActor,
-            batch_size=None,
-            batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=min(n_actors, n_tasks)),
-            fn_constructor_args=(actor, dict(arguments), filesystem, run),
-            num_cpus=1,
-            num_gpus=cluster.gpus,
-        ).materialize()
+        done = (
+            ray.data.from_arrow([pa.table(task, TASKS) for task in tasks])
+            .map_batches(
+                _WritingActor,
+                batch_size=None,
+                batch_format="pyarrow",
+                compute=ray.data.ActorPoolStrategy(size=min(n_actors, n_tasks)),
+                fn_constructor_args=(actor, dict(arguments), filesystem, run),
+                num_cpus=1,
+                num_gpus=cluster.gpus,
+            )
+            .materialize()
+        )
     except ray.exceptions.RayError as error:
         raise ClusterError(
             f"expected the cluster to do all files, found {_reason(error)}: mend it, and "
             "start the same command again, which does those that have no row yet"
         ) from None
+    for answer in ray.get(done.to_arrow_refs()):
+        if faults := answer["fault"].drop_null().to_pylist():
+            raise ClusterError(
+                f"expected a process of the cluster to begin, found one that cannot: {faults[0]}. "
+                "Mend it, and start the same command again, which does the files without a row"
+            )
     return len(left), len(files) - len(left)
 
 
 class _WritingActor:
     """Writes what an actor makes of a task: so no rows travel, and no other process is needed.
+
+    An actor that cannot begin is told in the answer to each task: raised here, it would be a
+    traceback on standard output, by Ray, and begun again and again.
 
     Args:
         actor, arguments: see ``map_files``.
@@ -134,17 +147,25 @@ class _WritingActor:
         run: str,
     ) -> None:
         self._filesystem, self._run = filesystem, run
-        self._actor = actor(**arguments)
+        self._fault: str | None = None
+        try:
+            self._actor = actor(**arguments)
+        except Exception as error:
+            self._fault = str(error) or type(error).__name__
 
     def __call__(self, task: pa.Table) -> pa.Table:
-        """Writes the rows of a task's files; returns its number."""
+        """Writes the rows of a task's files; returns its number, or why there are none."""
+        answer = task.select(["task"]).slice(0, 1)
+        fault = pa.array([self._fault], pa.string())
+        if self._fault is not None:
+            return answer.append_column("fault", fault)
         number = task["task"][0].as_py()
         path = f"{self._run}/task-{number:06d}.parquet"
         rows = self._actor(task.select(["file"]))
         with self._filesystem.open_output_stream(f"{path}.part") as stream:
             pyarrow.parquet.write_table(rows, stream)
         self._filesystem.move(f"{path}.part", path)
-        return task.select(["task"]).slice(0, 1)
+        return answer.append_column("fault", fault)
 
 
 def written_files(out: str, with_errors: bool = True) -> set[str]:

@@ -158,6 +158,18 @@ def test_an_actor_that_fails_is_told_in_a_line(
         map_files(["a"], AnnotatingActor, {"job": JOB}, str(tmp_path / "out"), CLUSTER)
 
 
+def test_an_actor_that_cannot_begin_is_told_without_a_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "vggish.pth").touch()
+    model = ModelSettings("vggish", weights=tmp_path / "vggish.pth")
+    out = str(tmp_path / "out")
+    with pytest.raises(ClusterError, match=r"one that cannot: VGGish's weights are not there"):
+        map_files(["a"], AnnotatingActor, {"job": Job(model, StreamSettings())}, out, CLUSTER)
+    assert written_files(out) == set()
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
 def test_a_ray_that_starts_too_slowly_is_told_in_a_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
