@@ -122,8 +122,9 @@ def map_files(
     for answer in ray.get(done.to_arrow_refs()):
         if faults := answer["fault"].drop_null().to_pylist():
             raise ClusterError(
-                f"expected a process of the cluster to begin, found one that cannot: {faults[0]}. "
-                "Mend it, and start the same command again, which does the files without a row"
+                "expected a process of the cluster to begin, found one that cannot: "
+                f"{faults[0].rstrip('.')}. Mend it, and start the same command again, which does "
+                "the files without a row"
             )
     return len(left), len(files) - len(left)
 

@@ -25,7 +25,7 @@ import numpy as np
 import soundfile
 
 from tools.benchmark.archive.audio_files import music, seconds_of_music, write, write_copies
-from tools.benchmark.archive.cost import cost, costs_together
+from tools.benchmark.archive.cost import beyond, cost, costs_together
 
 
 @click.group()
@@ -56,10 +56,10 @@ def speed(files: int, minutes: float, hops: tuple[float, ...]) -> None:
                 apart = costs_together([["tag", *flags, half] for half in halves])
                 again = cost("tag", *flags, *halves)
                 total_s = 60 * minutes * files // 2 * 2
-                core = total_s / (min(one.cpu_s, again.cpu_s) - start.cpu_s)
-                wall_s = (one.wall_s + again.wall_s) / 2 - start.wall_s
-                jobs = wall_s / (two.wall_s - start_two.wall_s)
-                control = wall_s / (max(each.wall_s for each in apart) - start_two.wall_s)
+                core = total_s / beyond(min(one.cpu_s, again.cpu_s), start.cpu_s)
+                wall_s = beyond((one.wall_s + again.wall_s) / 2, start.wall_s)
+                jobs = wall_s / beyond(two.wall_s, start_two.wall_s)
+                control = wall_s / beyond(max(each.wall_s for each in apart), start_two.wall_s)
                 click.echo(
                     f"{form}, hop {hop:g}: {core:.0f} x real time a core, "
                     f"{1000 / core:.2f} core hours per 1,000 h; peak {one.peak_mb:.0f} MiB a "
@@ -150,7 +150,7 @@ def short(files: int, jobs: int) -> None:
         click.echo(
             f"{files} files of 1 s in {alone.wall_s:.0f} s, 8 long ones in {joined.wall_s:.0f} s"
         )
-        overhead = 1000 * (alone.cpu_s - joined.cpu_s) / files
+        overhead = 1000 * beyond(alone.cpu_s, joined.cpu_s) / files
         click.echo(f"overhead: {overhead:.2f} ms of processor a file")
 
 
@@ -197,7 +197,7 @@ def on_ray(files: int, seconds: float) -> None:
         ):
             first = cost(command, few, *flags, "--out", f"{folder}/{command}-few").wall_s
             whole = cost(command, few, rest, *flags, "--out", f"{folder}/{command}").wall_s
-            rates[name] = (files - files // 4) / (whole - first)
+            rates[name] = (files - files // 4) / beyond(whole, first)
             start_s = whole - files / rates[name]
             click.echo(f"{name}: {rates[name]:.0f} clips/s; {start_s:.1f} s before and after")
         share = rates["Ray"] / rates["--jobs 2"]

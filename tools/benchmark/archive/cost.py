@@ -21,6 +21,20 @@ class Cost:
     peak_mb: float
 
 
+def beyond(more_s: float, less_s: float) -> float:
+    """How much longer a command took than one that does less, such as start up alone.
+
+    Raises:
+        click.ClickException: it is too little to tell the two apart.
+    """
+    if more_s < 1.05 * less_s:
+        raise click.ClickException(
+            f"expected a run well beyond the {less_s:.2f} s of one that does less, found "
+            f"{more_s:.2f} s: give longer or more files"
+        )
+    return more_s - less_s
+
+
 MEASURE = """
 import json, resource, subprocess, sys, time
 begun = time.perf_counter()
