@@ -1,33 +1,12 @@
-"""The metrics that publications on OpenMIC and IRMAS report."""
+"""The metrics that publications on IRMAS report."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-from sklearn.metrics import (
-    average_precision_score,
-    f1_score,
-    label_ranking_average_precision_score,
-)
+from sklearn.metrics import f1_score, label_ranking_average_precision_score
 
 from mmgat.training.metrics import Array
-
-
-def openmic_map(truth: Array, scores: Array, known: Array) -> float:
-    """Computes the mean over the 20 labels of average precision weighted by the mask.
-
-    The usual headline on OpenMIC (evaluation code of PaSST and EfficientAT). Shapes: [n, 20].
-    """
-    columns = range(truth.shape[1])
-    return float(
-        np.mean(
-            [
-                average_precision_score(truth[:, c] > 0.5, scores[:, c], sample_weight=known[:, c])
-                for c in columns
-            ]
-        )
-    )
 
 
 def irmas_clip_scores(windows: Array, how: Literal["sum", "mean"] = "sum") -> Array:

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 
-N_TEXTURE: Final = 29
 N_HANDCRAFTED: Final = 41
 
 

@@ -16,9 +16,8 @@ from mmgat.model.embedders.mobilenet import N_FEATURES, SpectrogramMobileNet
 from mmgat.model.embedders.tagger import N_HIDDEN
 from mmgat.model.embedders.tags import TAGS
 from mmgat.training.data.published.audioset_names import (
-    FIRST_MUSIC_NAME,
-    LAST_MUSIC_NAME,
     label_columns,
+    music_columns,
 )
 from mmgat.training.embedders.mn04 import N_MN04, published_network
 
@@ -28,9 +27,9 @@ FIRST_LAYERS: Final = 12
 
 def kept_classes(class_names: list[str]) -> list[int]:
     """AudioSet's classes that the embedder computes: music, singing, and the tags; in order."""
-    music = range(class_names.index(FIRST_MUSIC_NAME), class_names.index(LAST_MUSIC_NAME) + 1)
     labels = {column for columns in label_columns(class_names) for column in columns}
-    return sorted({*music, *labels, *(class_names.index(tag) for tag in TAGS)})
+    tags = (class_names.index(tag) for tag in TAGS)
+    return sorted({*music_columns(class_names), *labels, *tags})
 
 
 class Classes(nn.Module):

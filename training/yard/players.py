@@ -88,8 +88,6 @@ class Players:
         self.part, self._cache = part, cache
         self.bank = SampleBank(audio_folder, "train", cache / "samples")
         evaluation = SampleBank(audio_folder, "validation", cache / "samples")
-        if part == "evaluation":
-            self._evaluation_bank = evaluation
         self.recorded: dict[str, list[tuple[SampleBank, Source]]] = {}
         self.sounds: list[tuple[SampleBank, Source]] = []
         for label in sorted({*self.bank.sources, *evaluation.sources}):

@@ -26,7 +26,6 @@ FLOOR_DBFS: Final = -60.0
 
 HIGH_DBFS: Final = -12.0
 HOT_DBFS: Final = -3.0
-SILENT_DBFS: Final = -200.0
 
 
 def bar(score: float, peak: float, threshold: float | None, width: int, role: ColorRole) -> Line:

@@ -117,12 +117,6 @@ def spread(left: Line, right: Line, width: int) -> Line:
     return [*padded(cut(left, room), room + (1 if right else 0)), *right]
 
 
-def centred(line: Line, width: int) -> Line:
-    """A line in the middle of ``width`` cells."""
-    line = cut(line, width)
-    return [*blank((width - line_len(line)) // 2), *line]
-
-
 def beside(columns: Sequence[Sequence[Line]], widths: Sequence[int], gap: int) -> list[Line]:
     """Blocks of lines next to each other, with ``gap`` cells between them."""
     height = max((len(column) for column in columns), default=0)

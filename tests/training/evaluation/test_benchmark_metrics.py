@@ -1,17 +1,8 @@
 import numpy as np
 import pytest
 
-from mmgat.training.evaluation.benchmark_metrics import irmas_clip_scores, irmas_scores, openmic_map
+from mmgat.training.evaluation.benchmark_metrics import irmas_clip_scores, irmas_scores
 from mmgat.training.metrics import f1_scores
-
-
-def test_openmics_map_looks_at_masked_entries_only() -> None:
-    truth, scores, known = np.ones((4, 20)), np.zeros((4, 20)), np.ones((4, 20))
-    truth[1:] = 0
-    scores[:] = np.array([0.8, 0.9, 0.1, 0.2])[:, None]
-    assert openmic_map(truth, scores, known) == pytest.approx(0.5)
-    known[1] = 0  # the negative above the positive is unknown
-    assert openmic_map(truth, scores, known) == pytest.approx(1.0)
 
 
 def test_hans_sum_makes_a_clips_largest_score_one() -> None:

@@ -30,7 +30,6 @@ SPACE: Final = {"music": 0.42, "pieces": 0.22, "players": 0.2, "sounds": 0.16}
 """Shares of a split's bytes."""
 
 SPLITS: Final = {"train": 0.85, "validation": 0.15}
-LEAST_MIB: Final = 1
 OPUS_RATE_HZ: Final = 48_000
 COMPRESSION: Final = 0.9
 """Of libsndfile, 0 to 1: some 31 kbit/s, at which Opus keeps all that mn04 hears, up to 15 kHz."""
