@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.stream.audio.container import inspect
-from mmgat.stream.audio.pace import Pace
-from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
+from mmgat.stream.audio.recorded import RecordedSource
 from mmgat.stream.errors import SourceError
 
 TOLERANCE_S: Final = 0.5
@@ -22,7 +20,7 @@ TOLERANCE_S: Final = 0.5
 _DURATION: Final = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 
-class AvSource(AudioSource):
+class AvSource(RecordedSource):
     """The first audio stream of a file through FFmpeg.
 
     Example::
@@ -31,43 +29,15 @@ class AvSource(AudioSource):
         ...     source.read().samples.shape
         (22050, 2)
 
-    Args:
-        path: the file.
-        paced: in real time, as a stage would hear it, instead of as fast as it is taken.
-
-    Attributes:
-        complete: False once the file has ended before the end that it declares.
-        expected_frames: the frames that it declares, if it does.
-        read_frames: the frames read so far.
+    Args and attributes: as of ``FileSource``.
     """
 
     def __init__(self, path: Path, paced: bool = False) -> None:
-        super().__init__(path.name, "file")
-        self.path = path
-        self.live = paced
-        self.complete = True
-        self.expected_frames: int | None = None
-        self.read_frames = 0
-        self._warning = ""
-        self._pace = Pace(paced)
+        super().__init__(path, paced)
         self._left: npt.NDArray[np.float32] | None = None
         self._container: Any = None
         self._frames: Any = None
         self._resampler: Any = None
-
-    @property
-    def health(self) -> SourceHealth:
-        """Whether the file is complete, in words."""
-        return SourceHealth(warning=self._warning)
-
-    def probe(self) -> None:
-        """Reads the file's header.
-
-        Raises:
-            SourceError: the file is missing, or not audio.
-        """
-        self.open()
-        self.close()
 
     def open(self) -> None:
         """Opens the file at its beginning.
@@ -75,9 +45,8 @@ class AvSource(AudioSource):
         Raises:
             SourceError: the file is missing, or not audio.
         """
-        self.complete, self._warning, self.read_frames = True, "", 0
+        self._rewind()
         self._left = None
-        self._pace.begin()
         try:
             self._container = av.open(str(self.path), metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -100,36 +69,17 @@ class AvSource(AudioSource):
         self._resampler = av.AudioResampler("flt", stream.codec_context.layout, rate_hz)
         self._frames = self._container.decode(stream)
 
-    def read(self) -> Block | None:
-        """The next 5 ms at real-time pace, else the next half second; None at the end.
+    @property
+    def _is_open(self) -> bool:
+        return self._frames is not None
 
-        Raises:
-            SourceError: nothing at all can be read.
-        """
-        if self._pace.stopped or self._frames is None:
-            return None
-        n_frames = max(1, round(self.sample_rate_hz * self._pace.block_s))
-        samples = self._next(n_frames)
-        if not len(samples):
-            self._end()
-            return None
-        position, self.read_frames = self.read_frames, self.read_frames + len(samples)
-        if not self._pace.wait(self.read_frames / self.sample_rate_hz):
-            return None
-        return Block(position, samples, time.monotonic())
-
-    def _next(self, n_frames: int) -> npt.NDArray[np.float32]:
-        """So many frames, fewer only at the end; what was decoded beyond them comes next."""
+    def _take(self, n_frames: int) -> npt.NDArray[np.float32]:
         parts = [np.zeros((0, self.channels), np.float32) if self._left is None else self._left]
         while sum(map(len, parts)) < n_frames and (part := self._decode()) is not None:
             parts.append(part)
-        samples = np.concatenate(parts)
+        samples = np.concatenate(parts)  # what was decoded beyond these frames comes next
         self._left = samples[n_frames:]
         return samples[:n_frames]
-
-    def stop(self) -> None:
-        """Makes the next ``read`` the last."""
-        self._pace.stop()
 
     def close(self) -> None:
         """Closes the file."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.stream.audio.container import Container, inspect, is_cut
-from mmgat.stream.audio.pace import Pace
 from mmgat.stream.audio.patched_file import PatchedFile
-from mmgat.stream.audio.source import AudioSource, Block, SourceHealth
+from mmgat.stream.audio.recorded import RecordedSource
 from mmgat.stream.errors import SourceError
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ class FormatError(SourceError):
     """A file whose format libsndfile does not read."""
 
 
-class FileSource(AudioSource):
+class FileSource(RecordedSource):
     """An audio file through libsndfile (WAV, FLAC, Ogg, Opus, MP3, AIFF, ...).
 
     The file is read to its end, whatever its header says of its length. Where it ends too early,
@@ -66,31 +64,10 @@ class FileSource(AudioSource):
     """
 
     def __init__(self, path: Path, paced: bool = False) -> None:
-        super().__init__(path.name, "file")
-        self.path = path
-        self.live = paced
-        self.complete = True
-        self.expected_frames: int | None = None
-        self.read_frames = 0
-        self._warning = ""
+        super().__init__(path, paced)
         self._container = Container(None)
         self._raw: PatchedFile | None = None
         self._file: soundfile.SoundFile | None = None
-        self._pace = Pace(paced)
-
-    @property
-    def health(self) -> SourceHealth:
-        """Whether the file has a length and is complete, in words."""
-        return SourceHealth(warning=self._warning)
-
-    def probe(self) -> None:
-        """Reads the file's header.
-
-        Raises:
-            SourceError: the file is missing, empty, or not audio.
-        """
-        self.open()
-        self.close()
 
     def open(self) -> None:
         """Opens the file at its beginning.
@@ -98,9 +75,7 @@ class FileSource(AudioSource):
         Raises:
             SourceError: the file is missing, empty, or not audio.
         """
-        self.complete, self._warning = True, ""
-        self.read_frames = 0
-        self._pace.begin()
+        self._rewind()
         self._check_kind()
         try:
             self._container = inspect(self.path)
@@ -175,34 +150,20 @@ class FileSource(AudioSource):
         more = "install PyAV, which reads more: pip install 'mmgat-stream[av]'"
         return f"convert it with ffmpeg, or {more}"
 
-    def read(self) -> Block | None:
-        """The next 5 ms at real-time pace, else the next half second; None at the end.
+    @property
+    def _is_open(self) -> bool:
+        return self._file is not None
 
-        Raises:
-            SourceError: nothing at all can be read.
-        """
-        if self._pace.stopped or self._file is None:
-            return None
-        n_frames = round(self.sample_rate_hz * self._pace.block_s)
-        samples = self._read_frames(self._file, max(n_frames, 1))
-        if not len(samples):
-            self._end()
-            return None
-        position, self.read_frames = self.read_frames, self.read_frames + len(samples)
-        if not self._pace.wait(self.read_frames / self.sample_rate_hz):
-            return None
-        return Block(position, samples, time.monotonic())
-
-    def _read_frames(self, file: soundfile.SoundFile, n_frames: int) -> npt.NDArray[np.float32]:
-        """Up to so many frames, fewer only at the end or where the file is damaged."""
+    def _take(self, n_frames: int) -> npt.NDArray[np.float32]:
         import soundfile
 
+        assert self._file is not None
         samples = np.empty((n_frames, self.channels), np.float32)
         n_read = 0
         while n_read < n_frames and self.complete:
             step = samples[n_read : n_read + STEP_FRAMES]
             try:
-                n_step = file.buffer_read_into(step, "float32")
+                n_step = self._file.buffer_read_into(step, "float32")
             except soundfile.LibsndfileError:
                 self.complete = False
                 break
@@ -212,7 +173,6 @@ class FileSource(AudioSource):
         return samples[:n_read]
 
     def _end(self) -> None:
-        """Compares what was read with what the file declares."""
         found_s = self.read_frames / self.sample_rate_hz
         missing = (self.expected_frames or 0) - self.read_frames
         if missing > (TOLERANCE_FRAMES if self._container.frames is None else 0):
@@ -231,10 +191,6 @@ class FileSource(AudioSource):
                 f"expected {expected} in {str(self.path)!r}, found {found_s:.1f} s: the file is cut "
                 "or damaged, and what is missing is not analysed"
             )
-
-    def stop(self) -> None:
-        """Ends a waiting ``read``."""
-        self._pace.stop()
 
     def close(self) -> None:
         """Closes the file."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mmgat.stream.audio.file import RAW_SUFFIXES, FileSource, FormatError
+from mmgat.stream.audio.recorded import RecordedSource
 from mmgat.stream.errors import SourceError
 
-if TYPE_CHECKING:
-    from mmgat.stream.audio.av_file import AvSource
 
-
-def sound_source(path: Path, paced: bool = False) -> FileSource | AvSource:
+def sound_source(path: Path, paced: bool = False) -> RecordedSource:
     """The source of a file, not opened; what is wrong with the file, its ``probe`` says.
 
     Args:
@@ -29,7 +26,7 @@ def sound_source(path: Path, paced: bool = False) -> FileSource | AvSource:
     return source
 
 
-def open_sound(path: Path) -> FileSource | AvSource:
+def open_sound(path: Path) -> RecordedSource:
     """The opened source of a file, as fast as it is taken; opened once if libsndfile reads it.
 
     Raises:
@@ -48,7 +45,7 @@ def open_sound(path: Path) -> FileSource | AvSource:
     return other
 
 
-def _av_source(path: Path, paced: bool = False) -> AvSource | None:
+def _av_source(path: Path, paced: bool = False) -> RecordedSource | None:
     """FFmpeg's source; None without PyAV, and of raw samples, which FFmpeg takes for video."""
     if path.suffix.casefold() in RAW_SUFFIXES:
         return None

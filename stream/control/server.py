@@ -61,6 +61,7 @@ class ControlServer:
     Attributes:
         address: that was bound, with its port.
         requests, faults: answered, and refused.
+        security: who may connect: ``local``, ``curve`` or ``none``, as in ``Hello``.
 
     Raises:
         PublishError: as for ``Publisher``.

@@ -135,8 +135,7 @@ class BlockQueue:
     def discard_waiting(self) -> None:
         """Counts what waits as discarded."""
         with self._changed:
-            self._add(queued=-self._counts["queued"], discarded=self._counts["queued"])
-            self._blocks.clear()
+            self._discard()
             self._changed.notify_all()
 
     @property
@@ -150,13 +149,16 @@ class BlockQueue:
         with self._changed:
             self._closed = True
             if discard:
-                self._add(queued=-self._counts["queued"], discarded=self._counts["queued"])
-                self._blocks.clear()
+                self._discard()
             self._changed.notify_all()
         self._tell()
 
     def _has_room(self, size: int) -> bool:
         return not self._blocks or self._counts["queued"] + size <= self._capacity
+
+    def _discard(self) -> None:
+        self._add(queued=-self._counts["queued"], discarded=self._counts["queued"])
+        self._blocks.clear()
 
     def _add(self, **changes: int) -> None:
         for name, change in changes.items():

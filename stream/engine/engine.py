@@ -70,6 +70,9 @@ class Engine:
         taps: receive the blocks that are analysed.
         clock: ``time.monotonic``, or another in tests; the blocks' times are this clock's.
 
+    Attributes:
+        error: the first fault that ended an input or the engine, or None.
+
     Raises:
         SourceError: an input has not the channels that are asked of it.
     """
@@ -96,8 +99,7 @@ class Engine:
         state = recognizer, shape, self._news, taps, clock, len(items) > FEW_STREAMS
         self._streams = [Stream(item, *state) for item in items]
         self._sources = [item.source for item in inputs]
-        self._stopping = threading.Event()
-        self._ended = threading.Event()
+        self._stopping, self._ended = threading.Event(), threading.Event()
         self._started_at = self._clock()
         self._round_began: float | None = None
         self._real_time_factor = 0.0
@@ -160,18 +162,12 @@ class Engine:
         """Returns the counters of every stream now; callable from any thread."""
         with self._asking:
             now = self._clock()
-            uptime_s = now - self._started_at
-            factor = self._real_time_factor
+            uptime_s, factor = now - self._started_at, self._real_time_factor
             statuses = [stream.status(now, uptime_s, factor) for stream in self._streams]
-        dropped, dropped_s = self._sinks.dropped, self._sinks.dropped_s
+        lost = {"sinks_dropped": self._sinks.dropped, "sinks_dropped_s": self._sinks.dropped_s}
         warning = self._recognizer.warning or self._sinks.warning
         return [
-            msgspec.structs.replace(
-                status,
-                sinks_dropped=dropped,
-                sinks_dropped_s=dropped_s,
-                message=status.message or warning,
-            )
+            msgspec.structs.replace(status, message=status.message or warning, **lost)
             for status in statuses
         ]
 

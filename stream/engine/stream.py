@@ -112,7 +112,7 @@ class Stream:
                 self.done = ended and self.pipeline.window() is None
                 break
         if self.source.live:
-            self._skip_overdue()
+            self._count_as_dropped(self.pipeline.skip_overdue(self._max_due))
 
     def _pass_by(self) -> bool:
         """Of a paused stream, ends what is on; discards what is live, lets wait what can wait."""
@@ -132,9 +132,6 @@ class Stream:
             self.fault = f"{type(error).__name__}: {error}"
             self._n_lost += 1
             self._count_as_dropped(1)
-
-    def _skip_overdue(self) -> None:
-        self._count_as_dropped(self.pipeline.skip_overdue(self._max_due))
 
     def _count_as_dropped(self, n_windows: int) -> None:
         hop_frames = self._hop_s * self.source.sample_rate_hz

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from functools import reduce
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -40,11 +40,10 @@ class EventDetector:
 
     A label turns on when the mean log-odds of the last ``n_windows`` windows reach its threshold. It
     turns off after ``off_s``, and as many windows, below the lower threshold, or with the first
-    silent window. A hit
-    is a window at or above the lower threshold. A window stands for the hop around its centre, the
-    first and the last one of a stream also for its outer half: so an instrument begins half a hop
-    before the centre of its first hit, among the windows that turned it on, and ends half a hop
-    after the centre of its last hit.
+    silent window. A hit is a window at or above the lower threshold. A window stands for the hop
+    around its centre, the first and the last one of a stream also for its outer half: so an
+    instrument begins half a hop before the centre of its first hit, among the windows that turned
+    it on, and ends half a hop after the centre of its last hit.
 
     Args:
         thresholds: label -> score; a label without one is never named.
@@ -160,11 +159,11 @@ class EventDetector:
         self._on.discard(index)
         return event
 
-    def _event(self, kind: str, index: int, t: float, score: float) -> Event:
+    def _event(self, kind: Literal["on", "off"], index: int, t: float, score: float) -> Event:
         track = self._tracks[index]
         return Event(
             source=self._source,
-            event="on" if kind == "on" else "off",
+            event=kind,
             id=track.on_id,
             label=LABELS[index],
             time_s=t,
