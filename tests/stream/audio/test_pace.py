@@ -31,6 +31,17 @@ def test_what_is_begun_again_is_timed_anew() -> None:
     assert time.monotonic() - begun >= 0.05
 
 
+def test_after_the_reader_was_held_up_the_file_goes_on_where_it_was() -> None:
+    now = [100.0]
+    pace = Pace(live=True, clock=lambda: now[0])
+    assert pace.wait(0.0)
+    now[0] = 120.0
+    assert pace.wait(1.0)
+    begun = time.monotonic()
+    assert pace.wait(1.1)
+    assert time.monotonic() - begun >= 0.09
+
+
 def test_a_wait_ends_where_it_is_stopped_and_says_so() -> None:
     pace = Pace(live=True)
     assert not pace.stopped
