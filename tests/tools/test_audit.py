@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mmgat.model.backends.loading import load_model
 from mmgat.model.labels import INDEX, LABELS
 from mmgat.stream.bus.protocol import Event
 from tools.audit.__main__ import main
+from tools.audit.changes import PART_S, audit_changes, times_of
 from tools.audit.listening import RATE_HZ, Heard, ModelListener, Samples, TaggerListener
 from tools.audit.live import Clip, figures, listen, per_label, report
 from tools.audit.recordings import delays, false_events
@@ -67,6 +69,34 @@ def heard(active: list[list[str]], events: list[tuple[float, str]], level: float
         on,
         told,
     )
+
+
+def test_a_change_is_timed_from_the_new_sound_on() -> None:
+    said = heard([["piano"]] * 3 + [["piano"]] + [["piano", "voice"]] * 2 + [["voice"]] * 2, [])
+    said = dataclasses.replace(said, ends_s=np.arange(0.5, 4.5, 0.5))
+    found = times_of(said, ["piano", "voice"], part_s=2.0)
+    assert (found["named"], found["named, median s"]) == (1.0, 0.5)
+    assert (found["released within 1 s"], found["released, median s"]) == (0.0, 1.5)
+    assert found["of what is on, right"] == 0.7
+
+
+def test_solos_are_joined_so_that_the_label_changes_every_time(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = ["piano", "piano", "piano", "voice", "voice", "piano+voice"]
+    rows = [f"{number}.wav,{label}" for number, label in enumerate(names)]
+    (tmp_path / "manifest.csv").write_text("path,labels\n" + "\n".join(rows) + "\n")
+    for number in range(len(names)):
+        noise = rng.standard_normal(9 * RATE_HZ) * 0.1
+        soundfile.write(tmp_path / f"{number}.wav", noise, RATE_HZ)
+    played: list[Samples] = []
+
+    def listener(samples: Samples) -> Heard:
+        played.append(samples)
+        return heard([[]], [])
+
+    found = audit_changes(tmp_path, listener)
+    assert found["changes"] in (3, 4)
+    assert len(played[0]) == (found["changes"] + 1) * round(PART_S * RATE_HZ)
 
 
 def clip(name: str, truth: list[str], said: Heard) -> Clip:

@@ -1,6 +1,7 @@
 """Audits of a model through the live path; no sound in them may have been trained on.
 
     python -m tools.audit live FOLDER            clips of playing with a manifest.csv (path, labels)
+    python -m tools.audit changes FOLDER         its solos one after another, without a rest
     python -m tools.audit noise                  silence and steady noise, at levels up to 0 dBFS
     python -m tools.audit sounds FOLDER ...      speech and everyday sounds in which nothing plays
     python -m tools.audit recordings DATA/audio  everyday sounds kept out of training, and solos
@@ -21,6 +22,7 @@ import click
 
 from mmgat.model.backends.loading import load_model
 from mmgat.stream.recognition.recognizer import load_recognizer
+from mmgat.stream.settings import LIVE_HOP_S, StreamSettings
 from tools.audit.listening import Listener, ModelListener, TaggerListener
 
 Folder = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -28,8 +30,9 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.
 
 
 def listener_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ``--model``, ``--tagger`` and ``--tagger-threshold``."""
+    """Adds ``--model``, ``--nodes``, ``--tagger`` and ``--tagger-threshold``."""
     for option in (
+        click.option("--nodes", default=10, show_default=True, help="Of the model's graph."),
         click.option("--tagger-threshold", type=float, default=0.1, show_default=True),
         click.option("--tagger", metavar="yamnet|mn04=FILE", help="A public tagger instead."),
         click.option("--model", default="compact", show_default=True, help="Name or path."),
@@ -38,10 +41,10 @@ def listener_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def listener_of(model: str, tagger: str | None, tagger_threshold: float) -> Listener:
+def listener_of(model: str, nodes: int, tagger: str | None, tagger_threshold: float) -> Listener:
     """Who listens."""
     if tagger is None:
-        return ModelListener(load_model(model))
+        return ModelListener(load_model(model), StreamSettings(hop_s=LIVE_HOP_S, nodes=nodes))
     from tools.teachers import load_tagger
 
     name, _, path = tagger.partition("=")
@@ -76,6 +79,16 @@ def live(folder: Path, as_json: bool, once: bool, **who: Any) -> None:
     found = report(listen(folder, listener_of(**who), () if once else DELAYS_S))
     name = who["tagger"] or who["model"]
     click.echo(json.dumps(found) if as_json else as_text(found, name))
+
+
+@main.command()
+@click.argument("folder", type=Folder)
+@listener_options
+def changes(folder: Path, **who: Any) -> None:
+    """Solos of FOLDER/manifest.csv one after another: how soon each is named and released."""
+    from tools.audit.changes import audit_changes
+
+    click.echo(json.dumps(audit_changes(folder, listener_of(**who))))
 
 
 @main.command()
