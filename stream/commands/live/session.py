@@ -251,6 +251,12 @@ class Session:
             runner = outputs.group.runner_of(outputs.standard)
             if runner.warning and not runner.broken:
                 faults.append(runner.warning)
+        captured = sum(status.captured for status in statuses)
+        if self._settings.input.stdin and not captured and not self._quit.is_set():
+            faults.append(
+                "expected sound on the standard input, found its end at once: see what the program "
+                "before the pipe says"
+            )
         for fault in dict.fromkeys(faults):
             stderr.say(fault)
         if not outputs.json_on_stdout:

@@ -156,6 +156,13 @@ def test_a_users_mistake_is_one_plain_message(arguments: list[str], message: str
     assert "Traceback" not in said
 
 
+def test_a_pipe_that_ends_before_any_sound_is_a_fault(untrained_checkpoint: Path) -> None:
+    pipe = ("--stdin", "--rate", 8000, "--channels", 1, "--model", untrained_checkpoint)
+    result = stream(*pipe, data=b"")
+    assert result.returncode == 1
+    assert b"expected sound on the standard input, found its end at once" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
