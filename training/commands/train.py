@@ -86,7 +86,7 @@ def publish(run: Path, name: str, data: Path, out: Path) -> None:
 @main.command()
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--model", default="compact", show_default=True, help="A name or a checkpoint.")
-@click.option("--embedder", help="In place of a model's: passt, beats, yamnet or mn04.")
+@click.option("--embedder", help="In place of a model's: passt, beats, yamnet, mn04 or convnet.")
 @click.option("--weights", type=SomeFile, help="The embedder's file; downloaded if not given.")
 @click.option("--compute", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--out", help="A folder or an address, for Parquet files.")

@@ -28,6 +28,7 @@ from mmgat.model.errors import CheckpointError
 from mmgat.model.labels import N_LABELS
 from mmgat.model.mmgat import MMGAT, MMGATConfig
 from mmgat.training.comparators.registry import SYSTEMS
+from mmgat.training.comparators.systems.han_convnet import HanConvNet
 from mmgat.training.comparators.windows import WindowModel
 from mmgat.training.features.registry import FEATURES, RATE_HZ
 
@@ -76,14 +77,31 @@ class WindowEmbedder(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Computes the logits."""
+        logits, _ = self.network.windows(self._windows(frames))
+        return torch.cat([logits, logits], dim=1)
+
+    def units(self, frames: Tensor) -> Tensor:
+        """Computes the units before the labels, and the logits behind them, [B, units + 20].
+
+        Raises:
+            CheckpointError: the network is not Han's ConvNet.
+        """
+        if not isinstance(self.network, HanConvNet):
+            found = type(self.network).__name__
+            raise CheckpointError(
+                f"expected units before the labels, as of ConvNet (Han), found {found}"
+            )
+        units = self.network.trunk(self._windows(frames))
+        return torch.cat([units, self.network.classifier(units)], dim=1)
+
+    def _windows(self, frames: Tensor) -> Tensor:
         if self.of_seconds is not None:
             samples = frames.reshape(-1).cpu().numpy()
             frames = torch.from_numpy(self.of_seconds(samples)).to(frames)
         elif self.is_log_mel:
             silence = torch.full_like(frames[..., N_HEARD:], float(np.log(LOG_OFFSET)))
             frames = torch.cat([frames[..., :N_HEARD], silence], dim=-1)
-        logits, _ = self.network.windows(frames.reshape(-1, *self.network.shape))
-        return torch.cat([logits, logits], dim=1)
+        return frames.reshape(-1, *self.network.shape)
 
 
 def load_windows(state: Mapping[str, Tensor], variant: str, weights: Path | None) -> WindowEmbedder:

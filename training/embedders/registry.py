@@ -18,6 +18,13 @@ import soxr
 import torch
 
 from mmgat.training.embedders.beats import BEATS, load_beats
+from mmgat.training.embedders.convnet import (
+    CONVNET,
+    CONVNET_RATE_HZ,
+    CONVNET_SAMPLES,
+    CONVNET_SIZE,
+    load_convnet,
+)
 from mmgat.training.embedders.mn04 import MN04, MN04_FEATURES, Mn04
 from mmgat.training.embedders.passt import PASST, load_passt
 from mmgat.training.embedders.weights import Published, find_weights
@@ -50,6 +57,8 @@ class WaveformEmbedder:
         window_samples: T, that it hears at once.
         published: its weights.
         load: a user's file, or None -> the function that embeds.
+        has_logits: its last 20 numbers are the labels' logits, which MMGAT may add to, so they are kept
+            as they are.
     """
 
     name: str
@@ -58,6 +67,7 @@ class WaveformEmbedder:
     window_samples: int
     published: Published
     load: Callable[[Path | None], Embed]
+    has_logits: bool = False
 
     def seconds(self, audio: Samples, rate_hz: int, embed: Embed) -> Samples:
         """Embeds every whole second of a mono sound, or a shorter one as a second: float32 [n, D].
@@ -108,6 +118,10 @@ _ALL: Final = (
         lambda weights: YamnetEmbedder(find_weights(YAMNET, weights)),
     ),
     WaveformEmbedder("mn04", MN04_FEATURES, 32_000, 64_000, MN04, _mn04),
+    WaveformEmbedder(
+        "convnet", CONVNET_SIZE, CONVNET_RATE_HZ, CONVNET_SAMPLES, CONVNET,
+        lambda weights: load_convnet(find_weights(CONVNET, weights)), has_logits=True,
+    ),
 )  # fmt: skip
 
 WAVEFORM_EMBEDDERS: Final = {embedder.name: embedder for embedder in _ALL}

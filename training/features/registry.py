@@ -208,9 +208,10 @@ def of_embedder(name: str, weights: Path | None = None) -> FeatureKind:
     Raises:
         TrainingDataError: there is no such embedder.
     """
-    size = waveform_embedder(name).size
+    embedder = waveform_embedder(name)
     compute = partial(_of_others, name=name, weights=weights)
-    return FeatureKind(name, (size,), SECONDS, compute, standardised=True)
+    standardised = not embedder.has_logits
+    return FeatureKind(name, (embedder.size,), SECONDS, compute, standardised=standardised)
 
 
 def _of_front_end(name: str, front_end: FrontEnd) -> FeatureKind:

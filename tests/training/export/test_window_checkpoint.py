@@ -17,6 +17,7 @@ from mmgat.model.graph.instance_graph import GraphLayout
 from mmgat.model.labels import LABELS
 from mmgat.model.streaming_model import StreamingModel
 from mmgat.training.comparators.systems.bosch_svm import SupportVectors
+from mmgat.training.embedders.registry import waveform_embedder
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.export.onnx_graphs import traced
 from mmgat.training.export.window_checkpoint import publish_system
@@ -110,6 +111,32 @@ def test_its_graph_in_onnx_gives_the_same_scores(tmp_path: Path) -> None:
         windows = as_in_the_yard(frames[:1], "han-convnet")
         expected = network(torch.from_numpy(windows)).bag_scores.numpy()
     np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+
+def test_a_published_convnet_is_an_embedder_whose_rows_end_with_its_logits(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = a_run("han-convnet", tmp_path)
+    path = publish_system(tmp_path, tmp_path / "out", graphs=False)
+    embedder = waveform_embedder("convnet")
+    sound = np.random.default_rng(0).normal(0, 0.1, 10 * 16_000).astype(np.float32)
+    rows = embedder.seconds(sound, 16_000, embedder.load(path))
+    windows = feature_kind("log-mel").compute(sound[None].repeat(2, 0))
+    windows = as_in_the_yard(windows.reshape(10, 43, 128), "han-convnet")
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(windows)).logits[:, 0].numpy()
+    assert rows.shape == (10, 64 + 20)
+    np.testing.assert_allclose(rows[:, 64:], expected, atol=1e-4)
+    assert rows[:, :64].std() > 0.01
+
+
+def test_an_embedder_of_another_system_is_refused(tmp_path: Path) -> None:
+    a_run("audio-dnn", tmp_path)
+    path = publish_system(tmp_path, tmp_path / "out", graphs=False)
+    load = waveform_embedder("convnet").load
+    with pytest.raises(TrainingDataError, match=r"as of ConvNet \(Han\), found AudioDNN; expected"):
+        load(path)
+    with pytest.raises(TrainingDataError, match=r"other\.json.*; expected as --weights"):
+        load(path.rename(path.with_name("other.safetensors")))
 
 
 def windows_and_graphs(embedder: EmbedderSpec) -> tuple[np.ndarray, Graphs]:
