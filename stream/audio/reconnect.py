@@ -30,7 +30,20 @@ class _HandOver:
     def __init__(self, source: AudioSource) -> None:
         self.source, self.done = source, threading.Event()
         self.error: SourceError | None = None
-        self.given_up = False
+        self.given_up = self._accepted = False
+        self._lock = threading.Lock()
+
+    def give_up(self) -> bool:
+        """Wants it no more; False if it is accepted already."""
+        with self._lock:
+            self.given_up = not self._accepted
+            return self.given_up
+
+    def accept(self) -> bool:
+        """Takes the source; False if it is wanted no more."""
+        with self._lock:
+            self._accepted = not self.given_up
+            return self._accepted
 
 
 class ReconnectingSource(AudioSource):
@@ -146,12 +159,12 @@ class ReconnectingSource(AudioSource):
         other = self._inner.another(device)
         other.probe()
         self._hand_over = hand_over = _HandOver(other)
-        if not hand_over.done.wait(SWITCH_TIMEOUT_S):
-            hand_over.given_up = True
+        if not hand_over.done.wait(SWITCH_TIMEOUT_S) and hand_over.give_up():
             raise SourceError(
                 f"expected {device!r} to open within {SWITCH_TIMEOUT_S:g} s, found no answer: the "
                 "source stays as it was"
             )
+        hand_over.done.wait(SWITCH_TIMEOUT_S)
         if hand_over.error is not None:
             raise hand_over.error
         return self.device
@@ -176,6 +189,9 @@ class ReconnectingSource(AudioSource):
         except SourceError as error:
             wanted.error = error
         else:
+            if not wanted.accept():
+                wanted.source.close()
+                return
             log.warning("%s listens to %s from now on", self.name, wanted.source.device)
             self._inner.close()
             self._inner, self.device = wanted.source, wanted.source.device

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from mmgat.stream.audio import reconnect
 from mmgat.stream.audio.liveness import LivenessState
 from mmgat.stream.audio.reconnect import ReconnectingSource
 from mmgat.stream.audio.source import AudioSource, Block
@@ -259,6 +260,27 @@ def test_a_device_that_does_not_open_leaves_everything_as_it_was() -> None:
     other.open = lambda: fail("'line' is busy")  # type: ignore[method-assign]
     assert switched(guard, other) == "'line' is busy"
     assert (device.closed, guard.device) == (0, "")
+    assert heard(guard).position == 200
+
+
+def test_a_device_that_opens_too_late_is_closed_and_everything_stays_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconnect, "SWITCH_TIMEOUT_S", 0.2)
+    guard, device = guarded(["audio"] * 3, [])
+    heard(guard)
+    other = ScriptedDevice(Script(iter([])), guard._clock)  # type: ignore[arg-type]
+    gave_up, give_up = threading.Event(), reconnect._HandOver.give_up
+
+    def noted(hand_over: reconnect._HandOver) -> bool:
+        answer = give_up(hand_over)
+        gave_up.set()
+        return answer
+
+    monkeypatch.setattr(reconnect._HandOver, "give_up", noted)
+    other.open = lambda: gave_up.wait(60)  # type: ignore[method-assign,return-value,assignment]
+    assert switched(guard, other).startswith("expected 'line, ALSA' to open within 0.2 s, found no")
+    assert (other.closed, device.closed, guard.device) == (1, 0, "")
     assert heard(guard).position == 200
 
 
