@@ -17,3 +17,7 @@ class WeightsError(ModelError):
 
 class ComputeError(ModelError):
     """A compute device that was asked for and is not there."""
+
+
+class ClusterError(ModelError):
+    """A cluster, or a place of files, that cannot be used."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from mmgat.model.cluster import on_disk
+from mmgat.model.remote_files import on_disk
 from mmgat.stream.archive.formats.parquet import error_row, result_row, table
 from mmgat.stream.archive.result import FileResult
 from mmgat.stream.archive.workers import Job, WorkerPool

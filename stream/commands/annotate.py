@@ -56,13 +56,8 @@ def main(
     row yet.
     """  # fmt: skip
     try:
-        from mmgat.model.cluster import (
-            Cluster,
-            is_address,
-            list_files,
-            map_files,
-            n_failed,
-        )
+        from mmgat.model.cluster import Cluster, map_files, n_failed
+        from mmgat.model.remote_files import is_address, list_files
         from mmgat.stream.archive.distributed import AnnotatingActor
     except ModuleNotFoundError as error:
         raise OutputError(

@@ -127,7 +127,9 @@ def embed(
     if out is None:
         raise click.UsageError("expected --out with a folder for Parquet files, found none")
     try:
-        from mmgat.model.cluster import Cluster, ClusterError, list_files, map_files
+        from mmgat.model.cluster import Cluster, map_files
+        from mmgat.model.errors import ClusterError
+        from mmgat.model.remote_files import list_files
         from mmgat.training.data.file_embeddings import SUFFIXES, EmbeddingActor
     except ModuleNotFoundError as error:
         raise click.ClickException(

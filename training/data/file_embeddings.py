@@ -14,7 +14,7 @@ import soxr
 
 from mmgat.model.backends.base import Graphs
 from mmgat.model.backends.loading import LoadedModel, load_model
-from mmgat.model.cluster import on_disk
+from mmgat.model.remote_files import on_disk
 from mmgat.model.threads import limit_threads
 from mmgat.training.embedders.registry import loaded, waveform_embedder
 from mmgat.training.errors import TrainingDataError

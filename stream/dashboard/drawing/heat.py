@@ -21,7 +21,8 @@ from mmgat.stream.dashboard.drawing.cells import (
     mix,
 )
 from mmgat.stream.dashboard.drawing.words import clock, time_of_day
-from mmgat.stream.dashboard.state.history import FULL, UNKNOWN, Interval, SourceHistory
+from mmgat.stream.dashboard.state.history import Interval, SourceHistory
+from mmgat.stream.dashboard.state.score_track import FULL, UNKNOWN
 
 STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """Distances of the axis's marks."""

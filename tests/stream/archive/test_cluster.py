@@ -18,15 +18,9 @@ import ray
 from click.testing import CliRunner
 
 from mmgat.model.backends.loading import load_model
-from mmgat.model.cluster import (
-    Cluster,
-    ClusterError,
-    list_files,
-    map_files,
-    n_failed,
-    place_of,
-    written_files,
-)
+from mmgat.model.cluster import Cluster, map_files, n_failed, written_files
+from mmgat.model.errors import ClusterError
+from mmgat.model.remote_files import list_files, place_of
 from mmgat.stream.archive.annotator import Annotator
 from mmgat.stream.archive.distributed import AnnotatingActor
 from mmgat.stream.archive.formats.parquet import result_row

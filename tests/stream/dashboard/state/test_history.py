@@ -8,14 +8,8 @@ from hypothesis import strategies as st
 from mmgat.model.labels import LABELS
 from mmgat.stream.bus.protocol import Estimate, Event
 from mmgat.stream.dashboard.drawing.heat import HeatMap
-from mmgat.stream.dashboard.state.history import (
-    MAX_INTERVALS,
-    MAX_SECONDS,
-    UNKNOWN,
-    ScoreTrack,
-    SourceHistory,
-    advance_history,
-)
+from mmgat.stream.dashboard.state.history import MAX_INTERVALS, SourceHistory, advance_history
+from mmgat.stream.dashboard.state.score_track import MAX_SECONDS, UNKNOWN, ScoreTrack
 from tests.stream.dashboard.builders import estimate, event
 
 SECONDS = st.floats(0, 8000)
