@@ -151,8 +151,8 @@ def test_a_download_is_checked_by_its_hash(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_every_embedder_says_where_its_weights_are_and_what_is_known_of_their_hash() -> None:
-    for embedder in WAVEFORM_EMBEDDERS.values():
+    for name, embedder in WAVEFORM_EMBEDDERS.items():
         published = embedder.published
         assert published.licence
-        assert published.source.startswith("https://")
+        assert published.source.startswith("mmgat-train " if name == "convnet" else "https://")
         assert not published.url or published.note
