@@ -60,7 +60,7 @@ def test_a_source_runs_ends_or_is_lost() -> None:
 
 def test_names_have_no_sign_that_osc_reserves() -> None:
     odd = event(source="Scarlett 2i2 #1/é", label="mallet percussion")
-    assert osc_messages(odd)[0][0] == "/mmgat/Scarlett_2i2__1__/mallet_percussion/active"
+    assert osc_messages(odd)[0][0] == "/mmgat/Scarlett_2i2__1_e/mallet_percussion/active"
 
 
 def received(settings: dict[str, object], *signals: object) -> list[bytes]:
