@@ -7,13 +7,13 @@ import soundfile
 import torch
 from click.testing import CliRunner
 from matplotlib.image import imread
+from torch import Tensor
 
-from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.labels import FAMILIES, INDEX, LABELS
 from mmgat.training.commands.train import main
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.figures.correlation_graphs import correlation_graphs
-from mmgat.training.figures.evidence import read_mono
+from mmgat.training.figures.evidence import evidence_of, read_mono
 from mmgat.training.figures.feature_map import labelled_features, one_label_clips
 from mmgat.training.figures.per_label import per_label_heatmap
 from mmgat.training.fitting.run_folder import load_run
@@ -80,5 +80,15 @@ def test_what_is_no_sound_is_told(tmp_path: Path) -> None:
         read_mono(short)
 
 
-def test_compact_is_what_the_evidence_needs() -> None:
-    assert load_checkpoint("compact").embedder_state
+@pytest.fixture(scope="module")
+def demo_evidence() -> tuple[Tensor, Tensor]:
+    demo = Path(__file__).parents[2] / "stream" / "demo" / "demo.ogg"
+    return evidence_of(demo, "compact")
+
+
+@pytest.mark.parametrize(("label", "begin_s", "end_s"), [("flute", 7, 14), ("drums", 35, 43)])
+def test_the_evidence_of_the_demo_lies_where_an_instrument_plays(
+    demo_evidence: tuple[Tensor, Tensor], label: str, begin_s: int, end_s: int
+) -> None:
+    _, evidence = demo_evidence
+    assert begin_s <= int(evidence[:, INDEX[label]].argmax()) < end_s

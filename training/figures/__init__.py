@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.mmgat import MMGAT
 from mmgat.training.errors import TrainingDataError
 from mmgat.training.figures.correlation_graphs import correlation_graphs
@@ -51,7 +50,7 @@ def draw(
         "feature-map": feature_map(sets),
         "per-label": per_label_heatmap({of.name: of.result["per_label"] for of in maps.values()}),
         "correlation-graphs": correlation_graphs(ours, several.select(torch.arange(EXAMPLES))),
-        "evidence": evidence_beside_log_mel(audio, load_checkpoint("compact")),
+        "evidence": evidence_beside_log_mel(audio, "compact"),
     }
     for name, figure in pictures.items():
         path = out / f"{name}.png"

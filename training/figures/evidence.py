@@ -10,14 +10,18 @@ import soundfile
 import soxr
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from mmgat.model.checkpoint import Checkpoint
-from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, examples, log_mel
+from mmgat.model.backends.loading import load_model
+from mmgat.model.checkpoint import load_checkpoint
+from mmgat.model.embedders.log_mel import SAMPLE_RATE_HZ, log_mel
 from mmgat.model.labels import LABELS
 from mmgat.model.mmgat import MMGATOutput
+from mmgat.training.data.file_embeddings import embed_file
 from mmgat.training.errors import TrainingDataError
 
 LONGEST_S = 60
+NODES = 10
 SHOWN = 6
 """Labels with the highest bag scores."""
 
@@ -41,19 +45,32 @@ def read_mono(path: Path) -> npt.NDArray[np.float32]:
 
 
 @torch.inference_mode()
-def evidence_beside_log_mel(path: Path, checkpoint: Checkpoint) -> Figure:
+def evidence_of(path: Path, model: str) -> tuple[Tensor, Tensor]:
+    """Bag scores [L] of a file, and the evidence [N, L] of each of its seconds, at most 60.
+
+    Both are of graphs of ten seconds, one after another, as ``mmgat-tag`` has them for a file's scores.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
+    embeddings = torch.from_numpy(embed_file(path, load_model(model))[:LONGEST_S])
+    mmgat = load_checkpoint(model).mmgat
+    outputs: list[MMGATOutput] = [mmgat(part.unsqueeze(0)) for part in embeddings.split(NODES)]
+    evidence = torch.cat([output.evidence[0] for output in outputs])
+    return torch.cat([output.bag_scores for output in outputs]).mean(dim=0), evidence
+
+
+def evidence_beside_log_mel(path: Path, model: str) -> Figure:
     """Draws the log-mel of a file, at most 60 seconds, and the evidence of each second.
 
     Raises:
         TrainingDataError: the file is no sound file or is too short.
-        ModelError: the checkpoint's embedder cannot be loaded.
+        ModelError: the model cannot be loaded.
     """
     audio = read_mono(path)
     n_seconds = min(len(audio) // SAMPLE_RATE_HZ, LONGEST_S)
-    windows = audio[: n_seconds * SAMPLE_RATE_HZ].reshape(n_seconds, SAMPLE_RATE_HZ)
-    embeddings = checkpoint.embedder()(torch.from_numpy(examples(windows)))
-    output: MMGATOutput = checkpoint.mmgat(embeddings.unsqueeze(0))
-    best = output.bag_scores[0].topk(SHOWN).indices
+    bag_scores, evidence = evidence_of(path, model)
+    best = bag_scores.topk(SHOWN).indices
 
     figure = Figure(figsize=(10, 5.6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -63,14 +80,12 @@ def evidence_beside_log_mel(path: Path, checkpoint: Checkpoint) -> Figure:
     )
     above.set(ylabel="mel band", title=path.name)
     image = below.imshow(
-        output.evidence[0, :, best].T,
+        evidence[:, best].T,
         aspect="auto",
-        extent=(0, n_seconds, SHOWN, 0),
+        extent=(0, len(evidence), SHOWN, 0),
         cmap="viridis",
     )
-    names = [
-        f"{LABELS[index].replace('_', ' ')} {output.bag_scores[0, index]:.2f}" for index in best
-    ]
+    names = [f"{LABELS[index].replace('_', ' ')} {bag_scores[index]:.2f}" for index in best]
     below.set_yticks(np.arange(SHOWN) + 0.5, names)
     below.set(xlabel="seconds")
     figure.colorbar(image, ax=below, label="evidence")
