@@ -55,7 +55,8 @@ def evidence_of(path: Path, model: str) -> tuple[Tensor, Tensor]:
     """
     embeddings = torch.from_numpy(embed_file(path, load_model(model))[:LONGEST_S])
     mmgat = load_checkpoint(model).mmgat
-    outputs: list[MMGATOutput] = [mmgat(part.unsqueeze(0)) for part in embeddings.split(NODES)]
+    parts = [embeddings[i : i + NODES] for i in range(0, len(embeddings), NODES)]
+    outputs: list[MMGATOutput] = [mmgat(part.unsqueeze(0)) for part in parts]
     evidence = torch.cat([output.evidence[0] for output in outputs])
     return torch.cat([output.bag_scores for output in outputs]).mean(dim=0), evidence
 
