@@ -58,6 +58,12 @@ class AvSource(RecordedSource):
             self.close()
             raise SourceError(f"expected sound in {str(self.path)!r}, found a file without any")
         stream = self._container.streams.audio[0]
+        if stream.codec_context is None:
+            self.close()
+            raise SourceError(
+                f"expected sound in {str(self.path)!r} that FFmpeg decodes, found another codec: "
+                "convert it, or take a copy that is not protected"
+            )
         rate_hz, channels = stream.codec_context.sample_rate, stream.codec_context.channels
         if not rate_hz or not channels:
             self.close()

@@ -129,6 +129,15 @@ def test_what_has_no_sound_or_only_damage_is_refused_each_with_its_reason(
         AvSource(tmp_path / "none.m4a").probe()
 
 
+def test_a_codec_that_ffmpeg_has_not_is_told(wav: Path, tmp_path: Path) -> None:
+    content = bytearray(wav.read_bytes())
+    content[20:22] = b"\x34\x12"  # the format's number
+    unknown = tmp_path / "unknown.wav"
+    unknown.write_bytes(content)
+    with pytest.raises(SourceError, match="expected sound in .* decodes, found another codec"):
+        open_sound(unknown)
+
+
 def test_the_source_of_a_file_is_libsndfiles_where_that_reads_it(wav: Path, tmp_path: Path) -> None:
     with open_sound(wav) as source:
         assert not isinstance(source, AvSource)
