@@ -9,6 +9,7 @@ import soundfile
 from mmgat.stream.archive.search.stretches import Found
 from mmgat.stream.audio.sound_file import open_sound
 from mmgat.stream.errors import OutputError, SourceError
+from mmgat.stream.sinks.recording_folder import MAX_CHANNELS, holds_rate
 
 
 def cut(stretches: list[Found], folder: Path) -> list[Path]:
@@ -25,7 +26,7 @@ def cut(stretches: list[Found], folder: Path) -> list[Path]:
 
     Raises:
         SourceError: the file is missing, or not audio.
-        OutputError: there is such a file already, of another sound file.
+        OutputError: there is such a file already, of another sound file, or FLAC cannot hold it.
     """
     path = Path(stretches[0].file)
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,6 +34,11 @@ def cut(stretches: list[Found], folder: Path) -> list[Path]:
     written: list[Path] = []
     try:
         rate_hz, channels = source.sample_rate_hz, source.channels
+        if channels > MAX_CHANNELS or not holds_rate(rate_hz):
+            raise OutputError(
+                f"expected at most {MAX_CHANNELS} channels at a rate that FLAC holds, found {channels} "
+                f"at {rate_hz} Hz in {str(path)!r}: it cannot be cut"
+            )
         block = source.read()
         for found in stretches:
             target = folder / f"{path.stem} {found.t0:.2f}-{found.t1:.2f}.flac"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,8 @@ def search(results: str, query: str, longer_s: float = 0.0) -> Iterator[Found]:
 
 def _place(results: str) -> str:
     path = Path(results)
+    if path.is_file():
+        return glob.escape(results)
     if not path.is_dir():
         return results
     if next(path.rglob("*.parquet"), None) is None:
@@ -106,4 +109,4 @@ def _place(results: str) -> str:
             f"expected Parquet files in the folder {results!r}, found none: "
             "mmgat-tag --format parquet --out FOLDER writes them"
         )
-    return f"{path}/**/*.parquet"
+    return f"{glob.escape(str(path))}/**/*.parquet"

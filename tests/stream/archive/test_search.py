@@ -17,6 +17,7 @@ from mmgat.stream.archive.search.cutting import cut
 from mmgat.stream.archive.search.query import QueryError, parse_query
 from mmgat.stream.archive.search.stretches import Found, search
 from mmgat.stream.commands.find import main
+from mmgat.stream.errors import OutputError
 from tests.conftest import melody
 
 
@@ -75,6 +76,14 @@ def test_results_that_are_not_there_are_told(tmp_path: Path) -> None:
             list(search(str(place), "piano"))
 
 
+def test_a_folder_may_have_signs_of_patterns_in_its_name(results: str, tmp_path: Path) -> None:
+    folder = tmp_path / "live" / "Festival [2026] *"
+    folder.mkdir(parents=True)
+    part = Path(results, "run=1", "part.parquet").rename(folder / "part [1].parquet")
+    for place in (folder, part):
+        assert [found.file for found in search(str(place), "drums")] == ["b.wav"]
+
+
 def test_the_command_prints_times_and_files(results: str) -> None:
     found = CliRunner().invoke(main, [results, "piano and not voice", "--longer", "5"])
     assert (found.exit_code, found.output) == (0, "0:00:03.00 to 0:00:09.00     6.00 s  a.wav\n")
@@ -95,3 +104,11 @@ def test_stretches_are_cut_out_sample_by_sample(tmp_path: Path) -> None:
         heard, rate_hz = soundfile.read(file, dtype="float32")
         assert rate_hz == 8_000
         np.testing.assert_allclose(heard, sound[begin:end], atol=2**-22)
+
+
+@pytest.mark.parametrize(("rate_hz", "channels"), [(8_000, 9), (192_001, 1)])
+def test_what_flac_does_not_hold_is_not_cut(tmp_path: Path, rate_hz: int, channels: int) -> None:
+    path = tmp_path / "take.wav"
+    soundfile.write(path, np.ones((rate_hz, channels)), rate_hz)
+    with pytest.raises(OutputError, match="that FLAC holds, found"):
+        cut([Found(str(path), 0.0, 0.5)], tmp_path / "cuts")
