@@ -58,9 +58,11 @@ def main(settings: ProgramSettings, list_devices: bool, diagnose: bool) -> int:
     (mmgat-listen shows them), and to --jsonl.
     """  # fmt: skip
     if list_devices:
-        from mmgat.stream.audio.devices.listing import list_devices as table
+        from mmgat.stream.audio.devices import listing
 
-        click.echo(table())
+        click.echo(listing.list_devices())
+        if sources := listing.list_sources():
+            click.echo(sources)
         return 0
     if diagnose:
         from mmgat.stream.commands.live.diagnose import report

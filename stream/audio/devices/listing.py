@@ -9,11 +9,15 @@ from types import ModuleType
 from typing import Any
 
 from mmgat.stream.audio.devices.deadline import with_deadline
+from mmgat.stream.audio.devices.server import server_sources
 from mmgat.stream.errors import DeviceError
 
 LOOPBACK_WORDS = ("monitor of", ".monitor", "loopback", "stereo mix", "what u hear", "blackhole")
 
 LIST_TIMEOUT_S = 10.0
+
+SERVER_DEVICE = "pulse"
+"""PortAudio's door to PulseAudio, or to PipeWire in its place."""
 
 
 def portaudio() -> ModuleType:
@@ -41,6 +45,26 @@ def list_devices() -> str:
         DeviceError: PortAudio is not installed, or the audio system does not answer.
     """
     return with_deadline(_table, "listing the audio inputs")
+
+
+def list_sources() -> str:
+    """Returns a table of what a sound server records, of which PortAudio shows one device; or "".
+
+    Raises:
+        DeviceError: PortAudio is not installed, or the audio system does not answer.
+    """
+
+    def look() -> str:
+        if not any(device["name"] == SERVER_DEVICE for device in _inputs(portaudio())):
+            return ""
+        lines = [
+            f"   {name}  ({text}{', loopback: what this machine plays' if is_loopback(name) else ''})"
+            for name, text in server_sources()
+        ]
+        head = f"sources of --device {SERVER_DEVICE}, which PULSE_SOURCE=NAME chooses:"
+        return "\n".join([head, *lines]) if lines else ""
+
+    return with_deadline(look, "listing the sound server's sources")
 
 
 @dataclass(frozen=True)

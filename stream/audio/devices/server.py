@@ -119,6 +119,18 @@ def _server() -> Iterator[Any]:
         yield server
 
 
+def server_sources() -> list[tuple[str, str]]:
+    """Name and description of every source of the server; none where there is no server.
+
+    It waits for a server that hangs; see ``with_deadline``.
+    """
+    found: list[tuple[str, str]] = []
+    with _server() as server:
+        if server is not None:
+            found = [(source.name, source.description) for source in server.source_list()]
+    return found
+
+
 def _recordings() -> dict[int, int]:
     found: dict[int, int] = {}
     with _server() as server:

@@ -248,6 +248,8 @@ def test_the_sinks_monitor_is_listed_and_an_ambiguous_name_lists_its_matches(
     assert "pulse" in listed.stdout
     exact = [line for line in listed.stdout.splitlines() if "pulse, ALSA" in line]
     assert len(exact) == 1
+    assert "sources of --device pulse, which PULSE_SOURCE=NAME chooses:" in listed.stdout
+    assert "   lab.monitor  (Monitor of " in listed.stdout
     if sum("alsa" in line.lower() for line in listed.stdout.splitlines()) > 1:
         ambiguous = run(pulse, "--device", "alsa")
         assert ambiguous.returncode == 1

@@ -19,6 +19,7 @@ from mmgat.stream.audio.devices.listing import (
     find_device,
     input_devices,
     list_devices,
+    list_sources,
     listed_elsewhere,
     refused,
 )
@@ -65,6 +66,23 @@ def test_the_table_has_every_input_with_what_it_offers_and_marks_the_default() -
         ">  3  Monitor of Speakers, ALSA  (1 in, 44100 Hz, loopback: what this machine plays)",
         "   4  Scarlett, ALSA  (8 in, 8000 Hz)",
     ]
+
+
+def test_the_sources_of_a_sound_server_are_named_where_portaudio_shows_its_door(
+    portaudio: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [("mic", "Headset"), ("out.monitor", "Monitor of Speakers")]
+    monkeypatch.setattr(listing, "server_sources", lambda: found)
+    assert list_sources() == ""
+    door = {**portaudio.query_devices()[0], "name": "pulse"}
+    portaudio.query_devices = lambda: [door]
+    assert list_sources().splitlines() == [
+        "sources of --device pulse, which PULSE_SOURCE=NAME chooses:",
+        "   mic  (Headset)",
+        "   out.monitor  (Monitor of Speakers, loopback: what this machine plays)",
+    ]
+    monkeypatch.setattr(listing, "server_sources", list)
+    assert list_sources() == ""
 
 
 def test_without_inputs_the_table_says_so(portaudio: SimpleNamespace) -> None:
