@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -127,7 +128,7 @@ class FileSource(RecordedSource):
                 return False
 
         try:
-            file = SequentialFile(readable)
+            file = SequentialFile(os.fsencode(readable) if isinstance(readable, Path) else readable)
         except soundfile.LibsndfileError as error:
             raise FormatError(
                 f"expected an audio file that libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF), found "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import soundfile
@@ -47,7 +48,7 @@ def cut(stretches: list[Found], folder: Path) -> list[Path]:
                     f"expected nothing yet at {str(target)!r}, found a file: use another folder"
                 )
             begin, end = round(found.t0 * rate_hz), round(found.t1 * rate_hz)
-            with soundfile.SoundFile(target, "w", rate_hz, channels, "PCM_24") as file:
+            with soundfile.SoundFile(os.fsencode(target), "w", rate_hz, channels, "PCM_24") as file:
                 while block is not None:
                     first = max(begin - block.position, 0)
                     file.write(block.samples[first : max(end - block.position, 0)])

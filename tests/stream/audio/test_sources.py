@@ -256,3 +256,16 @@ def test_what_is_no_device_cannot_be_switched() -> None:
         pipe.switch("line")
     with pytest.raises(SourceError, match="expected a device, found 'stdin', a stdin, not 'line'"):
         pipe.another("line")
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_file_whose_name_is_no_unicode_is_read(tmp_path: Path, suffix: str) -> None:
+    """As on a disk whose names are in Latin-1."""
+    plain = tmp_path / f"plain.{suffix}"
+    soundfile.write(plain, melody(0.5, 8_000), 8_000)
+    path = plain.rename(Path(os.fsdecode(os.fsencode(tmp_path) + b"/B\xfchne." + suffix.encode())))
+    source = FileSource(path)
+    with source:
+        block = source.read()
+    assert block is not None
+    assert (len(block.samples), source.name) == (4_000, f"B?hne.{suffix}")
