@@ -100,7 +100,7 @@ def _run(name: str) -> None:
     except BrokenPipeError:
         code = 0
     except OSError as error:  # standard output is full, or the terminal gone
-        _tell(error)
+        _tell(name, error)
         code = 1
     try:
         if sys.stdout is not None:
@@ -109,7 +109,7 @@ def _run(name: str) -> None:
         pass
     except OSError as error:
         if not code:
-            _tell(error)
+            _tell(name, error)
         code = code or 1
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()
@@ -140,13 +140,14 @@ def _require_files(name: str) -> None:
             os.close(descriptor)
 
 
-def _tell(error: OSError) -> None:
+def _tell(name: str, error: OSError) -> None:
     import contextlib
     import sys
 
     with contextlib.suppress(OSError, AttributeError):
+        place = f" at {error.filename!r}" if error.filename else ""
         sys.stderr.write(
-            f"expected an output that can be written, found {error.strerror or error}\n"
+            f"{name}: expected an output that can be written, found {error.strerror or error}{place}\n"
         )
 
 

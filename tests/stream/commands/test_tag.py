@@ -158,6 +158,18 @@ def test_results_that_a_full_disk_does_not_take_are_no_success(wav: Callable[...
         assert "Traceback" not in done.stderr
 
 
+def test_a_place_that_takes_no_results_is_named(wav: Callable[..., Path]) -> None:
+    short = wav(melody(1.0, 16_000), 16_000)
+    place = short / "results.jsonl"
+    done = subprocess.run(
+        [*TAG, short, "--out", place], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("mmgat-tag: expected an output that can be written, found ")
+    assert str(short) in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_without_a_standard_output_results_need_another_place() -> None:
     command = ["sh", "-c", 'exec "$@" >&-', "sh", *TAG, "any.wav"]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)

@@ -174,7 +174,8 @@ def test_help_that_cannot_be_written_is_no_traceback() -> None:
     with Path("/dev/full").open("wb") as full:
         done = run("--help", stdout=full.fileno())
     assert done.returncode == 1
-    assert done.stderr == b"expected an output that can be written, found No space left on device\n"
+    told = b"mmgat-stream: expected an output that can be written, found No space left on device\n"
+    assert done.stderr == told
 
 
 def test_closed_standard_streams_are_no_fault_unless_they_are_the_output(
