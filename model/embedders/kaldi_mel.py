@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.embedders.base import FrontEnd
+from mmgat.model.embedders.framing import check_length, framed
 from mmgat.model.embedders.log_mel import MelPart, mel_parts
 
 SAMPLE_RATE_HZ: Final = 32_000
@@ -74,25 +75,16 @@ def kaldi_log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Raises:
         ValueError: T is below one frame (801 samples).
     """
-    if waveform.shape[-1] < FRAME_SAMPLES:
-        raise ValueError(
-            f"expected at least {FRAME_SAMPLES} samples, found {waveform.shape[-1]}: pad with zeros"
-        )
+    check_length(waveform, FRAME_SAMPLES)
     samples = np.asarray(waveform, np.float32)
     emphasised = np.ascontiguousarray(
         samples[..., 1:] - np.float32(PRE_EMPHASIS) * samples[..., :-1]
     )
-    *batch, length = emphasised.shape
-    shape = (*batch, 1 + (length - WINDOW_SAMPLES) // FRAME_HOP_SAMPLES)
-    strides = (
-        *emphasised.strides[:-1],
-        FRAME_HOP_SAMPLES * emphasised.itemsize,
-        emphasised.itemsize,
-    )
-    frames = np.ndarray((*shape, WINDOW_SAMPLES), np.float32, emphasised, strides=strides)  # a view
-    mel = np.empty((*shape, N_MELS), np.float32)
+    frames = framed(emphasised, WINDOW_SAMPLES, FRAME_HOP_SAMPLES)
+    *batch, n_frames, _ = frames.shape
+    mel = np.empty((*batch, n_frames, N_MELS), np.float32)
     for index in np.ndindex(*batch):
-        for first in range(0, shape[-1], N_AT_ONCE):
+        for first in range(0, n_frames, N_AT_ONCE):
             block = slice(first, first + N_AT_ONCE)
             _into_mel(frames[(*index, block)], mel[(*index, block)])
     mel += np.float32(POWER_OFFSET)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.embedders.base import FrontEnd
+from mmgat.model.embedders.framing import check_length, framed
 
 SAMPLE_RATE_HZ: Final = 16_000
 FRAME_SAMPLES: Final = 400
@@ -86,15 +87,10 @@ def log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Raises:
         ValueError: T is below one frame (400 samples).
     """
-    if waveform.shape[-1] < FRAME_SAMPLES:
-        raise ValueError(
-            f"expected at least {FRAME_SAMPLES} samples, found {waveform.shape[-1]}: pad with zeros"
-        )
+    check_length(waveform, FRAME_SAMPLES)
     samples = np.ascontiguousarray(waveform, np.float64)
-    *batch, length = samples.shape
-    shape = (*batch, 1 + (length - FRAME_SAMPLES) // FRAME_HOP_SAMPLES)
-    strides = (*samples.strides[:-1], FRAME_HOP_SAMPLES * samples.itemsize, samples.itemsize)
-    frames = np.ndarray((*shape, FRAME_SAMPLES), np.float64, samples, strides=strides)  # a view
+    frames = framed(samples, FRAME_SAMPLES, FRAME_HOP_SAMPLES)
+    shape = frames.shape[:-1]
     padded = np.empty((*shape, FFT_SIZE))  # numpy's own padding is slower
     np.multiply(frames, _hann(), out=padded[..., :FRAME_SAMPLES])
     padded[..., FRAME_SAMPLES:] = 0.0

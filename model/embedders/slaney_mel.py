@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmgat.model.embedders.base import FrontEnd
+from mmgat.model.embedders.framing import check_length, framed
 
 SAMPLE_RATE_HZ: Final = 22_050
 FRAME_SAMPLES: Final = 1024
@@ -74,13 +75,9 @@ def slaney_log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]
     Raises:
         ValueError: T is below one frame (1024 samples).
     """
-    if waveform.shape[-1] < FRAME_SAMPLES:
-        raise ValueError(
-            f"expected at least {FRAME_SAMPLES} samples, found {waveform.shape[-1]}: pad with zeros"
-        )
-    samples = np.asarray(waveform, np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES, axis=-1)
-    spectrum = np.fft.rfft(windows[..., ::FRAME_HOP_SAMPLES, :] * _hann())
+    check_length(waveform, FRAME_SAMPLES)
+    samples = np.ascontiguousarray(waveform, np.float32)
+    spectrum = np.fft.rfft(framed(samples, FRAME_SAMPLES, FRAME_HOP_SAMPLES) * _hann())
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     return np.asarray(np.log(power @ _matrix() + np.float32(LOG_OFFSET)), np.float32)
 
