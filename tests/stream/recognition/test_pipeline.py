@@ -68,6 +68,53 @@ def test_a_file_gives_what_its_samples_give_in_blocks_of_any_size_also_live(
     ]
 
 
+def broken(
+    make: MakeRecognizer, samples: Samples, cuts: set[int], jumps: dict[int, int], live: bool
+) -> list[Estimate | Event]:
+    """Messages of a stream in blocks, with a gap behind some frames, or an interruption (0)."""
+    pipeline = Pipeline(make(HOP), "lab", 16_000, HOP, live)
+    messages, position, lost = [], 0, 0
+    for end in sorted({*cuts, *jumps, len(samples)}):
+        messages += pipeline.process(Block(position + lost, samples[position:end], 0.0))
+        position = end
+        if jumps.get(end) == 0:
+            messages += pipeline.process(Block(end + lost, samples[:0], 0.0, interrupted=True))
+        lost += jumps.get(end, 0)
+    return messages + pipeline.finish()
+
+
+@settings(
+    deadline=None, max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    pause=st.integers(0, 40_000),
+    cuts=st.sets(st.integers(1, 60_000), max_size=30),
+    jumps=st.dictionaries(
+        st.integers(1, 60_000), st.sampled_from([0, 1, 8_000, 21_345]), max_size=3
+    ),
+    live=st.booleans(),
+)
+def test_gaps_and_interruptions_give_the_same_whatever_the_blocks(
+    make_recognizer: MakeRecognizer,
+    pause: int,
+    cuts: set[int],
+    jumps: dict[int, int],
+    live: bool,
+) -> None:
+    silence = np.zeros((pause, 1), np.float32)
+    samples = np.concatenate([melody(2.0, 16_000), silence, melody(2.0, 16_000)])
+    whole = broken(make_recognizer, samples, set(), jumps, False)
+    parts = broken(make_recognizer, samples, cuts, jumps, live)
+    estimates = [[m for m in found if isinstance(m, Estimate)] for found in (whole, parts)]
+    np.testing.assert_allclose(numbers(estimates[1]), numbers(estimates[0]), atol=2e-6)
+    events = [[m for m in found if isinstance(m, Event)] for found in (whole, parts)]
+    assert [(e.id, e.event, e.time_s) for e in events[1]] == [
+        (e.id, e.event, e.time_s) for e in events[0]
+    ]
+    ids = [e.id for e in events[0]]
+    assert all(ids.count(one) == 2 for one in ids)
+
+
 def test_phases_at_a_short_hop_give_what_a_stream_of_one_second_hops_gives(
     make_recognizer: MakeRecognizer,
 ) -> None:
