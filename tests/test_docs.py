@@ -16,11 +16,13 @@ from pathlib import Path
 import click
 import msgspec
 import pytest
+from textual.binding import Binding
 
 import mmgat.stream
 from mmgat.stream.bus import protocol
 from mmgat.stream.bus.protocol import Message
 from mmgat.stream.commands import entry
+from mmgat.stream.dashboard.app import DashboardApp
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
@@ -97,6 +99,21 @@ def test_what_the_pages_import_is_there() -> None:
                 module = importlib.import_module(str(node.module))
                 missing += [(page, a.name) for a in node.names if not hasattr(module, a.name)]
     assert not missing
+
+
+def test_keys_of_the_dashboard_in_the_pages_do_something() -> None:
+    names = {"question_mark": "?", "slash": "/", "less_than_sign": "<", "greater_than_sign": ">"}
+    bound = {
+        names.get(key, key)
+        for binding in DashboardApp.BINDINGS
+        if isinstance(binding, Binding)
+        for key in binding.key.split(",")
+    }
+    for page in ("tutorial.md", "how-to/dashboard.md"):
+        text = (ROOT / "docs" / page).read_text("utf-8")
+        named = set(re.findall(r"`([a-z0-9?/<>])`", text))
+        assert len(named) > 5
+        assert not named - bound, page
 
 
 def test_the_api_page_has_every_public_name() -> None:
