@@ -39,7 +39,7 @@ class Midi(DocumentFormat):
             before = tick
         end = max(0, round(1000 * result.seconds) - before)
         track.append(mido.MetaMessage("end_of_track", time=end))
-        file = mido.MidiFile(type=0, ticks_per_beat=TICKS_A_BEAT, tracks=[track])
+        file = mido.MidiFile(type=0, ticks_per_beat=TICKS_A_BEAT, charset="utf-8", tracks=[track])
         data = io.BytesIO()
         file.save(file=data)
         return data.getvalue()

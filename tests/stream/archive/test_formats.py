@@ -132,6 +132,13 @@ def test_midi_markers_stand_where_instruments_begin_and_end(
     assert file.tracks[0].name == origin.title
 
 
+def test_midi_names_a_model_in_any_letters(
+    result: FileResult, origin: Origin, tmp_path: Path
+) -> None:
+    path = written("midi", result, replace(origin, model="слух"), tmp_path / "song.mid")
+    assert "слух" in mido.MidiFile(path, charset="utf-8").tracks[0].name
+
+
 def test_reaper_regions_are_numbered(result: FileResult, origin: Origin, tmp_path: Path) -> None:
     path = written("reaper", result, origin, tmp_path / "song.csv")
     rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8"))))
