@@ -17,9 +17,12 @@ FAR: float = -1e9
 """Closeness of nodes that are not there."""
 
 
-START_DECAY: float = -4.0
+START_LIKENESS: float = 1.0
+START_DECAY: float = -2.97
 START_SHARE: float = 3.0
-"""At first the context is all but the mean of the graph, and all but all that counts."""
+"""At first the context is all but all that counts. Seconds speak for each other as far as they are
+alike: one of cosine 1 counts 2.7 times as much as one of cosine 0, and one ten seconds ago 0.6 times as
+much as the newest. So what is over is left behind sooner (``training.transfer.context``)."""
 
 
 class PriorContext(nn.Module):
@@ -37,7 +40,7 @@ class PriorContext(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.decay = nn.Parameter(torch.full((N_LABELS,), START_DECAY))
-        self.likeness = nn.Parameter(torch.zeros(N_LABELS))
+        self.likeness = nn.Parameter(torch.full((N_LABELS,), START_LIKENESS))
         self.share = nn.Parameter(torch.full((N_LABELS,), START_SHARE))
         self.relevance = nn.Parameter(torch.full((N_LABELS,), 0.5))
 

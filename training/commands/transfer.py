@@ -196,3 +196,19 @@ def onsets(
 
     sizes = OnsetSizes(parts, more_parts, validation_parts, steps)
     learn_onsets(workplace(**where), start, sizes, out, click.echo)
+
+
+@main.command()
+@step_options
+@click.option(
+    "--checkpoint", "start", default="compact", show_default=True, help="Goes on from it."
+)
+@out_options
+def context(start: str, out: Path, **where: Any) -> None:
+    """Choose how seconds of the graph speak for each other; needs the views of features.
+
+    Instruments that follow each other without a rest are then told sooner. All else stays.
+    """
+    from mmgat.training.transfer.steps import learn_context
+
+    learn_context(workplace(**where), start, out, click.echo)

@@ -30,7 +30,7 @@ from mmgat.training.transfer.heads import Nodes
 from mmgat.training.transfer.tail import Prior
 
 SAME_WEIGHTS: Final = 1e-4
-VERSION: Final = "9"
+VERSION: Final = "10"
 UNVERIFIED: Final = ("accordion", "organ", "ukulele")
 """Labels without any recorded training data of our own."""
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
+from mmgat.model.card import OperatingPoint, Sensitivity
 from mmgat.model.checkpoint import load_checkpoint
 from mmgat.model.embedders.tagger import TaggerEmbedder
 from mmgat.model.mmgat import MMGAT
+from mmgat.training.errors import TrainingDataError
 from mmgat.training.export import onnx_graphs
-from mmgat.training.transfer import checkpoint, heads, tail
+from mmgat.training.transfer import checkpoint, context, heads, tail
 from mmgat.training.transfer.audio.mixing import KINDS
 from mmgat.training.transfer.audio.packed import PackedSet
 from mmgat.training.transfer.backbone import Tail, kept_classes, load_mn04
 from mmgat.training.transfer.features import read_parts
 from mmgat.training.transfer.onsets import embedder, graphs, windows
-from mmgat.training.transfer.operating_points import material, operating_points
+from mmgat.training.transfer.operating_points import KIND_WEIGHTS, material, operating_points
 from mmgat.training.transfer.tail import TargetedViews
 from mmgat.training.transfer.targets import Calibration, calibrate, targets_and_weights
 
@@ -28,6 +30,7 @@ EACH: Final = 7
 
 Report = Callable[[str], None]
 Views = dict[str, TargetedViews]
+Points = dict[Sensitivity, OperatingPoint]
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,53 @@ def _taught(
     return made
 
 
+def learn_context(place: Workplace, start: str, out: Path, report: Report) -> None:
+    """Chooses how seconds of the graph speak for each other; all other weights stay as they are.
+
+    See ``mmgat.training.transfer.context``. Where no context keeps held-out sounds as quiet as they
+    were, nothing is written.
+
+    Args:
+        place: of the training.
+        start: checkpoint to go on from.
+        out: folder of the new checkpoint.
+        report: takes lines.
+
+    Raises:
+        TrainingDataError: the checkpoint has another embedder or no context, there are no views, or
+            every other context causes more events in held-out sounds.
+    """
+    loaded = load_checkpoint(start)
+    made = checkpoint.trainable(loaded, place.mn04)
+    names = place.packed.class_names
+    second, nodes = checkpoint.parts_of(made, [names[column] for column in kept_classes(names)])
+    views, _ = place.views("validation")
+    rows = {}
+    for kind in KIND_WEIGHTS:
+        embedded = heads.embed_views(second, views[kind])
+        with torch.inference_mode():
+            described = nodes(embedded.features, embedded.logits)
+        rows[kind] = context.Rows(described, views[kind].targets, views[kind].weights)
+    mmgat = loaded.mmgat
+    before = _events_an_hour(_points(place, second, nodes, mmgat))
+    for choice in context.choices(mmgat, rows, report):
+        context.set_context(mmgat, choice.likeness, choice.decay)
+        points = _points(place, second, nodes, mmgat)
+        found = _events_an_hour(points)
+        report(
+            f"likeness {choice.likeness:g}, decay {choice.decay:g}: "
+            f"{found:g} events an hour of held-out sounds, before {before:g}"
+        )
+        if found <= before:
+            break
+    else:
+        raise TrainingDataError(
+            f"expected a context with at most {before:g} events an hour of held-out sounds, found none"
+        )
+    card = loaded.card
+    _write(place, out, made, mmgat, points, card.text_encoder, card.training_data, report)
+
+
 def publish(
     place: Workplace,
     out: Path,
@@ -204,20 +254,41 @@ def publish(
     report: Report,
 ) -> None:
     """Chooses the operating points on held-out clips; writes the checkpoint with its graphs."""
-    second, nodes, mmgat = trained
+    points = _points(place, *trained)
+    sources = place.packed.training_data
+    _write(place, out, made, trained[2], points, text_encoder, sources, report)
+
+
+def _points(place: Workplace, second: Tail, nodes: heads.Nodes, mmgat: MMGAT) -> Points:
     held_out, _ = place.views("validation")
     log_odds = {
         kind: heads.live_log_odds(nodes, mmgat, heads.embed_views(second, views)).numpy()
         for kind, views in held_out.items()
     }
-    points = operating_points(
+    return operating_points(
         material(
             log_odds,
             {kind: views.targets for kind, views in held_out.items()},
             {kind: views.weights for kind, views in held_out.items()},
         )
     )
-    card = checkpoint.save(out, made, mmgat, points, text_encoder, place.packed.training_data)
+
+
+def _events_an_hour(points: Points) -> float:
+    return points["normal"].figures["events_an_hour"]
+
+
+def _write(
+    place: Workplace,
+    out: Path,
+    made: TaggerEmbedder,
+    mmgat: MMGAT,
+    points: Points,
+    text_encoder: str,
+    sources: tuple[dict[str, Any], ...],
+    report: Report,
+) -> None:
+    card = checkpoint.save(out, made, mmgat, points, text_encoder, sources)
     if place.graphs:
         onnx_graphs.export(out / "compact")
     for name, point in card.operating_points.items():

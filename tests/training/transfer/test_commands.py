@@ -36,18 +36,19 @@ def test_from_a_packed_set_to_a_checkpoint(
     exported: list[Path] = []
     monkeypatch.setattr(onnx_graphs, "export", exported.append)  # has tests of its own
     common = "--pack", pack_folder, "--mn04", mn04, "--cache", tmp_path
-    first, last = tmp_path / "first" / "compact", tmp_path / "last" / "compact"
+    first, last, tuned = (tmp_path / name / "compact" for name in ("first", "last", "tuned"))
     steps: list[tuple[str | Path, ...]] = [
         ("features", "--parts", "1", "--validation-parts", "1"),
         ("tail", "--steps", "4"),
         ("fit", "--epochs", "0.1", "--without", "wide", "--out", first.parent),
         ("onsets", "--parts", "1", "--more-parts", "1", "--validation-parts", "1", "--steps", "5",
          "--checkpoint", first.with_suffix(".json"), "--out", last.parent),
+        ("context", "--checkpoint", last.with_suffix(".json"), "--out", tuned.parent),
     ]  # fmt: skip
     for step, *options in steps:
         found = run(step, *common, *options)
         assert found.exit_code == 0, (step, found.output, found.exception)
-    assert exported == [first, last]
+    assert exported == [first, last, tuned]
     before, after = (load_checkpoint(path.with_suffix(".json")) for path in (first, last))
     assert after.card.mmgat["scales"] == ["temporal-1", "near-3"]
     assert after.card.training_data[0]["source"] == "tones"
@@ -56,6 +57,11 @@ def test_from_a_packed_set_to_a_checkpoint(
     rows = [checkpoint.embedder()(log_mel) for checkpoint in (before, after)]
     assert not torch.allclose(*rows, atol=1e-4)
     assert after.mmgat(rows[1][None]).instance_scores.shape == (1, 3, 20)
+    end = load_checkpoint(tuned.with_suffix(".json")).mmgat.state_dict()
+    changed = {
+        name for name, value in after.mmgat.state_dict().items() if not value.equal(end[name])
+    }
+    assert changed <= {"prior.likeness", "prior.decay"}
 
 
 def test_a_folder_that_is_no_packed_set_is_told(mn04: Path, tmp_path: Path) -> None:
