@@ -110,8 +110,12 @@ def test_an_untrained_mmgat_says_what_the_seconds_say_together() -> None:
     graph = mmgat.graph(nodes)
     odds = mmgat.instances(graph)[1][0]
     prior = nodes[0, :, 128:148]
-    together = prior.mean(0)
-    assert ((odds - together).abs().mean() < 0.2 * (prior - together).abs().mean()).item()
+    compared = torch.nn.functional.normalize(nodes[0, :, :128], dim=1)
+    likeness, decay, share = 1.0, 0.05, torch.tensor(3.0).sigmoid()
+    seconds = torch.arange(10.0)
+    closeness = likeness * compared @ compared.T - decay * (seconds[:, None] - seconds).abs()
+    together = closeness.softmax(dim=1) @ prior
+    torch.testing.assert_close(odds, prior + share * (together - prior), atol=1e-3, rtol=0)
 
 
 def test_sounds_in_which_the_teacher_hears_music_teach_nothing_of_its_labels(
