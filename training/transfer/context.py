@@ -49,8 +49,8 @@ class Rows(NamedTuple):
     """
 
     nodes: Tensor
-    targets: npt.NDArray[np.float32]
-    weights: npt.NDArray[np.float32]
+    targets: Tensor
+    weights: Tensor
 
 
 class Choice(NamedTuple):
@@ -130,8 +130,7 @@ def _behind(mmgat: MMGAT, rows: Rows, order: npt.NDArray[np.int64], n_new: int) 
 def _loss(mmgat: MMGAT, rows: Rows, graphs: Tensor, second: int) -> float:
     """Of the newest node, whose targets are those of a second of its clip."""
     logits = mmgat.instances(mmgat.graph(graphs))[1][:, -1].double()
-    targets = torch.from_numpy(rows.targets[:, second]).double()
-    weights = torch.from_numpy(rows.weights[:, second]).double()
+    targets, weights = rows.targets[:, second].double(), rows.weights[:, second].double()
     loss: Any = torch.nn.functional.binary_cross_entropy_with_logits
     own = loss(torch.logit(targets, 1e-6), targets, reduction="none")
     beyond = loss(logits, targets, reduction="none") - own

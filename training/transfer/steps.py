@@ -218,18 +218,18 @@ def learn_context(place: Workplace, start: str, out: Path, report: Report) -> No
     made = checkpoint.trainable(loaded, place.mn04)
     names = place.packed.class_names
     second, nodes = checkpoint.parts_of(made, [names[column] for column in kept_classes(names)])
-    views, _ = place.views("validation")
-    rows = {}
-    for kind in KIND_WEIGHTS:
-        embedded = heads.embed_views(second, views[kind])
-        with torch.inference_mode():
-            described = nodes(embedded.features, embedded.logits)
-        rows[kind] = context.Rows(described, views[kind].targets, views[kind].weights)
+    held_out = _held_out(place, second)
+    with torch.inference_mode():
+        rows = {
+            kind: context.Rows(nodes(views.features, views.logits), views.targets, views.weights)
+            for kind, views in held_out.items()
+            if kind in KIND_WEIGHTS
+        }
     mmgat = loaded.mmgat
-    before = _events_an_hour(_points(place, second, nodes, mmgat))
+    before = _events_an_hour(_points(nodes, mmgat, held_out))
     for choice in context.choices(mmgat, rows, report):
         context.set_context(mmgat, choice.likeness, choice.decay)
-        points = _points(place, second, nodes, mmgat)
+        points = _points(nodes, mmgat, held_out)
         found = _events_an_hour(points)
         report(
             f"likeness {choice.likeness:g}, decay {choice.decay:g}: "
@@ -254,22 +254,26 @@ def publish(
     report: Report,
 ) -> None:
     """Chooses the operating points on held-out clips; writes the checkpoint with its graphs."""
-    points = _points(place, *trained)
+    second, nodes, mmgat = trained
+    points = _points(nodes, mmgat, _held_out(place, second))
     sources = place.packed.training_data
-    _write(place, out, made, trained[2], points, text_encoder, sources, report)
+    _write(place, out, made, mmgat, points, text_encoder, sources, report)
 
 
-def _points(place: Workplace, second: Tail, nodes: heads.Nodes, mmgat: MMGAT) -> Points:
-    held_out, _ = place.views("validation")
-    log_odds = {
-        kind: heads.live_log_odds(nodes, mmgat, heads.embed_views(second, views)).numpy()
-        for kind, views in held_out.items()
-    }
+def _held_out(place: Workplace, second: Tail) -> dict[str, heads.EmbeddedViews]:
+    views, _ = place.views("validation")
+    return {kind: heads.embed_views(second, of_kind) for kind, of_kind in views.items()}
+
+
+def _points(nodes: heads.Nodes, mmgat: MMGAT, held_out: dict[str, heads.EmbeddedViews]) -> Points:
     return operating_points(
         material(
-            log_odds,
-            {kind: views.targets for kind, views in held_out.items()},
-            {kind: views.weights for kind, views in held_out.items()},
+            {
+                kind: heads.live_log_odds(nodes, mmgat, views).numpy()
+                for kind, views in held_out.items()
+            },
+            {kind: views.targets.numpy() for kind, views in held_out.items()},
+            {kind: views.weights.numpy() for kind, views in held_out.items()},
         )
     )
 

@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from mmgat.model.checkpoint import load_checkpoint
 from mmgat.training.commands.transfer import main
 from mmgat.training.export import onnx_graphs
 from mmgat.training.transfer import features
+from mmgat.training.transfer import steps as training_steps
 from mmgat.training.transfer.onsets import windows
 from tests.training.stand_ins import published
 
@@ -62,6 +64,17 @@ def test_from_a_packed_set_to_a_checkpoint(
         name for name, value in after.mmgat.state_dict().items() if not value.equal(end[name])
     }
     assert changed <= {"prior.likeness", "prior.decay"}
+    options = "context", *common, "--checkpoint", last.with_suffix(".json"), "--out", tuned.parent
+    told = iter((2.0, 3.0, 2.0))  # events an hour before, with the best context, with the next
+    monkeypatch.setattr(training_steps, "_events_an_hour", lambda _: next(told))
+    assert run(*options).output.count("events an hour of held-out sounds") == 2
+    louder = itertools.count(2.0)
+    monkeypatch.setattr(training_steps, "_events_an_hour", lambda _: next(louder))
+    found = run(*options)
+    assert found.exit_code == 1
+    assert "at most 2 events an hour of held-out sounds, found none" in str(
+        found.output or found.exception
+    )
 
 
 def test_a_folder_that_is_no_packed_set_is_told(mn04: Path, tmp_path: Path) -> None:

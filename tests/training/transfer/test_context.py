@@ -30,7 +30,8 @@ def clips(heard: float, doubt: float) -> Rows:
     timbre = np.eye(SIZE)[labels][:, None] + 0.1 * rng.standard_normal((N, 10, SIZE))
     prior = heard * (2 * targets - 1) + doubt * rng.standard_normal(targets.shape)
     nodes = torch.from_numpy(np.concatenate([timbre, prior], 2).astype(np.float32))
-    return Rows(nodes, targets, np.ones_like(targets))
+    known = torch.from_numpy(targets)
+    return Rows(nodes, known, torch.ones_like(known))
 
 
 def test_seconds_of_another_timbre_are_left_behind() -> None:
